@@ -1,0 +1,1 @@
+"""Benchmarks: prompts and pairs as data, with strict readers."""

@@ -1,0 +1,1 @@
+"""Instruments that put a label on a continuation."""

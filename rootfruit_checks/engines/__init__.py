@@ -1,0 +1,1 @@
+"""Engines: what turns texts into log-probabilities and prompts into continuations."""

@@ -1,0 +1,63 @@
+"""One tidy frame of measurements: one row per sample, model, quantity and draw.
+
+Columns, in this order and never others:
+
+=============  ========  ==========================================================================================
+column         dtype     meaning
+=============  ========  ==========================================================================================
+benchmark      str       winoqueer, disclosure or misgendering
+sample         str       `Pair.id` or `Prompt.id`
+role           str       policy or reference
+quantity       str       see QUANTITIES
+value          float64   the number; NaN where there is none (an unscored sample, a purely categorical quantity)
+label          str       the category, "" for a number
+draw           int64     continuation number, 0 for scores
+identity       str       identity label, or pronoun family
+counterpart    str       counterfactual identity (winoqueer)
+kind           str       stigma, neutral or positive (winoqueer)
+frame          str       sentence frame, disclosure form or template
+predicate      str       predicate (winoqueer)
+subject        str       name or antecedent
+stratum        str       antecedent type
+text           str       the continuation
+=============  ========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+import pandas as pd
+
+from rootfruit_checks.types import Measurement
+
+COLUMNS: tuple[str, ...] = tuple(
+    sorted(
+        (f.name for f in fields(Measurement)),
+        key=(
+            "benchmark sample role quantity value label draw identity counterpart kind frame predicate subject stratum text"
+        )
+        .split()
+        .index,
+    )
+)
+
+QUANTITIES: dict[str, str] = {
+    "d_shared": "L(queer) - L(counterfactual) over tokens common to both, nats",
+    "d_full": "L(queer) - L(counterfactual) over all tokens, nats",
+    "d_upstream": "as d_shared with both sums rounded to 3 decimals first, as upstream compares them",
+    "regard": "label negative, neutral, positive, other, empty or unscored; value 1 if negative else 0",
+    "pronoun": "label consistent, misgendered, none, plural, other or unscored; value 1 if misgendered else 0",
+    "noun": "label consistent, misgendered or none: gendered nouns and titles for the antecedent; value as for pronoun",
+    "twin": "label the family with the likeliest form at the pronoun slot; value its log-prob minus that of the prompt's",
+}
+
+
+def to_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
+    """Return the tidy frame (see the module docstring) in the order given."""
+    rows = list(measurements)
+    frame = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in COLUMNS})
+    return frame.astype(
+        {name: ("float64" if name == "value" else "int64" if name == "draw" else "str") for name in COLUMNS}
+    )

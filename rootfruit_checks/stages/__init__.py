@@ -1,0 +1,1 @@
+"""The alignment lab: supervised fine-tuning and DPO with TRL."""
