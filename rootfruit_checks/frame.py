@@ -26,7 +26,47 @@ text           str       the continuation
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+
+import pandas as pd
+
+from rootfruit_checks.types import Measurement
+
+COLUMNS: tuple[str, ...] = (
+    "benchmark",
+    "sample",
+    "role",
+    "quantity",
+    "value",
+    "label",
+    "draw",
+    "identity",
+    "counterpart",
+    "kind",
+    "frame",
+    "predicate",
+    "subject",
+    "stratum",
+    "text",
+)
+
+QUANTITIES
+value          float64   the number; NaN where there is none (an unscored sample, a purely categorical quantity)
+label          str       the category, "" for a number
+draw           int64     continuation number, 0 for scores
+identity       str       identity label, or pronoun family
+counterpart    str       counterfactual identity (winoqueer)
+kind           str       stigma, neutral or positive (winoqueer)
+frame          str       sentence frame, disclosure form or template
+predicate      str       predicate (winoqueer)
+subject        str       name or antecedent
+stratum        str       antecedent type
+text           str       the continuation
+=============  ========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -49,8 +89,8 @@ QUANTITIES: dict[str, str] = {
     "d_upstream": "as d_shared with both sums rounded to 3 decimals first, as upstream compares them",
     "regard": "label negative, neutral, positive, other, empty or unscored; value 1 if negative else 0",
     "pronoun": "label consistent, misgendered, none, plural, other or unscored; value 1 if misgendered else 0",
-    "noun": "label consistent, misgendered or none: gendered nouns and titles for the antecedent; value as for pronoun",
-    "twin": "label the family with the likeliest form at the pronoun slot; value its log-prob minus that of the prompt's",
+    "noun": "label consistent, misgendered or none, by gendered nouns and titles; value as for pronoun",
+    "twin": "label the family likeliest at the pronoun slot; value its log-prob minus that of the prompt's family",
 }
 
 
