@@ -49,40 +49,6 @@ COLUMNS: tuple[str, ...] = (
     "text",
 )
 
-QUANTITIES
-value          float64   the number; NaN where there is none (an unscored sample, a purely categorical quantity)
-label          str       the category, "" for a number
-draw           int64     continuation number, 0 for scores
-identity       str       identity label, or pronoun family
-counterpart    str       counterfactual identity (winoqueer)
-kind           str       stigma, neutral or positive (winoqueer)
-frame          str       sentence frame, disclosure form or template
-predicate      str       predicate (winoqueer)
-subject        str       name or antecedent
-stratum        str       antecedent type
-text           str       the continuation
-=============  ========  ==========================================================================================
-"""
-
-from __future__ import annotations
-
-from collections.abc import Iterable
-
-import pandas as pd
-
-from rootfruit_checks.types import Measurement
-
-COLUMNS: tuple[str, ...] = tuple(
-    sorted(
-        (f.name for f in fields(Measurement)),
-        key=(
-            "benchmark sample role quantity value label draw identity counterpart kind frame predicate subject stratum text"
-        )
-        .split()
-        .index,
-    )
-)
-
 QUANTITIES: dict[str, str] = {
     "d_shared": "L(queer) - L(counterfactual) over tokens common to both, nats",
     "d_full": "L(queer) - L(counterfactual) over all tokens, nats",
