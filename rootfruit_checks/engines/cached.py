@@ -1,0 +1,67 @@
+"""An engine's units kept in the store: what is stored is never computed again, and progress is told."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rootfruit_checks.store import Store
+
+
+class Progress(Protocol):
+    """Hears how far long work has come."""
+
+    def start(self, what: str, total: int) -> None:
+        """Begin a stage of `total` units."""
+
+    def step(self) -> None:
+        """One more unit is there."""
+
+    def finish(self) -> None:
+        """The stage has ended."""
+
+
+class Silent:
+    """Progress that tells nobody."""
+
+    def start(self, what: str, total: int) -> None:
+        """Do nothing."""
+
+    def step(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
+class StoredUnits:
+    """`Units` over a Store, in one namespace (everything but the unit's content that changes its result)."""
+
+    def __init__(self, store: Store, namespace: str, title: str, progress: Progress | None = None) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._title = title
+        self._progress = progress or Silent()
+        self.computed = 0
+        self.reused = 0
+
+    def begin(self, what: str, total: int) -> None:
+        """Announce the stage."""
+        self._progress.start(f"{self._title}: {what}", total)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the stored value, or None."""
+        value = self._store.get(self._namespace, key)
+        if value is not None:
+            self.reused += 1
+            self._progress.step()
+        return value
+
+    def put(self, key: str, value: bytes) -> None:
+        """Store the value; it survives a kill from here on."""
+        self._store.put(self._namespace, key, value)
+        self.computed += 1
+        self._progress.step()
+
+    def end(self) -> None:
+        """The stage has ended, well or not."""
+        self._progress.finish()

@@ -1,0 +1,170 @@
+"""The result store: finished units of work in SQLite (WAL), content-addressed, written as they arrive.
+
+A unit is keyed by a namespace (engine fingerprint, sampling, seed) and its own content hash. `put` commits, so a
+process killed at any moment loses at most the unit it was computing. Tables derived from units are kept beside the
+database as Parquet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootfruit_checks.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS units (
+    namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest TEXT NOT NULL, writes INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (plan TEXT NOT NULL, seed INTEGER NOT NULL, PRIMARY KEY (plan, seed)) WITHOUT ROWID;
+"""
+
+
+def digest(value: bytes) -> str:
+    """Return the SHA-256 of `value`, shortened to 32 hex digits: enough to name, and to notice damage."""
+    return hashlib.sha256(value).hexdigest()[:32]
+
+
+def address(parts: Mapping[str, object]) -> str:
+    """Return the content address of a mapping of plain values: equal mappings, equal address, in any order."""
+    return digest(json.dumps(dict(parts), sort_keys=True, default=str).encode())
+
+
+class Store:
+    """One store directory. A context manager; safe for one writing process at a time (callers hold `lock_path`).
+
+    Raises:
+        StoreError: the directory cannot be written, or its database is damaged or of another version.
+
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self.database = self.directory / "units.sqlite"
+        self._mutex = threading.Lock()
+        try:
+            (self.directory / "tables").mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.database, timeout=60, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"{self.directory}: cannot be used as a result store ({error}); check --rootfruit-store"
+            ) from error
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(
+                f"{self.database}: is not a readable result store ({error}); move it away or choose another --rootfruit-store"
+            ) from error
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        empty = not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        if version != SCHEMA and not (version == 0 and empty):
+            raise StoreError(
+                f"{self.database}: was written by another version (schema {version}, this is {SCHEMA}); "
+                "use another --rootfruit-store or delete it"
+            )
+        with self._db:
+            self._db.executescript(_TABLES)
+            self._db.execute(f"PRAGMA user_version={SCHEMA}")
+        check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if check != "ok":
+            raise StoreError(f"{self.database}: is damaged ({check}); delete it and run again")
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that a computing process locks."""
+        return self.directory / "lock"
+
+    def get(self, namespace: str, key: str) -> bytes | None:
+        """Return a unit's value, or None. A value that does not match its digest is a StoreError."""
+        with self._mutex:
+            row = self._db.execute(
+                "SELECT value, digest FROM units WHERE namespace=? AND key=?", (namespace, key)
+            ).fetchone()
+        if row is None:
+            return None
+        value = bytes(row[0])
+        if digest(value) != row[1]:
+            raise StoreError(f"{self.database}: unit {key} is damaged; delete the store and run again")
+        return value
+
+    def put(self, namespace: str, key: str, value: bytes) -> None:
+        """Keep a unit's value and count how often it was written (1, unless something computed it twice)."""
+        try:
+            with self._mutex, self._db:
+                self._db.execute(
+                    "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (namespace, key) "
+                    "DO UPDATE SET value=excluded.value, digest=excluded.digest, writes=writes+1",
+                    (namespace, key, value, digest(value)),
+                )
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.database}: cannot be written ({error}); what was stored before is kept") from error
+
+    def writes(self) -> dict[tuple[str, str], int]:
+        """Return (namespace, key) -> how often it was computed and written."""
+        return {(row[0], row[1]): int(row[2]) for row in self._db.execute("SELECT namespace, key, writes FROM units")}
+
+    def units(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield every (namespace, key, value)."""
+        for namespace, key, value in self._db.execute("SELECT namespace, key, value FROM units ORDER BY 1, 2"):
+            yield namespace, key, bytes(value)
+
+    def attempt(self, plan: str, seed: int) -> list[int]:
+        """Note that `plan` (a run's address without its seed) is run with `seed`; return all seeds tried so far."""
+        with self._mutex, self._db:
+            self._db.execute("INSERT OR IGNORE INTO attempts VALUES (?, ?)", (plan, seed))
+        return [
+            int(row[0]) for row in self._db.execute("SELECT seed FROM attempts WHERE plan=? ORDER BY seed", (plan,))
+        ]
+
+    def table_path(self, name: str) -> Path:
+        """Where the Parquet table `name` lies."""
+        return self.directory / "tables" / f"{name}.parquet"
+
+    def save_table(self, name: str, frame: pd.DataFrame) -> Path:
+        """Write a table as Parquet, atomically."""
+        path = self.table_path(name)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        frame.to_parquet(partial, index=False)
+        partial.replace(path)
+        return path
+
+    def load_table(self, name: str) -> pd.DataFrame | None:
+        """Return a stored table, or None where there is none; an unreadable one is a StoreError."""
+        path = self.table_path(name)
+        if not path.exists():
+            return None
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
