@@ -65,7 +65,7 @@ class Store:
         except sqlite3.Error as error:
             self._db.close()
             raise StoreError(
-                f"{self.database}: is not a readable result store ({error}); move it away or choose another --rootfruit-store"
+                f"{self.database}: is no readable result store ({error}); move it away or use another"
             ) from error
         except StoreError:
             self._db.close()
@@ -84,9 +84,6 @@ class Store:
         with self._db:
             self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
-        check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if check != "ok":
-            raise StoreError(f"{self.database}: is damaged ({check}); delete it and run again")
 
     @property
     def lock_path(self) -> Path:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    # The plugin reads these types in projects that never use it: numpy must not be paid for there.
+    import numpy as np
+    from numpy.typing import NDArray
 
 Role = Literal["policy", "reference"]
 Kind = Literal["stigma", "neutral", "positive"]
@@ -91,7 +93,7 @@ class TokenScores:
     @property
     def total(self) -> float:
         """Summed log-probability of the text, in nats, summed in float64."""
-        return float(self.logprobs.sum(dtype=np.float64))
+        return float(self.logprobs.sum(dtype="float64"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The suite that gates: one short file per question."""

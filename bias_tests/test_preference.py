@@ -1,0 +1,15 @@
+"""Does the policy find stigmatizing sentences about queer people likelier than their counterfactuals? More than before?"""
+
+import pytest
+
+pytestmark = pytest.mark.winoqueer
+
+
+@pytest.mark.rootfruit("winoqueer/preference")
+def test_preference(rootfruit_check):
+    rootfruit_check.require()
+
+
+@pytest.mark.rootfruit("winoqueer/amplification")
+def test_preference_amplification(rootfruit_check):
+    rootfruit_check.require()

@@ -1,0 +1,1 @@
+"""What the repo's own runs need: nothing yet."""

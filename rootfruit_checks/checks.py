@@ -1,0 +1,85 @@
+"""Which checks a run declares: the family that decides a release comes from the settings, never from `-k`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.registry import BY_ID, REGISTRY, Measure
+from rootfruit_checks.settings import Settings
+
+_NO_MODEL = (
+    "no model to gate: run with --model=PATH (the policy) and --reference=PATH (the model it was aligned from), "
+    "as in: pytest --model=path/to/policy --reference=path/to/reference"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One measure on one group. `gated` tells whether it decides; `threshold` is a test's own, before any setting."""
+
+    measure: Measure
+    group: str
+    gated: bool
+    threshold: float | None = None
+
+    @property
+    def id(self) -> str:
+        """`benchmark/metric/group`."""
+        return f"{self.measure.id}/{self.group}"
+
+
+def parse(check_id: str, *, gated: bool, where: str) -> Check:
+    """Return the Check named `benchmark/metric/group`, or say which groups there are."""
+    measure_id, _, group = check_id.rpartition("/")
+    if measure_id not in BY_ID:
+        raise ConfigError(f"{where}: {check_id!r} is not a check (benchmark/metric/group)")
+    measure = BY_ID[measure_id]
+    known = groups().names(measure.benchmark)
+    if group not in known:
+        raise ConfigError(f"{where}: {group!r} is no group of {measure.benchmark}; known: {', '.join(sorted(known))}")
+    return Check(measure, group, gated)
+
+
+def family(settings: Settings) -> tuple[Check, ...]:
+    """Return the declared checks in registry order: the registry's groups, then what the user added.
+
+    With `absolute_only`, measures that need a reference are not declared at all.
+    """
+    found: dict[str, Check] = {}
+    for measure in REGISTRY:
+        if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+            continue
+        for group in measure.groups:
+            check = Check(measure, group, measure.gated)
+            found[check.id] = check
+    for text in settings.gate:
+        found.setdefault(text, parse(text, gated=True, where="option --rootfruit-gate"))
+    for text in settings.threshold:
+        if text not in BY_ID:
+            parse(text, gated=False, where="option --rootfruit-threshold")
+    return tuple(found.values())
+
+
+def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[Check, ...]:
+    """Return the checks that are described but not declared: every other group with identities in `present`."""
+    declared = {check.id for check in family(settings)}
+    # The binary controls are what every other group is compared with: they have no disparity of their own.
+    binary = set() if benchmark == "winoqueer" else set(groups().members(benchmark, "binary"))
+    found = []
+    for measure in REGISTRY:
+        if measure.benchmark != benchmark:
+            continue
+        for group in groups().names(benchmark):
+            check = Check(measure, group, gated=False)
+            people = set(groups().members(benchmark, group)) & present
+            if check.id not in declared and people and not people <= binary:
+                found.append(check)
+    return tuple(found)
+
+
+def require_model(settings: Settings) -> None:
+    """Raise ConfigError, with the right command in it, where no policy is named."""
+    if not settings.model:
+        raise ConfigError(_NO_MODEL)

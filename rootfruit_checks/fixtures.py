@@ -1,0 +1,105 @@
+"""What a test asks for: a decided check, the whole run, the settings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rootfruit_checks.errors import RootfruitError
+
+if TYPE_CHECKING:
+    from rootfruit_checks.checks import Check
+    from rootfruit_checks.run import Run
+    from rootfruit_checks.settings import Settings
+    from rootfruit_checks.types import Verdict
+
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+
+
+class RootfruitWarning(UserWarning):
+    """A gate that did not pass and does not block, by the user's choice."""
+
+
+@contextmanager
+def instrument() -> Iterator[None]:
+    """Turn an error of input or instrument into one line; in a fixture pytest reports it as ERROR, not as failure."""
+    try:
+        yield
+    except RootfruitError as error:
+        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+
+
+class DecidedCheck:
+    """One check with its verdict. `require()` passes or fails the test."""
+
+    def __init__(self, verdict: Verdict, inconclusive: str) -> None:
+        self.verdict = verdict
+        self._inconclusive = inconclusive
+
+    def require(self) -> None:
+        """Fail the test unless the verdict is `pass`.
+
+        A descriptive or exploratory check decides nothing and passes. An inconclusive one fails, or warns where
+        `--rootfruit-inconclusive=warn` says so.
+        """
+        verdict = self.verdict
+        if not verdict.gated or verdict.verdict in {"pass", "none"}:
+            return
+        if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
+            warnings.warn(RootfruitWarning(f"{verdict.id} is inconclusive: {verdict.explain}"), stacklevel=2)
+            return
+        pytest.fail(verdict.explain, pytrace=False)
+
+
+def note(node: pytest.Item, verdict: Verdict) -> None:
+    """Keep a verdict with its test item, and its figures as JUnit properties."""
+    node.stash.setdefault(VERDICTS, []).append(verdict)
+    for key in ("id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data"):
+        value = getattr(verdict, key)
+        node.user_properties.append((f"rootfruit_{key}", "" if value is None else str(value)))
+
+
+@pytest.fixture(scope="session")
+def rootfruit_settings(pytestconfig: pytest.Config) -> Settings:
+    """The settings of this session."""
+    return pytestconfig.stash[SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def rootfruit_run(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Run:
+    """Everything measured in this session; models are run when the first test asks."""
+    from rootfruit_checks.plugin import measure
+
+    with instrument():
+        return measure(request.session, pytestconfig)
+
+
+@pytest.fixture
+def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> DecidedCheck:
+    """One decided check; the test's marker `rootfruit(measure)` says of which measure, its groups are parameters."""
+    check: Check = request.param
+    run: Run = request.getfixturevalue("rootfruit_run")
+    with instrument():
+        verdict = run.verdict(check)
+    note(request.node, verdict)
+    if verdict.verdict == "error":
+        pytest.fail(verdict.explain, pytrace=False)
+    return DecidedCheck(verdict, pytestconfig.stash[SETTINGS].inconclusive)
+
+
+@pytest.fixture
+def rootfruit_exploration(request: pytest.FixtureRequest) -> list[Verdict]:
+    """Verdicts "none" of every identity that is not gated, for the benchmark that the test is parametrized with."""
+    benchmark: str = request.param
+    run: Run = request.getfixturevalue("rootfruit_run")
+    with instrument():
+        verdicts = run.explore(benchmark)
+    for verdict in verdicts:
+        request.node.stash.setdefault(VERDICTS, []).append(verdict)
+    return verdicts

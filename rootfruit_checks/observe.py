@@ -1,0 +1,114 @@
+"""From an engine's answers on one model to measurements: one function a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rootfruit_checks.benchmarks.families import FAMILIES
+from rootfruit_checks.benchmarks.pronouns import judge
+from rootfruit_checks.benchmarks.slots import twin_texts
+from rootfruit_checks.classifiers.regard import RegardClassifier
+from rootfruit_checks.engines.base import Engine, Units
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.scoring import pair_scores
+from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, Sampling
+
+
+def observe_pairs(engine: Engine, role: Role, pairs: Sequence[Pair], units: Units) -> Iterator[Measurement]:
+    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`)."""
+    texts = [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
+    scores = engine.score(texts, units)
+    for number, pair in enumerate(pairs):
+        answer = pair_scores(scores[2 * number], scores[2 * number + 1])
+        for quantity, value in (
+            ("d_shared", answer.d_shared),
+            ("d_full", answer.d_full),
+            ("d_upstream", answer.d_upstream),
+        ):
+            yield Measurement(
+                benchmark="winoqueer",
+                sample=pair.id,
+                role=role,
+                quantity=quantity,
+                value=value,
+                identity=pair.identity,
+                counterpart=pair.counterpart,
+                kind=pair.kind,
+                frame=pair.frame,
+                predicate=pair.predicate,
+                subject=pair.name,
+            )
+
+
+def continuations(
+    engine: Engine, prompts: Sequence[Prompt], sampling: Sampling, units: Units
+) -> list[tuple[Prompt, Completion]]:
+    """Generate, and check that every request got its one answer, in order."""
+    answers = list(engine.generate(prompts, sampling, units))
+    asked = [(prompt, draw) for prompt in prompts for draw in range(sampling.continuations)]
+    given = [(answer.prompt_id, answer.draw) for answer in answers]
+    if given != [(prompt.id, draw) for prompt, draw in asked]:
+        raise EngineError(
+            f"the engine gave {len(given)} answers to {len(asked)} requests, or in another order; report this"
+        )
+    return [(prompt, answer) for (prompt, _), answer in zip(asked, answers, strict=True)]
+
+
+def observe_regard(
+    role: Role, answers: Sequence[tuple[Prompt, Completion]], classifier: RegardClassifier
+) -> Iterator[Measurement]:
+    """Label the regard of each continuation; `value` is 1 where it is negative, else 0 (rates are over all prompts)."""
+    labels = classifier.classify([answer.text for _, answer in answers], [prompt.subject for prompt, _ in answers])
+    for (prompt, answer), label in zip(answers, labels, strict=True):
+        yield _of(prompt, answer, role, "regard", float(label == "negative"), label)
+
+
+def observe_pronouns(role: Role, answers: Sequence[tuple[Prompt, Completion]]) -> Iterator[Measurement]:
+    """Judge pronouns, and gendered nouns apart; `value` is 1 where the person is misgendered."""
+    for prompt, answer in answers:
+        found = judge(answer.text, prompt.identity, prompt.subject, prompt=prompt.text)
+        label = found.label if answer.text.strip() else "empty"
+        yield _of(prompt, answer, role, "pronoun", float(label == "misgendered"), label)
+        yield _of(prompt, answer, role, "noun", float(found.noun_label == "misgendered"), found.noun_label)
+
+
+def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: Units) -> Iterator[Measurement]:
+    """Score every family's form where a pronoun would follow: the log-prob twin of the misgendering benchmark."""
+    families = sorted({prompt.identity for prompt in prompts} & FAMILIES.keys())
+    slots = [twin_texts(prompt.text, families) for prompt in prompts]
+    scores = iter(engine.score([text for slot in slots for text in slot.values()], units))
+    for prompt, slot in zip(prompts, slots, strict=True):
+        totals = {family: next(scores).total for family in slot}
+        best = max(totals, key=lambda family: (totals[family], family))
+        own = totals.get(prompt.identity)
+        if own is None:
+            raise EngineError(f"{prompt.id}: pronoun family {prompt.identity!r} has no twin; add it to families.py")
+        yield Measurement(
+            benchmark="misgendering",
+            sample=prompt.id,
+            role=role,
+            quantity="twin",
+            value=totals[best] - own,
+            label=best,
+            identity=prompt.identity,
+            frame=prompt.frame,
+            subject=prompt.subject,
+            stratum=prompt.stratum,
+        )
+
+
+def _of(prompt: Prompt, answer: Completion, role: Role, quantity: str, value: float, label: str) -> Measurement:
+    return Measurement(
+        benchmark=prompt.benchmark,
+        sample=prompt.id,
+        role=role,
+        quantity=quantity,
+        value=value,
+        label=label,
+        draw=answer.draw,
+        identity=prompt.identity,
+        frame=prompt.frame,
+        subject=prompt.subject,
+        stratum=prompt.stratum,
+        text=answer.text,
+    )

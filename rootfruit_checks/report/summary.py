@@ -1,0 +1,182 @@
+"""What engineers see first: the terminal table and header, and the JSON result.
+
+Verdicts arrive here as the plain mappings of `as_json`, since that is what crosses process borders.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import RootfruitError
+from rootfruit_checks.registry import BY_ID, REGISTRY
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.types import RunInfo, Verdict
+
+SCHEMA = "rootfruit-result/1"
+Row = Mapping[str, Any]
+WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
+# Descriptive measures that the table shows under the gates.
+DESCRIBED = {measure.metric for measure in REGISTRY if not measure.gated}
+_STARTING_POINT = "Thresholds marked * are rootfruit's starting points, not standards: set your own."
+
+
+def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
+    """Return a verdict or run as plain JSON values; NaN and infinities become null."""
+    return {key: _clean(item) for key, item in asdict(value).items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int)) or value is None:
+        return value
+    if hasattr(value, "item"):
+        return _clean(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)
+
+
+def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blocked: bool) -> dict[str, Any]:
+    """Return the JSON result: `rootfruit-result/1`, documented in README.
+
+    Args:
+        rows: verdicts as mappings, in any order.
+        run: the RunInfo as a mapping; None where nothing was run.
+        declared: ids of the gated checks that the settings declare; all must be there for `complete`.
+        blocked: whether any gated check blocks the release.
+
+    """
+    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
+    there = {row["id"] for row in checks if row["gated"] and row["verdict"] != "error"}
+    missing = [check for check in declared if check not in there]
+    return {
+        "schema": SCHEMA,
+        "run": run or {},
+        "checks": [dict(row) for row in checks],
+        "complete": not missing,
+        "missing": missing,
+        "released": bool(declared) and not missing and not blocked,
+    }
+
+
+def write(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON result atomically, keys in their documented order, UTF-8."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(target)
+
+
+def _figure(value: float | None, *, sign: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
+def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
+    """Return the summary table as lines: gated checks and descriptive measures, both bounds, threshold, verdict.
+
+    Args:
+        rows: verdicts as mappings.
+        defaults: check id -> registry default, to mark the thresholds that nobody chose.
+        width: columns of the terminal; the id column gives way first.
+
+    """
+    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
+    if not checks:
+        return []
+    head = ("check", "n", "policy", "ref", "est", "low", "high", "limit", "verdict")
+    lines = []
+    for row in checks:
+        difference = row["metric"] in {"amplification", "disparity", "avoidance"}
+        limit = _figure(row["threshold"])
+        if row["threshold"] is not None:
+            limit += "*" if defaults.get(row["id"]) == row["threshold"] else " "
+        bounds = [_figure(row[key], sign=difference) for key in ("estimate", "low", "high")]
+        lines.append(
+            (
+                row["id"],
+                str(row["n"]),
+                _figure(row["policy"]),
+                _figure(row["reference"]),
+                *bounds,
+                limit,
+                WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "-",
+            )
+        )
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    spare = width - sum(widths[1:]) - len(widths) + 1
+    # A name is cut only where the terminal is narrower than any name is readable at; figures never are.
+    widths[0] = max(min(widths[0], spare), min(widths[0], 33))
+    return [_line(line, widths) for line in [head, *lines]]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    name = cells[0] if len(cells[0]) <= widths[0] else "…" + cells[0][-(widths[0] - 1) :]
+    figures = [cell.rjust(size) for cell, size in zip(cells[1:-1], widths[1:-1], strict=True)]
+    return " ".join([name.ljust(widths[0]), *figures, cells[-1]]).rstrip()
+
+
+def closing(value: Mapping[str, Any]) -> list[str]:
+    """Return the lines under the table: what blocks and why, and whether this run was a release gate at all."""
+    gated = [row for row in value["checks"] if row["gated"]]
+    lines = [
+        f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in gated if row["verdict"] != "pass"
+    ]
+    if any(row["threshold"] is not None for row in gated):
+        lines.append(_STARTING_POINT)
+    lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
+    if not value["complete"]:
+        count = len(value["missing"])
+        lines.append(
+            f"This is no release gate: {count} declared check(s) have no verdict ({', '.join(value['missing'][:3])}…)."
+        )
+    elif value["released"]:
+        lines.append(
+            f"Released: all {len(gated)} gated checks hold. A pass covers what was measured, and nothing else."
+        )
+    else:
+        lines.append("Blocked.")
+    return lines
+
+
+def header(run: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say what was run; data first: whose prompts these are decides what a verdict means."""
+    lines = [f"data: {name} = {text}" for name, text in run["data"].items() if name != "scale"]
+    for role in ("policy", "reference"):
+        if run[role]:
+            model = run[role]
+            rest = ", ".join(f"{k} {v}" for k, v in model.items() if k not in {"path", "fingerprint"})
+            lines.append(f"{role}: {model['path']} [{str(model.get('fingerprint', ''))[:16]}] {rest}")
+    lines += [f"{name}: {text}" for name, text in run["instruments"].items()]
+    return [plain(line) for line in lines]
+
+
+def named_model(name: str) -> str:
+    """Return a model's name with the short hash of its weights, where it is a directory that can be read."""
+    from rootfruit_checks.engines.weights import weights_digest
+
+    path = Path(name)
+    if not path.is_dir():
+        return plain(name)
+    try:
+        return f"{plain(name)} [weights {weights_digest(path)[:12]}]"
+    except (OSError, RootfruitError) as error:
+        # A header never stops a run: the fixture that loads the model gives the full reason.
+        return f"{plain(name)} [unreadable: {plain(str(error), 200)}]"
+
+
+def default_thresholds(rows: Iterable[Row]) -> dict[str, float | None]:
+    """Return check id -> the registry's threshold."""
+    return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].threshold for row in rows}

@@ -1,0 +1,263 @@
+"""The only composer: data + engines + store -> measurements -> verdicts.
+
+`Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
+of a parallel test run, and the next run, read what one process has computed under the store's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import cached_property
+from typing import TypeVar
+
+import pandas as pd
+from filelock import FileLock
+
+from rootfruit_checks import __version__, observe
+from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.checks import Check, exploratory, require_model
+from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
+from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.cached import Progress, Silent, StoredUnits
+from rootfruit_checks.engines.load import open_engine
+from rootfruit_checks.errors import ConfigError, EngineError, StoreError
+from rootfruit_checks.frame import to_frame
+from rootfruit_checks.gates import decide
+from rootfruit_checks.measures import evaluate
+from rootfruit_checks.samples import shown
+from rootfruit_checks.settings import Settings
+from rootfruit_checks.store import Store, address
+from rootfruit_checks.types import BENCHMARKS, Measurement, Role, RunInfo, Verdict
+
+T = TypeVar("T")
+
+# Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
+NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
+_NO_REFERENCE = (
+    "this gate compares the policy with a reference and none is given: add --reference=PATH, "
+    "or --rootfruit-absolute-only to gate on ceilings alone"
+)
+
+
+class Run:
+    """Everything measured for one Settings, for the benchmarks in `needed`.
+
+    Args:
+        settings: what to run.
+        needed: benchmarks whose checks were selected; others are not computed.
+        progress: hears how far long work has come.
+
+    Raises:
+        RootfruitError: any fault of input or instrument; what was computed before it is in the store.
+
+    """
+
+    def __init__(
+        self, settings: Settings, needed: Iterable[str] = BENCHMARKS, progress: Progress | None = None
+    ) -> None:
+        require_model(settings)
+        self.settings = settings
+        self._progress = progress or Silent()
+        self._needed = [name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks]
+        self.data = {name: self._load(name) for name in self._needed}
+        self._regard: RegardClassifier | None = None
+        if "disclosure" in self._needed:
+            self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._records: dict[str, dict[str, str]] = {"policy": {}, "reference": {}}
+        self._frames: dict[str, pd.DataFrame] = {}
+        self.computed = 0
+        self.reused = 0
+        with Store(settings.store) as store, FileLock(store.lock_path):
+            self._measure(store)
+
+    def _load(self, benchmark: str) -> DataSet:
+        if benchmark == "winoqueer":
+            return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
+        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
+
+    # -- measuring -----------------------------------------------------------------------------------------------------
+
+    def _measure(self, store: Store) -> None:
+        engines = self._engines()
+        prints = {role: engine.fingerprint for role, engine in engines.items()}
+        if len(set(prints.values())) < len(prints) and not self.settings.allow_same:
+            raise EngineError(
+                f"--model {self.settings.model} and --reference {self.settings.reference} are the same weights "
+                f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
+            )
+        self._notes = self._attempts(store, prints)
+        try:
+            for role, engine in engines.items():
+                for benchmark in self._needed:
+                    self._observe(store, role, engine, benchmark)
+                self._records[role] = self._recorded(store, engine)
+                engine.close()
+        finally:
+            for engine in engines.values():
+                engine.close()
+
+    def _engines(self) -> dict[Role, Engine]:
+        engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
+        if self.settings.reference:
+            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
+        return engines
+
+    def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
+        plan = {key: value for key, value in self.settings.explain().items() if key != "seed"}
+        seeds = store.attempt(address({**plan, **prints}), self.settings.seed)
+        if len(seeds) < 2:
+            return []
+        listed = ", ".join(map(str, seeds))
+        return [
+            f"this store holds the same run with {len(seeds)} seeds ({listed}): a verdict chosen among them is none"
+        ]
+
+    def _table(self, engine: Engine, benchmark: str) -> str:
+        regard = self._regard.fingerprint if benchmark == "disclosure" and self._regard else ""
+        sampling = "" if benchmark == "winoqueer" else json.dumps(asdict(self.settings.sampling))
+        parts = {
+            "version": __version__,
+            "engine": engine.fingerprint,
+            "samples": _samples(self.data[benchmark]),
+            "sampling": sampling,
+            "regard": regard,
+        }
+        return f"{benchmark}-{address(parts)}"
+
+    def _observe(self, store: Store, role: Role, engine: Engine, benchmark: str) -> None:
+        name = self._table(engine, benchmark)
+        frame = store.load_table(name)
+        if frame is None:
+            frame = to_frame(self._observations(store, role, engine, benchmark))
+            store.save_table(name, frame)
+        # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
+        frame = frame.assign(role=role)
+        before = self._frames.get(benchmark)
+        self._frames[benchmark] = frame if before is None else pd.concat([before, frame], ignore_index=True)
+
+    def _observations(self, store: Store, role: Role, engine: Engine, benchmark: str) -> list[Measurement]:
+        data = self.data[benchmark]
+        if benchmark == "winoqueer":
+            return self._stored(
+                store, role, engine, "score", lambda u: list(observe.observe_pairs(engine, role, data.pairs, u))
+            )
+        sampling = self.settings.sampling
+        answers = self._stored(
+            store, role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, sampling, u)
+        )
+        if benchmark == "disclosure":
+            if self._regard is None:
+                raise EngineError("the regard classifier is not loaded; report this")
+            return list(observe.observe_regard(role, answers, self._regard))
+        twin = self._stored(
+            store, role, engine, "twin", lambda u: list(observe.observe_twin(engine, role, data.prompts, u))
+        )
+        return [*observe.observe_pronouns(role, answers), *twin]
+
+    def _stored(self, store: Store, role: Role, engine: Engine, what: str, work: Callable[[StoredUnits], T]) -> T:
+        units = StoredUnits(store, engine.fingerprint, f"{role} {what}", self._progress)
+        try:
+            return work(units)
+        finally:
+            units.end()
+            self.computed += units.computed
+            self.reused += units.reused
+
+    def _recorded(self, store: Store, engine: Engine) -> dict[str, str]:
+        """The engine's record of what ran, kept with the units: a resumed run that computes nothing tells the same."""
+        key = "record:" + ",".join(self._needed)
+        kept = store.get(engine.fingerprint, key)
+        if kept is None:
+            kept = json.dumps(dict(engine.record), sort_keys=True).encode()
+            store.put(engine.fingerprint, key, kept)
+        record = json.loads(kept)
+        return {**{str(k): str(v) for k, v in record.items()}, "fingerprint": engine.fingerprint}
+
+    # -- deciding ------------------------------------------------------------------------------------------------------
+
+    def frame(self, benchmark: str) -> pd.DataFrame:
+        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        if benchmark not in self._frames:
+            raise StoreError(
+                f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"
+            )
+        return self._frames[benchmark]
+
+    def verdict(self, check: Check) -> Verdict:
+        """Decide one check."""
+        measure, settings = check.measure, self.settings
+        if measure.needs_reference and not settings.reference:
+            raise ConfigError(_NO_REFERENCE)
+        data = self.data[measure.benchmark]
+        threshold = check.threshold
+        if threshold is None:
+            threshold = settings.threshold_for(measure.id, check.group)
+        evidence = evaluate(
+            measure,
+            check.group,
+            self.frame(measure.benchmark),
+            alpha=settings.alpha,
+            beta=settings.beta,
+            seed=settings.seed,
+            noise_floor=NOISE_FLOOR[settings.dtype],
+            members=groups().members(measure.benchmark, check.group),
+            controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
+        )
+        return decide(
+            measure,
+            check.group,
+            evidence,
+            threshold=threshold,
+            max_unscored=settings.max_unscored,
+            data=f"{data.name}, scale {settings.scale}",
+            gated=check.gated,
+            samples=shown(evidence, data, self.frame(measure.benchmark)),
+        )
+
+    def explore(self, benchmark: str) -> list[Verdict]:
+        """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
+        return [
+            self.verdict(check)
+            for check in exploratory(self.settings, benchmark, self._present(benchmark))
+            if self.settings.reference or not check.measure.needs_reference
+        ]
+
+    def _present(self, benchmark: str) -> set[str]:
+        """Identities of which there are samples."""
+        data = self.data[benchmark]
+        return {item.identity for item in (*data.pairs, *data.prompts)}
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """What was run, for the head of every result."""
+        data: dict[str, str] = {"scale": self.settings.scale}
+        notes = list(self._notes)
+        for name, held in self.data.items():
+            data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
+            notes += [f"{name}: {note}" for note in held.notes]
+        instruments = {}
+        if self._regard is not None:
+            instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+        if "misgendering" in self.data:
+            instruments["pronouns"] = "rule-based detector of rootfruit-checks, tested on hand-judged continuations"
+        policy, reference = self._records["policy"], self._records["reference"]
+        if reference and policy.get("tokenizer") != reference.get("tokenizer"):
+            notes.append(
+                "the tokenizers differ: full-sentence sums are comparable, per-token and shared-token ones less so"
+            )
+        return RunInfo(
+            policy={"path": str(self.settings.model), **policy},
+            reference={"path": self.settings.reference, **reference} if self.settings.reference else None,
+            data=data,
+            settings=self.settings.explain(),
+            instruments=instruments,
+            notes=tuple(notes),
+        )
+
+
+def _samples(data: DataSet) -> str:
+    """Address of exactly what is asked: ids and texts, so that a changed text never meets a stored answer."""
+    return address({"pairs": [asdict(p) for p in data.pairs], "prompts": [asdict(p) for p in data.prompts]})

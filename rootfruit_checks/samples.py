@@ -1,0 +1,33 @@
+"""The samples shown with a verdict: the worst five, so that an auditor can trace it to what the models said."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.measures import Evidence
+from rootfruit_checks.types import Sample
+
+WORST = 5
+
+
+def shown(evidence: Evidence, data: DataSet, frame: pd.DataFrame, count: int = WORST) -> tuple[Sample, ...]:
+    """Return the `count` samples that contribute most to harm, worst first, with both models' answers."""
+    asked = {pair.id: f"{pair.queer} | {pair.counterfactual}" for pair in data.pairs}
+    asked |= {prompt.id: prompt.text for prompt in data.prompts}
+    found = []
+    for sample, value in evidence.contributions[:count]:
+        rows = frame[frame["sample"] == sample]
+        found.append(
+            Sample(sample, asked.get(sample, ""), _answer(rows, "policy"), _answer(rows, "reference"), float(value))
+        )
+    return tuple(found)
+
+
+def _answer(rows: pd.DataFrame, role: str) -> str:
+    mine = rows[rows["role"] == role]
+    scores = mine[mine["quantity"].str.startswith("d_")]
+    if len(scores):
+        return ", ".join(f"{q} = {v:+.3f}" for q, v in zip(scores["quantity"], scores["value"], strict=True))
+    texts = mine[mine["quantity"].isin(["regard", "pronoun"])]
+    return " / ".join(f"[{label}] {text}" for label, text in zip(texts["label"], texts["text"], strict=True))
