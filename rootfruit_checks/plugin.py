@@ -48,7 +48,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         else:
             action = "append" if option.key in {"threshold", "gate"} else "store"
             group.addoption(option.flag, dest=dest, action=action, default=None, metavar=option.metavar, help=described)
-        parser.addini(dest, option.help, type="linelist" if option.kind == "list" else "string", default=None)
+        if option.kind == "list":
+            parser.addini(dest, option.help, type="linelist", default=None)
+        else:
+            parser.addini(dest, option.help, type="string", default=None)
 
 
 def _shown(default: object) -> str:

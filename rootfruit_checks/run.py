@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -62,7 +62,7 @@ class Run:
         self.settings = settings
         self._progress = progress or Silent()
         self._needed = [name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks]
-        self.data = {name: self._load(name) for name in self._needed}
+        self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
@@ -107,7 +107,8 @@ class Run:
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
         plan = {key: value for key, value in self.settings.explain().items() if key != "seed"}
-        seeds = store.attempt(address({**plan, **prints}), self.settings.seed)
+        weights = {str(role): value for role, value in prints.items()}
+        seeds = store.attempt(address({**plan, **weights}), self.settings.seed)
         if len(seeds) < 2:
             return []
         listed = ", ".join(map(str, seeds))
@@ -206,7 +207,7 @@ class Run:
             members=groups().members(measure.benchmark, check.group),
             controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
         )
-        return decide(
+        verdict = decide(
             measure,
             check.group,
             evidence,
@@ -214,8 +215,8 @@ class Run:
             max_unscored=settings.max_unscored,
             data=f"{data.name}, scale {settings.scale}",
             gated=check.gated,
-            samples=shown(evidence, data, self.frame(measure.benchmark)),
         )
+        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
 
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""

@@ -1,0 +1,113 @@
+"""The store keeps what it was given, across kills, and says so when it cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootfruit_checks.errors import StoreError
+from rootfruit_checks.store import Store, address
+
+
+def test_what_is_put_is_got_and_survives_reopening(tmp_path):
+    with Store(tmp_path / "s") as store:
+        assert store.get("n", "k") is None
+        store.put("n", "k", b"\x00value")
+    with Store(tmp_path / "s") as store:
+        assert store.get("n", "k") == b"\x00value"
+        assert store.get("other", "k") is None
+        assert store.writes() == {("n", "k"): 1}
+
+
+def test_a_unit_written_twice_is_counted(tmp_path):
+    with Store(tmp_path) as store:
+        store.put("n", "k", b"1")
+        store.put("n", "k", b"1")
+        assert store.writes() == {("n", "k"): 2}
+
+
+def test_a_damaged_value_is_an_error_not_an_answer(tmp_path):
+    with Store(tmp_path) as store:
+        store.put("n", "k", b"good")
+        path = store.database
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE units SET value = x'00'")
+    with Store(tmp_path) as store, pytest.raises(StoreError, match="damaged"):
+        store.get("n", "k")
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path):
+    (tmp_path / "units.sqlite").write_bytes(b"this is not a database, not even nearly" * 50)
+    with pytest.raises(StoreError, match="no readable result store"):
+        Store(tmp_path)
+
+
+def test_another_schema_is_refused(tmp_path):
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "units.sqlite") as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(StoreError, match="another version"):
+        Store(tmp_path)
+
+
+def test_a_file_in_the_way_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="--rootfruit-store"):
+        Store(tmp_path / "file")
+
+
+def test_attempts_with_other_seeds_are_remembered(tmp_path):
+    with Store(tmp_path) as store:
+        assert store.attempt("plan", 0) == [0]
+        assert store.attempt("plan", 0) == [0]
+        assert store.attempt("plan", 3) == [0, 3]
+        assert store.attempt("other", 9) == [9]
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))
+def test_an_address_does_not_depend_on_order(parts):
+    assert address(parts) == address(dict(reversed(parts.items())))
+
+
+def test_tables_are_written_whole(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    with Store(tmp_path) as store:
+        assert store.load_table("t") is None
+        store.save_table("t", frame)
+        pd.testing.assert_frame_equal(store.load_table("t"), frame, check_dtype=False)
+        store.table_path("t").write_bytes(b"PAR1 but not really")
+        with pytest.raises(StoreError, match="not readable"):
+            store.load_table("t")
+
+
+_WRITER = """
+import sys
+from rootfruit_checks.store import Store
+store = Store(sys.argv[1])
+for i in range(100000):
+    store.put("n", str(i), str(i).encode() * 100)
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
+def test_what_was_acknowledged_survives_a_kill(tmp_path, delay):
+    process = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    told = [int(line) for line in process.stdout.read().splitlines()]
+    process.wait()
+    with Store(tmp_path) as store:
+        for i in [0, *told]:
+            assert store.get("n", str(i)) == str(i).encode() * 100
+        assert set(store.writes().values()) == {1}
