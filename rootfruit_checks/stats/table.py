@@ -1,0 +1,230 @@
+"""The core of both estimators: a ratio of sums over a two-way table of clusters, its variance and its bootstrap.
+
+A mean of rows clustered by two factors and a two-sample U-statistic over two sets of predicates have one shape: a
+table `sums[r, c]` with `weights[r, c]`, whose estimate is `sums.sum() / weights.sum()`. The last row and column hold
+what takes no part in that factor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, stats
+
+from rootfruit_checks.stats.estimate import (
+    BOOTSTRAP_CLUSTERS,
+    REPLICATES,
+    Interval,
+    Method,
+    check_alpha,
+    refusal,
+    too_few,
+)
+from rootfruit_checks.stats.exact import unseen_bounds
+
+Floats = NDArray[np.float64]
+
+_DENSE = 4_000_000
+_BATCH = 2_000_000
+# Beyond this many clusters the bootstrap and Student's t agree to well under a thousandth of a standard error.
+_MOST_CLUSTERS = 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Sums and weights by cell, shape (rows + 1, columns + 1): the last row and column are "outside the factor".
+
+    `subtract` tells whether cells were counted in both one-way variances and must be taken out once (Cameron, Gelbach
+    and Miller 2011), or not (DeLong 1988: rows and columns are different samples).
+    `independent` is how many independent cells an exact bound may count on.
+    """
+
+    sums: Any
+    weights: Any
+    subtract: bool
+    independent: int
+
+    @classmethod
+    def build(cls, rows: NDArray[np.intp], columns: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> Table:
+        """Tabulate values by codes; code -1 means outside the factor. `shape` is (row clusters, column clusters)."""
+        size = (shape[0] + 1, shape[1] + 1)
+        flat = np.where(rows < 0, shape[0], rows) * size[1] + np.where(columns < 0, shape[1], columns)
+        cells, where = np.unique(flat, return_inverse=True)
+        sums = np.bincount(where, weights=values, minlength=len(cells))
+        counts = np.bincount(where, minlength=len(cells)).astype(np.float64)
+        place = np.divmod(cells, size[1])
+        tables = [sparse.csr_array((data, place), shape=size) for data in (sums, counts)]
+        if size[0] * size[1] <= _DENSE:
+            tables = [table.toarray() for table in tables]
+        return cls(tables[0], tables[1], subtract=True, independent=len(cells))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Clusters of the row and of the column factor."""
+        return self.sums.shape[0] - 1, self.sums.shape[1] - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moments:
+    """By replicate, shape (B,): estimate, variance, and the one-way and cell variances that it is made of."""
+
+    estimate: Floats
+    variance: Floats
+    rows: Floats
+    columns: Floats
+    cells: Floats
+
+
+def _factor(count: int) -> float:
+    return count / (count - 1) if count > 1 else 1.0
+
+
+class _Core:
+    """The table's powers, made once and used for the estimate and every replicate."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        rows, columns = table.shape
+        sums, weights = table.sums[:rows, :columns], table.weights[:rows, :columns]
+        self.squares = (sums * sums, sums * weights, weights * weights)
+        inner = int((weights != 0).sum())
+        self.factors = (_factor(rows), _factor(columns), _factor(inner))
+
+    def moments(self, u: Floats, v: Floats) -> _Moments:
+        """Weigh row clusters by `u` (B, rows) and column clusters by `v` (B, columns): counts of a resample.
+
+        A cluster drawn twice is two clusters, so its square enters twice: sum of u_r e_r^2, e_r its weighted score.
+        """
+        table = self.table
+        rows, columns = table.shape
+        one = np.ones((len(u), 1))
+        full_u, full_v = np.hstack([u, one]), np.hstack([v, one])
+        by_row, weight_row = full_v @ table.sums.T, full_v @ table.weights.T
+        by_column, weight_column = full_u @ table.sums, full_u @ table.weights
+        total = (full_u * weight_row).sum(axis=1)
+        safe = np.where(total > 0, total, 1.0)
+        mean = (full_u * by_row).sum(axis=1) / safe
+        at = mean[:, None]
+        row_score = (by_row - at * weight_row)[:, :rows]
+        column_score = (by_column - at * weight_column)[:, :columns]
+        scale = safe**2
+        var_rows = self.factors[0] * (u * row_score**2).sum(axis=1) / scale
+        var_columns = self.factors[1] * (v * column_score**2).sum(axis=1) / scale
+        square, cross, weight = (((u @ part) * v).sum(axis=1) for part in self.squares)
+        cells = self.factors[2] * np.maximum(square - 2 * mean * cross + mean**2 * weight, 0.0) / scale
+        both = var_rows + var_columns - (cells if table.subtract else 0.0)
+        # The three-term estimate may fall below a one-way one, even below zero, by chance alone. The largest of the
+        # three is then the honest one (MacKinnon, Nielsen and Webb 2024, "Jackknife inference with two-way clustering").
+        variance = np.maximum(both, np.maximum(var_rows, var_columns))
+        lost = total <= 0
+        return _Moments(np.where(lost, np.nan, mean), np.where(lost, np.nan, variance), var_rows, var_columns, cells)
+
+
+def interval(
+    table: Table,
+    clusters: tuple[int, ...],
+    factors: tuple[str, ...],
+    *,
+    alpha: float,
+    seed: int,
+    limits: tuple[float, float],
+) -> Interval:
+    """Return the estimate of a table and its bounds.
+
+    Args:
+        table: the cells; its rows are the first factor.
+        clusters: real clusters by factor, for df, refusal and the choice of method; 0 if a factor takes no part.
+        factors: names of the factors, for messages.
+        alpha: each one-sided bound holds at 1 - alpha.
+        seed: seed of the bootstrap.
+        limits: the range of a single value; bounds are kept inside it.
+
+    """
+    check_alpha(alpha)
+    core = _Core(table)
+    rows, columns = table.shape
+    ones = (np.ones((1, rows)), np.ones((1, columns)))
+    found = core.moments(*ones)
+    estimate, variance = float(found.estimate[0]), float(found.variance[0])
+    reason = too_few(clusters, factors)
+    if reason:
+        return refusal(estimate, clusters, reason)
+    parts = (float(found.rows[0]), float(found.columns[0]))[: len(clusters)]
+    real = [count for count in clusters if count]
+    df, se = float(min(real) - 1), math.sqrt(variance)
+    floor = unseen_bounds(estimate, table.independent, alpha, limits)
+    tiny = (1e-12 * (limits[1] - limits[0])) ** 2
+    if variance <= tiny:
+        note = (
+            f"no variation between clusters: exact bound for 0 deviations in {table.independent} independent cells, "
+            "1 - alpha^(1/cells) of the range"
+        )
+        return Interval(estimate, 0.0, df, *floor, clusters, "exact", note, parts, 0.0)
+    method: Method = "t"
+    note = ""
+    below = above = float(stats.t.ppf(1.0 - alpha, df))
+    if min(real) >= BOOTSTRAP_CLUSTERS and max(real) <= _MOST_CLUSTERS:
+        ratios = _studentized(core, estimate, seed, tiny)
+        # Where many resamples hold no variation, events are so rare that few clusters carry them.
+        if not np.isfinite(ratios).all() and float(np.mean(~np.isfinite(ratios))) >= alpha / 2:
+            df = _carrying(core, estimate) - 1.0
+            below = above = float(stats.t.ppf(1.0 - alpha, df))
+            note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom, not the bootstrap"
+        else:
+            method, df = "bootstrap", math.nan
+            rank = math.ceil((len(ratios) + 1) * (1.0 - alpha) - 1e-9)
+            below, above = float(ratios[rank - 1]), -float(ratios[len(ratios) - rank])
+    # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
+    low, high = estimate - max(below, 0.0) * se, estimate + max(above, 0.0) * se
+    # Never narrower than what a column without any variation would get.
+    low, high = max(min(low, floor[0]), limits[0]), min(max(high, floor[1]), limits[1])
+    residual = float(found.cells[0]) if table.subtract else math.nan
+    return Interval(estimate, se, df, low, high, clusters, method, note, parts, residual)
+
+
+def _studentized(core: _Core, estimate: float, seed: int, tiny: float) -> Floats:
+    """Return the sorted ratios (estimate* - estimate) / se* of the pigeonhole bootstrap (Owen 2007).
+
+    Row and column clusters are drawn independently with replacement; a cell's weight is the product of its counts.
+    A resample without variation has an infinite ratio.
+    """
+    rows, columns = core.table.shape
+    rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, 0x5EED])
+    batch = max(1, min(REPLICATES, _BATCH // (rows + columns + 2)))
+    found = []
+    for start in range(0, REPLICATES, batch):
+        size = min(batch, REPLICATES - start)
+        u = _counts(rng, rows, size)
+        v = _counts(rng, columns, size)
+        moments = core.moments(u, v)
+        gap = moments.estimate - estimate
+        fine = moments.variance > tiny
+        ratio = np.where(fine, gap / np.sqrt(np.where(fine, moments.variance, 1.0)), np.copysign(np.inf, gap))
+        found.append(np.where(np.isnan(ratio), np.inf, ratio))
+    return np.sort(np.concatenate(found))
+
+
+def _counts(rng: np.random.Generator, clusters: int, size: int) -> Floats:
+    if clusters == 0:
+        return np.zeros((size, 0))
+    return rng.multinomial(clusters, np.full(clusters, 1.0 / clusters), size=size).astype(np.float64)
+
+
+def _carrying(core: _Core, estimate: float) -> float:
+    """Return the effective number of clusters that carry the variance, at least 2: the participation ratio of the
+    squared scores, in the factor where it is smallest (after Carter, Schnepel and Steigerwald 2017).
+    """
+    table = core.table
+    rows, columns = table.shape
+    scores = table.sums - estimate * table.weights
+    found = [2.0] if min(rows, columns) == 0 else []
+    for axis, count in ((1, rows), (0, columns)):
+        if count:
+            square = np.asarray(scores.sum(axis=axis)).ravel()[:count] ** 2
+            spread = float((square**2).sum())
+            found.append(float(square.sum()) ** 2 / spread if spread > 0 else 2.0)
+    return max(2.0, min(found))
