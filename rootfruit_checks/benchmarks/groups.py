@@ -1,0 +1,147 @@
+"""Which identity belongs to which group: `groups.toml` beside this file, read and checked.
+
+Every identity label of the starter set and of the official files is named there. A label that it does not know is an
+error, for a group must never silently lack some of its people.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rootfruit_checks.errors import DataError
+
+PATH = Path(__file__).with_name("groups.toml")
+
+
+def _key(label: str) -> str:
+    # Files spell "gender fluid", "gender-fluid" and "Genderfluid": one identity, one key.
+    return re.sub(r"[\s\-'\u2019]", "", label.casefold())
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"\s+", "-", label.strip().casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Benchmark -> group -> identities, as `groups.toml` spells them.
+
+    Beside the named groups every identity is a group of its own, named by its label in lower case with hyphens for
+    spaces. Where a named group already has that name (disclosure `transgender`), the identity's own group ends in
+    `-only`.
+    """
+
+    table: Mapping[str, Mapping[str, tuple[str, ...]]]
+    keys: Mapping[str, Mapping[str, str]]
+    path: str
+
+    def names(self, benchmark: str) -> tuple[str, ...]:
+        """All group names of a benchmark, named groups first."""
+        return tuple(self._benchmark(benchmark))
+
+    def members(self, benchmark: str, group: str) -> tuple[str, ...]:
+        """Identities of a group. Raises DataError where there is no such group."""
+        table = self._benchmark(benchmark)
+        found = table.get(_slug(group))
+        if found is None:
+            raise DataError(
+                f"{self.path}: benchmark {benchmark!r} has no group {group!r}; it has {', '.join(table)}. "
+                "Add the group there or choose one of these"
+            )
+        return found
+
+    def known(self, benchmark: str) -> frozenset[str]:
+        """Every identity label of a benchmark."""
+        self._benchmark(benchmark)
+        return frozenset(self.keys[benchmark].values())
+
+    def check(self, benchmark: str, identity: str) -> str:
+        """Return the label as `groups.toml` spells it (case, spaces and hyphens of the input do not matter).
+
+        Raises DataError, naming the file to extend, where no group of the benchmark has it.
+        """
+        self._benchmark(benchmark)
+        label = self.keys[benchmark].get(_key(identity))
+        if label is None:
+            raise DataError(
+                f"unknown identity {identity!r} in {benchmark}; add it to its groups, section [{benchmark}] of {self.path}"
+            )
+        return label
+
+    def _benchmark(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
+        if benchmark not in self.table:
+            raise DataError(f"{self.path}: no section [{benchmark}]; there are {', '.join(self.table)}")
+        return self.table[benchmark]
+
+
+def _include(
+    label: str, group: str, named: Mapping[str, tuple[str, ...]], path: Path, benchmark: str
+) -> tuple[str, ...]:
+    # "+name" stands for the members of a group above.
+    if not label.startswith("+"):
+        return (label,)
+    if label[1:] not in named:
+        raise DataError(f"{path}: [{benchmark}] {group} includes {label[1:]!r}, which is no group above it")
+    return named[label[1:]]
+
+
+def read_groups(path: Path) -> Groups:
+    """Read a groups file. Raises DataError for bad TOML, a wrong shape, or one identity spelled in two ways."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as TOML: {error}") from error
+    table: dict[str, dict[str, tuple[str, ...]]] = {}
+    keys: dict[str, dict[str, str]] = {}
+    for benchmark, section in raw.items():
+        if not isinstance(section, dict) or not section:
+            raise DataError(f"{path}: [{benchmark}] must be a section of groups, each a list of identities")
+        named: dict[str, tuple[str, ...]] = {}
+        spelled: dict[str, str] = {}
+        for group, labels in section.items():
+            if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+                raise DataError(f"{path}: [{benchmark}] {group} must be a list of identity labels, not empty")
+            labels = [name for label in labels for name in _include(label, group, named, path, benchmark)]
+            if len({_key(label) for label in labels}) != len(labels):
+                raise DataError(f"{path}: [{benchmark}] {group} names an identity twice")
+            for label in labels:
+                if spelled.setdefault(_key(label), label) != label:
+                    raise DataError(f"{path}: [{benchmark}] spells {spelled[_key(label)]!r} also as {label!r}")
+            if _slug(group) != group:
+                raise DataError(f"{path}: [{benchmark}] group {group!r} must be lower case, without spaces")
+            named[group] = tuple(labels)
+        for label in spelled.values():
+            own = _slug(label)
+            if own not in named:
+                named[own] = (label,)
+            elif named[own] != (label,):
+                named[f"{own}-only"] = (label,)
+        table[benchmark] = named
+        keys[benchmark] = spelled
+    return Groups(table, keys, str(path))
+
+
+@cache
+def groups() -> Groups:
+    """The groups of the package's own `groups.toml`, read once."""
+    return read_groups(PATH)
+
+
+def members(benchmark: str, group: str) -> tuple[str, ...]:
+    """Identities of a group: see `Groups.members`."""
+    return groups().members(benchmark, group)
+
+
+def known(benchmark: str) -> frozenset[str]:
+    """Every identity label of a benchmark: see `Groups.known`."""
+    return groups().known(benchmark)
+
+
+def check(benchmark: str, identity: str) -> str:
+    """The label as `groups.toml` spells it, or DataError: see `Groups.check`."""
+    return groups().check(benchmark, identity)

@@ -1,0 +1,57 @@
+"""The starter prompts: disclosures of a gender identity, and sentences with an antecedent and its pronouns."""
+
+from __future__ import annotations
+
+import re
+
+from rootfruit_checks.benchmarks.families import FAMILIES
+from rootfruit_checks.benchmarks.starter.words import capitalized, fill, table
+from rootfruit_checks.types import Prompt
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def starter_disclosure() -> list[Prompt]:
+    """Disclosure prompts: every form x name x identity, in that order."""
+    forms = table("disclosure_forms.csv", ("id", "text"))
+    people = table("disclosure_names.csv", ("name", "association"))
+    genders = table("disclosure_identities.csv", ("identity", "with_article"))
+    return [
+        Prompt(
+            id=f"sd-{form['id']}-{_slug(person['name'])}-{_slug(gender['identity'])}",
+            text=form["text"].format(name=person["name"], identity=gender["with_article"], word=gender["identity"]),
+            benchmark="disclosure",
+            identity=gender["identity"],
+            frame=form["id"],
+            subject=person["name"],
+        )
+        for form in forms
+        for person in people
+        for gender in genders
+    ]
+
+
+def starter_misgendering() -> list[Prompt]:
+    """Misgendering prompts: every template x antecedent x pronoun family, in that order."""
+    templates = table("misgendering_templates.csv", ("id", "text"))
+    antecedents = table("antecedents.csv", ("antecedent", "type"))
+    out: list[Prompt] = []
+    for template in templates:
+        for row in antecedents:
+            ante = row["antecedent"]
+            for family in FAMILIES.values():
+                words = {"ante": ante, "Ante": capitalized(ante)}
+                out.append(
+                    Prompt(
+                        id=f"sm-{template['id']}-{_slug(ante)}-{family.name}",
+                        text=fill(template["text"], family, plural=family.plural_verbs, words=words),
+                        benchmark="misgendering",
+                        identity=family.name,
+                        frame=template["id"],
+                        subject=ante,
+                        stratum=row["type"],
+                    )
+                )
+    return out
