@@ -5,6 +5,7 @@ Loading this module imports no numpy, pandas or torch: projects that merely have
 
 from __future__ import annotations
 
+import argparse
 import tomllib
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
@@ -71,7 +72,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any,
             group.addoption(
                 f"--{key}", dest=f"rootfruit_{key}", default=None, metavar="PATH", help=f"short for --rootfruit-{key}"
             )
-        except ValueError:
+        except (ValueError, argparse.ArgumentError):  # somebody else has it: the long form remains
             continue
     return result
 
@@ -246,3 +247,13 @@ def _broken(check: Check, why: str) -> dict[str, Any]:
         verdict="error", explain=why.splitlines()[-1] if why else "no verdict", gated=check.gated, data="",
     )  # fmt: skip
     return as_json(verdict)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
+    """Put what was run, and the table, above pytest-html's rows (its hook exists only where it is loaded)."""
+    results = session.config.pluginmanager.getplugin("rootfruit-results")
+    if results is not None and results.concerned:
+        from rootfruit_checks.report.rows import overview
+
+        prefix.append(overview(results.value()))

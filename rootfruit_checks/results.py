@@ -23,7 +23,6 @@ class Results:
         self.rows: dict[str, dict[str, Any]] = {}
         self.run: dict[str, Any] | None = None
         self.concerned = False
-        self._value: dict[str, Any] | None = None
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -88,14 +87,6 @@ class Results:
             out.write_line(line)
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
-
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """Put what was run, and the table, above pytest-html's rows."""
-        if not self.concerned:
-            return
-        from rootfruit_checks.report.rows import overview
-
-        prefix.append(overview(self.value()))
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 
