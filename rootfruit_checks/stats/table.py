@@ -118,7 +118,7 @@ class _Core:
         cells = self.factors[2] * np.maximum(square - 2 * mean * cross + mean**2 * weight, 0.0) / scale
         both = var_rows + var_columns - (cells if table.subtract else 0.0)
         # The three-term estimate may fall below a one-way one, even below zero, by chance alone. The largest of the
-        # three is then the honest one (MacKinnon, Nielsen and Webb 2024, "Jackknife inference with two-way clustering").
+        # three is then the honest one (MacKinnon, Nielsen and Webb 2024).
         variance = np.maximum(both, np.maximum(var_rows, var_columns))
         lost = total <= 0
         return _Moments(np.where(lost, np.nan, mean), np.where(lost, np.nan, variance), var_rows, var_columns, cells)
