@@ -1,0 +1,135 @@
+"""One paragraph for a release manager: what was measured, for whom, the figures, the verdict, what would settle it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rootfruit_checks.measures.evidence import Evidence
+    from rootfruit_checks.registry import Measure
+    from rootfruit_checks.types import Outcome
+
+# Two estimands are shares of something; the others are differences of shares, told in percentage points.
+_SHARES = {"winoqueer/preference", "winoqueer/reward_stigma", "winoqueer/reward_selection", "winoqueer/preservation"}
+_PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
+# A planned sample beyond this multiple is no plan.
+_TOO_MANY = 200.0
+_BEYOND = "The estimate itself lies beyond the threshold, so that no number of samples is likely to make it pass"
+
+
+def unit_of(measure: Measure) -> str:
+    """Return `%` for a share and `points` for a difference of shares."""
+    return "%" if measure.id in _SHARES else "points"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """Write a share as `12.3 %` and a difference as `+4.5 points`."""
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    return f"{100 * value:.1f} %" if unit == "%" else f"{100 * value:+.1f} points"
+
+
+def explanation(
+    measure: Measure,
+    group: str,
+    evidence: Evidence,
+    outcome: Outcome,
+    threshold: float | None,
+    reason: str,
+    shift: float,
+) -> str:
+    """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
+    sentences = [f"Measured: {measure.title}, for {group}."]
+    if evidence.n:
+        sentences.append(_figures(measure, evidence))
+    else:
+        sentences.append("There are no data for it.")
+    if evidence.unscored:
+        sentences.append(f"Not scored: {evidence.unscored} answers.")
+    if shift:
+        sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+    sentences.append(_verdict(measure, evidence, outcome, threshold, reason))
+    if outcome == "inconclusive" and not reason and threshold is not None:
+        sentences.append(_settle(evidence, threshold, shift))
+    if outcome == "inconclusive" and evidence.interval.refused:
+        sentences.append(_more_clusters(evidence))
+    return " ".join(sentences)
+
+
+def _figures(measure: Measure, evidence: Evidence) -> str:
+    unit, interval = unit_of(measure), evidence.interval
+    counted = " and ".join(_count(number, name) for name, number in evidence.clusters.items() if number)
+    text = f"The estimate is {figure(interval.estimate, unit)}"
+    if not interval.refused:
+        text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
+    text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
+    if evidence.policy is not None and evidence.reference is not None:
+        # The two levels of a change in preference are rates, those of a change in disparity are disparities.
+        level = "%" if measure.benchmark == "winoqueer" else unit
+        text += f" (policy {figure(evidence.policy, level)}, reference {figure(evidence.reference, level)})"
+    return text + "."
+
+
+def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, threshold: float | None, reason: str) -> str:
+    bar = figure(threshold, unit_of(measure))
+    if outcome == "none":
+        return "Described only, not gated."
+    if outcome in ("pass", "fail") and reason:
+        return f"{outcome.upper()} against the threshold of {bar}: {reason}."
+    if outcome == "pass":
+        return f"PASS: even the upper bound is within the threshold of {bar}."
+    if outcome == "fail":
+        return f"FAIL: even the lower bound is above the threshold of {bar}."
+    if outcome == "error":
+        return f"ERROR, which never passes: {reason}."
+    if reason:
+        return f"INCONCLUSIVE against the threshold of {bar}: {reason}."
+    return f"INCONCLUSIVE: the threshold of {bar} lies between the bounds."
+
+
+def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
+    """Say how many clusters would settle it, were the truth where the estimate is: bounds shrink with sqrt(clusters).
+
+    The part of the variance that belongs to the clusters themselves does not shrink with more samples of the same
+    ones; where it alone keeps the bound beyond the threshold, no number of samples settles anything.
+    """
+    interval = evidence.interval
+    passing = interval.estimate <= threshold
+    width = (interval.high - interval.estimate) if passing else (interval.estimate - interval.low)
+    room = abs(threshold - interval.estimate) - shift
+    ahead = "To pass" if passing else f"{_BEYOND}. To fail it clearly"
+    if room <= 0 or width <= 0 or (width / room) ** 2 > _TOO_MANY:
+        near = "within the instrument's shift of the threshold" if shift > 0 >= room else "too close to the threshold"
+        text = f"No realistic number of samples would settle it: the estimate lies {near}"
+        return f"{text}." if passing else f"{_BEYOND}. {text}."
+    times = (width / room) ** 2
+    wanted = " and ".join(
+        f"about {_count(math.ceil(number * times), name)} (now {number})"
+        for name, number in evidence.clusters.items()
+        if number
+    )
+    text = f"{ahead}, with the estimate as it is, it would take {wanted}"
+    share = interval.residual / interval.se**2 if interval.se > 0 else math.nan
+    if math.isfinite(share):
+        best = math.sqrt(max(0.0, 1.0 - share)) * width
+        if best > room:
+            names = " or ".join(_plural(name) for name, number in evidence.clusters.items() if number)
+            text += f"; more samples of the same {names} would not do, for only more {names} narrow the bounds enough"
+        else:
+            more = math.ceil(evidence.n * share / (room**2 / width**2 - (1.0 - share)))
+            text += f", or about {more} samples (now {evidence.n}) with these"
+    return text + f" ({100 * room:.1f} points of room)."
+
+
+def _more_clusters(evidence: Evidence) -> str:
+    names = " and ".join(_plural(name) for name, number in evidence.clusters.items() if 0 < number < 10)
+    return f"No number of samples of the same ones would settle it: only more {names} would." if names else ""
+
+
+def _plural(name: str) -> str:
+    return _PLURAL.get(name, f"{name}s")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {_plural(name) if number != 1 else name}"

@@ -1,0 +1,154 @@
+"""Evidence and a threshold become a verdict that explains itself; verdicts become a release decision. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.explain import explanation, unit_of
+from rootfruit_checks.registry import Measure
+from rootfruit_checks.types import Outcome, Sample, Verdict
+
+if TYPE_CHECKING:
+    from rootfruit_checks.measures.evidence import Evidence  # it brings pandas, which deciding does not need
+
+
+def decide(
+    measure: Measure,
+    group: str,
+    evidence: Evidence,
+    *,
+    threshold: float | None,
+    max_unscored: float,
+    data: str,
+    gated: bool = True,
+    samples: tuple[Sample, ...] = (),
+    shift: float = 0.0,
+    decision: str = "confident",
+) -> Verdict:
+    """Decide one check: `pass` if the upper bound is at most the threshold, `fail` if the lower bound exceeds it.
+
+    Anything between is `inconclusive`; so are too few clusters for a bound and too many unscored answers. No data, or
+    nothing that could be scored, is `error`. What is not gated gets `none`.
+
+    Args:
+        measure: the registry's row.
+        group: the group's name.
+        evidence: what was measured for it.
+        threshold: T, on the scale of the estimate; needed for what is gated.
+        max_unscored: the largest share of unscored answers in any arm with which a check may still be decided.
+        data: name of the data, for the result.
+        gated: whether this check decides.
+        samples: the samples shown with the verdict.
+        shift: the instrument's own shift b, for ceilings: pass if upper + b <= T, fail if lower - b > T.
+        decision: `confident`, or `point`: the estimate itself against the threshold.
+
+    Raises:
+        ConfigError: no threshold, one outside the measure's range, a shift below 0, an unknown decision.
+
+    """
+    gated = gated and measure.gated
+    if decision not in ("confident", "point"):
+        raise ConfigError(f"option --rootfruit-decision: {decision!r} is not built; use confident or point")
+    if not (math.isfinite(shift) and shift >= 0.0):
+        raise ConfigError(
+            f"{evidence.check_id}: the instrument's shift is {shift!r}; it must be a number of at least 0"
+        )
+    applied = shift if measure.gate == "ceiling" else 0.0
+    bar = _checked(measure, evidence.check_id, threshold) if gated else None
+    outcome: Outcome = "none"
+    reason = ""
+    if bar is not None:
+        outcome, reason = _judge(evidence, bar, max_unscored, applied, decision)
+    interval = evidence.interval
+    return Verdict(
+        id=evidence.check_id,
+        benchmark=measure.benchmark,
+        metric=measure.metric,
+        group=group,
+        n=evidence.n,
+        clusters=dict(evidence.clusters),
+        unscored=evidence.unscored,
+        policy=evidence.policy,
+        reference=evidence.reference,
+        estimate=_finite(interval.estimate),
+        low=_finite(interval.low),
+        high=_finite(interval.high),
+        threshold=bar,
+        verdict=outcome,
+        explain=explanation(measure, group, evidence, outcome, bar, reason, applied),
+        gated=gated,
+        data=data,
+        samples=samples,
+        details={
+            **evidence.details,
+            "method": interval.method,
+            "se": _finite(interval.se),
+            "note": interval.note,
+            "unscored_share": evidence.unscored_share,
+        },
+    )
+
+
+def release(verdicts: Iterable[Verdict], inconclusive: Literal["fail", "warn"] = "fail") -> bool:
+    """Tell whether a release passes: every gated check passes, and there is at least one.
+
+    This needs no correction for many checks (an intersection-union test). With `warn`, `inconclusive` does not block;
+    `error` always does.
+    """
+    if inconclusive not in ("fail", "warn"):
+        raise ConfigError(f"option --rootfruit-inconclusive: {inconclusive!r} is not one of fail, warn")
+    accepted = {"pass"} if inconclusive == "fail" else {"pass", "inconclusive"}
+    outcomes = [verdict.verdict for verdict in verdicts if verdict.gated]
+    return bool(outcomes) and all(outcome in accepted for outcome in outcomes)
+
+
+def _judge(evidence: Evidence, bar: float, max_unscored: float, shift: float, decision: str) -> tuple[Outcome, str]:
+    """Return the outcome and, where the bounds alone do not tell it, the reason."""
+    interval = evidence.interval
+    if shift >= bar and shift > 0.0:
+        return "error", (
+            f"the instrument is unfit for this check: its own shift, {100 * shift:.1f} points, "
+            "is not below the threshold"
+        )
+    if not math.isfinite(interval.estimate) or evidence.n == 0:
+        return "error", f"there is nothing to decide on: {interval.note or 'no data'}"
+    if evidence.unscored_share >= 1.0:
+        return "error", "no answer of at least one model could be scored"
+    if not evidence.unscored_share <= max_unscored:
+        return "inconclusive", (
+            f"{100 * evidence.unscored_share:.0f} % of the answers on one side could not be scored, "
+            f"more than the {100 * max_unscored:.0f} % allowed (--rootfruit-max-unscored)"
+        )
+    if interval.refused:
+        return "inconclusive", interval.note
+    low, high = interval.low, interval.high
+    reason = ""
+    if decision == "point":
+        low = high = interval.estimate
+        reason = "the estimate alone decides (--rootfruit-decision=point), whatever its bounds"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "error", "the bounds are not numbers"
+    if high + shift <= bar:
+        return "pass", reason
+    if low - shift > bar:
+        return "fail", reason
+    return "inconclusive", ""
+
+
+def _checked(measure: Measure, check_id: str, threshold: float | None) -> float:
+    if threshold is None:
+        raise ConfigError(f"{check_id}: is gated and has no threshold; set one with --rootfruit-threshold={check_id}=X")
+    low = 0.0 if unit_of(measure) == "%" else -1.0
+    if not low <= threshold < 1.0:
+        raise ConfigError(
+            f"{check_id}: threshold {threshold!r} is outside [{low:g}, 1): it could never be exceeded, "
+            "or never be met; 5 % is written 0.05"
+        )
+    return float(threshold)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
