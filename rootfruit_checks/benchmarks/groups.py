@@ -69,7 +69,7 @@ class Groups:
         label = self.keys[benchmark].get(_key(identity))
         if label is None:
             raise DataError(
-                f"unknown identity {identity!r} in {benchmark}; add it to its groups, section [{benchmark}] of {self.path}"
+                f"{benchmark}: unknown identity {identity!r}; add it to section [{benchmark}] of {self.path}"
             )
         return label
 
