@@ -1,0 +1,245 @@
+"""The transformers engine: scores on the prefix tree where the model allows it, generates in fixed batches."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rootfruit_checks import __version__
+from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
+from rootfruit_checks.engines.base import FORGET, Units
+from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
+from rootfruit_checks.engines.weights import (
+    check_directory,
+    config_digest,
+    read_config,
+    tokenizer_digest,
+    weights_digest,
+)
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
+
+# Where the tree's answer may differ from the flat one before the tree is given up, in nats.
+TOLERANCE = 1e-3
+_TREE = b"prefix tree"
+
+
+class HFEngine:
+    """A model directory, run by transformers. The weights are loaded when a unit must be computed, not before.
+
+    Args:
+        path: a model directory.
+        dtype: float32, bfloat16 or float16; the head and the log-softmax are float32 in any case.
+        device: auto, cpu, cuda or cuda:N.
+        block_tokens: token budget of one block of the prefix tree.
+        batch_size: sequences in a flat scoring batch (generation takes its own from `Sampling`).
+        allow_pickle: accept weights that are not safetensors.
+        trust_remote_code: let the model bring its own code.
+
+    Raises:
+        EngineError: the directory holds no causal model that may be loaded.
+
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        block_tokens: int = 512,
+        batch_size: int = 64,
+        allow_pickle: bool = False,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        check_directory(self.path, allow_pickle=allow_pickle)
+        self._dtype, self._device = dtype, device
+        self._block_tokens, self._batch_size = block_tokens, batch_size
+        self._allow_pickle, self._trust = allow_pickle, trust_remote_code
+        self._config = read_config(self.path)
+        self._model: Loaded | None = None
+        self._scoring = "nothing scored"
+        self.stats: dict[str, int] = {}
+
+    # -- identity ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of weights, configuration, tokenizer, dtype, device kind, budgets and versions."""
+        parts = (
+            "hf/1",
+            __version__,
+            importlib.metadata.version("transformers"),
+            importlib.metadata.version("torch"),
+            weights_digest(self.path),
+            config_digest(self.path),
+            tokenizer_digest(self.path),
+            self._dtype,
+            self._device.partition(":")[0],
+            str(self._block_tokens),
+            str(self._batch_size),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """What ran: how log-probs were computed, BOS handling, dtype, device, versions, digests."""
+        return {
+            "engine": f"transformers {importlib.metadata.version('transformers')}",
+            "torch": importlib.metadata.version("torch"),
+            "architecture": ", ".join(self._config["architectures"]),
+            "dtype": self._dtype,
+            "device": self._device,
+            "scoring": self._scoring,
+            "bos": self.bos[1],
+            "weights": weights_digest(self.path)[:16],
+            "tokenizer": tokenizer_digest(self.path)[:16],
+        }
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return load_tokenizer(self.path, self._trust)
+
+    @cached_property
+    def bos(self) -> tuple[int, str]:
+        """The token that stands before every scored text, and what it is."""
+        tokenizer = self.tokenizer
+        for name in ("bos", "eos", "cls", "pad"):
+            token = getattr(tokenizer, f"{name}_token_id")
+            if token is not None:
+                return int(token), "BOS" if name == "bos" else f"{name.upper()} in place of a missing BOS"
+        raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
+
+    @property
+    def _longest(self) -> int | None:
+        text = self._config.get("text_config", self._config)
+        for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"):
+            if isinstance(text.get(name), int):
+                return int(text[name])
+        return None
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
+        if not texts:
+            return []
+        encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        for number, ids in enumerate(encoded):
+            if self._longest is not None and len(ids) + 1 > self._longest:
+                raise EngineError(
+                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {self._longest - 1}; "
+                    "it is not cut, for that would score another text"
+                )
+        rows = self._config.get("text_config", self._config).get("vocab_size")
+        largest = max((max(ids) for ids in encoded if ids), default=0)
+        if isinstance(rows, int) and max(largest, self.bos[0]) >= rows:
+            raise EngineError(
+                f"{self.path}: the tokenizer gives token {max(largest, self.bos[0])} and the model knows {rows}; "
+                "they do not belong together"
+            )
+        return encoded
+
+    def loaded(self) -> Loaded:
+        """The model with its weights."""
+        if self._model is None:
+            self._model = load_model(self.path, self._dtype, self._device, self._allow_pickle, self._trust)
+        return self._model
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self._model is not None:
+            self._model.free()
+            self._model = None
+
+    # -- scoring -------------------------------------------------------------------------------------------------------
+
+    def score(self, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
+        """Score each text with BOS before it and no EOS: one answer per request, in request order."""
+        encoded = self.encode(texts)
+        sequences = sorted({tuple(ids) for ids in encoded})
+        # An empty text has no token to score.
+        scored = [ids for ids in sequences if ids]
+        values = self._score_sequences(scored, units) if scored else []
+        found: dict[tuple[int, ...], NDArray[np.float32]] = dict(zip(scored, values, strict=True))
+        nothing = np.zeros(0, dtype=np.float32)
+        answers = []
+        for ids in encoded:
+            logprobs = found.get(tuple(ids), nothing)
+            if not np.isfinite(logprobs).all():
+                raise EngineError(f"{self.path}: gives log-probabilities that are not finite; are the weights damaged?")
+            answers.append(TokenScores(np.array(ids, dtype=np.int32), logprobs))
+        self.stats = {
+            "flat": sum(map(len, encoded)),
+            "deduplicated": sum(map(len, sequences)),
+            **self.stats,
+        }
+        return answers
+
+    def _score_sequences(self, sequences: Sequence[tuple[int, ...]], units: Units) -> list[NDArray[np.float32]]:
+        reason = self._against_tree(sequences, units)
+        if reason:
+            self._scoring = f"flat ({reason})"
+            self.stats = {"computed": sum(len(ids) for ids in sequences)}
+            return flat.score(self.loaded, sequences, self.bos[0], self._batch_size, units)
+        self._scoring = _TREE.decode()
+        tree = prefix_tree.build(sequences, self.bos[0])
+        blocks = prefix_tree.pack(tree, self._block_tokens)
+        self.stats = {"tree": len(tree.tokens), "computed": sum(len(block.tokens) for block in blocks)}
+        logprobs = np.full(len(tree.tokens), np.nan, dtype=np.float32)
+        units.begin("score", len(blocks))
+        for block in blocks:
+            key = block.key
+            held = units.get(key)
+            if held is None:
+                held = hf_tree.run_block(self.loaded(), block).astype("<f4").tobytes()
+                units.put(key, held)
+            logprobs[block.nodes] = np.frombuffer(held, dtype="<f4")
+        return [logprobs[path] for path in tree.paths]
+
+    def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units) -> str:
+        """Return why the tree must not be used, or "". What a probe found is kept with the units."""
+        reason = hf_tree.refusal(self._config, deepest=max(map(len, sequences)))
+        if reason:
+            return reason
+        # The longest and the shortest sentences and their neighbours: deep paths and shared prefixes.
+        middle = len(sequences) // 2
+        probe = sorted({*sequences[:3], *sequences[middle : middle + 3], max(sequences, key=len)})
+        key = hashlib.sha256(repr(("tree-probe/1", probe)).encode()).hexdigest()
+        held = units.get(key)
+        if held is None:
+            held = self._probe(probe).encode() or _TREE
+            units.put(key, held)
+        return "" if held == _TREE else held.decode()
+
+    def _probe(self, probe: Sequence[tuple[int, ...]]) -> str:
+        model = self.loaded()
+        expected = flat.score(self.loaded, probe, self.bos[0], len(probe), FORGET)
+        tree = prefix_tree.build(probe, self.bos[0])
+        found = np.full(len(tree.tokens), np.nan, dtype=np.float32)
+        try:
+            for block in prefix_tree.pack(tree, self._block_tokens):
+                found[block.nodes] = hf_tree.run_block(model, block)
+        except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+            return f"the architecture does not take an ancestor mask: {type(error).__name__}"
+        allowed = TOLERANCE if self._dtype == "float32" else 0.1
+        worst = max(float(np.abs(found[path] - want).max()) for path, want in zip(tree.paths, expected, strict=True))
+        if not worst <= allowed:
+            return f"on a probe the tree differed by {worst:.2g} nats"
+        return ""
+
+    # -- generation ----------------------------------------------------------------------------------------------------
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET) -> Iterator[Completion]:
+        """Draw continuations; see `hf_generate`."""
+        room = None if self._longest is None else self._longest - sampling.max_new_tokens
+        return hf_generate.generate(self.loaded, self.tokenizer, self.bos[0], prompts, sampling, units, room)

@@ -1,0 +1,85 @@
+"""A model directory before it is loaded: what is in it, whether it may be loaded, and its digest. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import EngineError
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+_TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+_CAUSAL = ("ForCausalLM", "LMHeadModel")
+_CHUNK = 1 << 22
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return config.json, or raise an EngineError that says what the directory lacks."""
+    if not path.is_dir():
+        raise EngineError(f"{path}: no such directory")
+    file = path / "config.json"
+    if not file.is_file():
+        raise EngineError(f"{path}: holds no config.json; is this a model directory?")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EngineError(f"{file}: is not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise EngineError(f"{file}: is not a model's configuration")
+    return config
+
+
+def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
+    """Raise an EngineError unless the directory holds a causal model, a tokenizer and weights that may be loaded."""
+    config = read_config(path)
+    kinds = config.get("architectures") or []
+    if not any(str(kind).endswith(_CAUSAL) for kind in kinds):
+        raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
+    if not any((path / name).is_file() for name in _TOKENIZER):
+        raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")
+    if any(path.glob("*.safetensors")):
+        return
+    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
+    if not pickled:
+        raise EngineError(f"{path}: holds no weights (*.safetensors)")
+    if not allow_pickle:
+        raise EngineError(
+            f"{path}: weights are pickled ({pickled[0]}), which can run code when read; convert them to safetensors, "
+            "or accept the risk with --rootfruit-allow-pickle"
+        )
+
+
+def weights_digest(path: Path) -> str:
+    """Return the SHA-256 over the weights' files: names, sizes and bytes. Reads them once per process."""
+    return _digest(path, (".safetensors", *_PICKLED))
+
+
+def tokenizer_digest(path: Path) -> str:
+    """Return the SHA-256 over the tokenizer's files."""
+    return _digest(path, (*_TOKENIZER, "merges.txt", "tokenizer_config.json", "special_tokens_map.json"))
+
+
+def config_digest(path: Path) -> str:
+    """Return the SHA-256 over the model's configuration files."""
+    return _digest(path, ("config.json", "generation_config.json"))
+
+
+def _digest(path: Path, endings: tuple[str, ...]) -> str:
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
+    sha = hashlib.sha256()
+    for file in files:
+        stat = file.stat()
+        sha.update(f"{file.name}:{_file_digest(file, stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return sha.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _file_digest(file: Path, size: int, mtime: int) -> str:
+    sha = hashlib.sha256(str(size).encode())
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            sha.update(chunk)
+    return sha.hexdigest()
