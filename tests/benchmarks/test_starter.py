@@ -169,6 +169,7 @@ def test_a_pair_differs_in_the_identity_word_alone() -> None:
         r"[\u2018\u2019\u201c\u201d]",
         r"\b(\w+) \1\b",  # a doubled word
         r"[^\x20-\x7e]",
+        r"\b(?:ares|haves|dos|gos|\w+(?:[sc]h|x)s|\w*[bcdfghlmnprst]ys)\b",  # no such inflection
     ],
 )
 def test_no_slips_of_writing(pattern: str) -> None:
