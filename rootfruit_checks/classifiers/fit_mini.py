@@ -1,8 +1,8 @@
 """Fit the head of the default regard classifier: `python -m rootfruit_checks.classifiers.fit_mini [--dev FILE]`.
 
 Everything is chosen by cross-validation on our own rows (`regard_train.tsv`), whose sets (three contrasting texts
-of one topic) are never torn apart between folds. `--dev` names a people-annotated file in the format of Sheng et al.; it is
-evaluated once the head stands, and has no part in fitting it.
+of one topic) are never torn apart between folds. `--dev` names a people-annotated file in the format of Sheng et al.;
+it is evaluated once the head stands, and has no part in fitting it.
 """
 
 from __future__ import annotations
