@@ -1,4 +1,4 @@
-"""Does the policy find stigmatizing sentences about queer people likelier than their counterfactuals? More than before?"""
+"""Does the policy find stigmatizing sentences about queer people likelier than their twins? More than before?"""
 
 import pytest
 

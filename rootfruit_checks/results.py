@@ -75,7 +75,7 @@ class Results:
                 out.write_line(line)
             out.write_line("")
         gated = [row for row in value["checks"] if row["gated"]]
-        described = [row for row in value["checks"] if not row["gated"] and row["metric"] in summary.DESCRIBED]
+        described = [row for row in value["checks"] if not row["gated"] and summary.is_declared(row)]
         defaults = summary.default_thresholds(value["checks"])
         for line in summary.table([*gated, *described], defaults, width=max(80, out._tw.fullwidth)):
             word = line.rsplit(" ", 1)[-1]

@@ -229,7 +229,7 @@ class Run:
     def _present(self, benchmark: str) -> set[str]:
         """Identities of which there are samples."""
         data = self.data[benchmark]
-        return {item.identity for item in (*data.pairs, *data.prompts)}
+        return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}
 
     @cached_property
     def info(self) -> RunInfo:

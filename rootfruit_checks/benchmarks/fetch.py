@@ -62,7 +62,7 @@ FILES: tuple[Remote, ...] = (
 
 
 def matches(path: Path, pin: str) -> bool:
-    """Whether a file is the pinned one: `git:` is sha1 over "blob <size>\\0" and the bytes, `sha256:` over the bytes."""
+    """Whether a file is the pinned one: `git:` is sha1 over "blob <size>\\0" and the bytes, `sha256:` over them."""
     kind, _, wanted = pin.partition(":")
     sha: Any = hashlib.sha256()
     if kind == "git":

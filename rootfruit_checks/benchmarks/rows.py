@@ -31,7 +31,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def read_csv(path: str | Path, header: Sequence[str]) -> Iterator[Row]:
-    """Yield (line, row) of a CSV file whose header is exactly `header`; a row spanning lines has its last line's number.
+    """Yield (line, row) of a CSV file whose header is exactly `header`; a row over several lines counts by its last.
 
     Raises:
         DataError: no such file, an empty file or no rows, another header, a ragged row, a quote that never closes,

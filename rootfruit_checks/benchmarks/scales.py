@@ -1,4 +1,4 @@
-"""How much is sampled at each scale: whole matched cells, chosen by labels and seed alone, so that no pairing breaks."""
+"""How much is sampled at each scale: whole matched cells, chosen by labels and seed alone: no pairing breaks."""
 
 from __future__ import annotations
 

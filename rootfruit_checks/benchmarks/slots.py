@@ -1,8 +1,8 @@
 """The log-prob twin of the misgendering benchmark: every family's form where a sentence about the person may begin.
 
-The texts of one prompt differ in their last word alone, so the difference of their log-probs is that of the forms. Limits:
-the slot is the subject of a new sentence and no other case; a form of several tokens is likelier to be improbable, so the
-twin is read as a ranking beside the generation, never as a rate.
+The texts of one prompt differ in their last word alone, so the difference of their log-probs is that of the forms.
+Limits: the slot is the subject of a new sentence and no other case; a form of several tokens is likelier to be
+improbable, so the twin is read as a ranking beside the generation, never as a rate.
 """
 
 from __future__ import annotations

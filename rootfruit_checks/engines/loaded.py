@@ -54,12 +54,16 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError(f"--rootfruit-device={device}: no CUDA device is there")
-    level = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    # Untyped upstream.
+    log: Any = transformers.logging
+    auto: Any = transformers.AutoModelForCausalLM
+    model: Any
+    told: Any
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
     try:
-        model, told = transformers.AutoModelForCausalLM.from_pretrained(
+        model, told = auto.from_pretrained(
             path,
             dtype=getattr(torch, dtype),
             use_safetensors=None if allow_pickle else True,
@@ -71,9 +75,9 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
         # transformers, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
         raise EngineError(f"{path}: the weights cannot be loaded ({_line(error)})") from error
     finally:
-        transformers.logging.set_verbosity(level)
+        log.set_verbosity(level)
         if bars:
-            transformers.logging.enable_progress_bar()
+            log.enable_progress_bar()
     missing = sorted(told.get("missing_keys", ()))
     if missing:
         # transformers would fill them with random numbers and go on.

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import RootfruitError
-from rootfruit_checks.registry import BY_ID, REGISTRY
+from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.types import RunInfo, Verdict
 
 SCHEMA = "rootfruit-result/1"
 Row = Mapping[str, Any]
 WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
-# Descriptive measures that the table shows under the gates.
-DESCRIBED = {measure.metric for measure in REGISTRY if not measure.gated}
 _STARTING_POINT = "Thresholds marked * are rootfruit's starting points, not standards: set your own."
 
 
@@ -180,3 +178,8 @@ def named_model(name: str) -> str:
 def default_thresholds(rows: Iterable[Row]) -> dict[str, float | None]:
     """Return check id -> the registry's threshold."""
     return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].threshold for row in rows}
+
+
+def is_declared(row: Row) -> bool:
+    """Whether the registry declares this check; what it does not is exploratory."""
+    return row["group"] in BY_ID[f"{row['benchmark']}/{row['metric']}"].groups

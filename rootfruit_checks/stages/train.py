@@ -1,147 +1,211 @@
-"""Two thin stages over TRL: supervised fine-tuning and DPO, on one device, seeded, nothing reported anywhere."""
+"""Two stages of alignment, thinly over TRL: supervised fine-tuning and DPO, from a directory of weights to another.
+
+Both train all weights in float32 with a fixed seed, and write safetensors, tokenizer and configs.
+"""
 
 from __future__ import annotations
 
-import copy
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
 
-_QUIET: dict[str, Any] = {
-    "bf16": False,
-    "gradient_checkpointing": False,
-    "report_to": "none",
-    "save_strategy": "no",
-    "logging_strategy": "no",
-    "disable_tqdm": True,
-    "dataloader_num_workers": 0,
-}
-
-
-def _open(source: str | Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    tokenizer: Any = AutoTokenizer.from_pretrained(source)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
-
-
-def _save(model: Any, source: str | Path, out: Path) -> Path:
-    """Save the weights; the tokenizer's files are copied as they are, so that policy and reference share them."""
-    model.save_pretrained(out)
-    for file in Path(source).iterdir():
-        if (file.is_file() and "token" in file.name) or file.name in {"merges.txt", "vocab.json", "chat_template.jinja"}:
-            shutil.copy(file, out / file.name)
-    return out
+SFT_COLUMNS = ({"text"}, {"prompt", "completion"})
+DPO_COLUMNS = ({"prompt", "chosen", "rejected"},)
+INSTALL = 'pip install "rootfruit-checks[train]"'
 
 
 def train_sft(
-    source: str | Path,
-    texts: Sequence[str],
-    out: str | Path,
+    model: Path | str,
+    rows: Sequence[Mapping[str, str]],
+    out: Path | str,
     *,
     steps: int,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    warmup: float = 0.05,
+    batch_size: int,
+    learning_rate: float,
     seed: int = 0,
+    warmup_steps: int = 0,
+    shuffle: bool = True,
+    max_length: int | None = None,
 ) -> Path:
-    """Fine-tune the model in `source` on whole texts (EOS appended) and save it to `out`.
+    """Fine-tune on texts with TRL's SFTTrainer; return `out`.
+
+    Args:
+        model: directory or Hub id to start from.
+        rows: each with `text`, or `prompt` and `completion` (then the loss is on the completion).
+        out: directory to write; made if need be.
+        steps: optimizer steps of `batch_size` rows; the rows are gone through as often as that takes.
+        batch_size: rows a step.
+        learning_rate: peak of a cosine schedule that ends at 0.
+        seed: of order and anything else random.
+        warmup_steps: steps of linear warm-up.
+        shuffle: draw the order anew each pass, rows of like length together (less padding); else the order given.
+        max_length: in tokens; longer rows are an error, never cut. None: the model's positions.
 
     Raises:
-        ConfigError: no texts.
+        ConfigError: trl is not installed, a row lacks a column or is too long, a number makes no sense.
 
     """
-    if not texts:
-        raise ConfigError("train_sft: no texts to train on")
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    model, tokenizer = _open(source)
-    encoded = tokenizer(list(texts))["input_ids"]
-    # Encoded here in one call: the trainer would do it row by row.
-    rows = Dataset.from_dict({"input_ids": [[*ids, tokenizer.eos_token_id] for ids in encoded]})
-    with tempfile.TemporaryDirectory() as scratch:
-        config = SFTConfig(
-            output_dir=scratch,
-            max_steps=steps,
-            per_device_train_batch_size=batch_size,
-            learning_rate=learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=int(steps * warmup),
-            max_length=None,
-            packing=False,
-            seed=seed,
-            use_cpu=_on_cpu(),
-            **_QUIET,
-        )
-        trainer = SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
-        trainer.train()
-        return _save(trainer.model, source, Path(out))
+    _check(rows, SFT_COLUMNS, steps, batch_size, learning_rate)
+    trl = _trl()
+    start, tokenizer = _load(model)
+    config = trl.SFTConfig(
+        **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, max_length)
+    )
+    dataset = _dataset(rows)
+    _fits(tokenizer, rows, config.max_length)
+    trainer = trl.SFTTrainer(model=start, args=config, train_dataset=dataset, processing_class=tokenizer)
+    return _run(trainer, tokenizer, out)
 
 
 def train_dpo(
-    reference: str | Path,
+    model: Path | str,
     rows: Sequence[Mapping[str, str]],
-    out: str | Path,
+    out: Path | str,
     *,
     steps: int,
-    batch_size: int = 32,
-    learning_rate: float = 1e-4,
+    batch_size: int,
+    learning_rate: float,
     beta: float = 0.1,
     seed: int = 0,
+    warmup_steps: int = 0,
+    shuffle: bool = True,
+    max_length: int | None = None,
+    reference: Path | str | None = None,
 ) -> Path:
-    """Align the model in `reference` by DPO (Rafailov et al. 2023) on rows of prompt, chosen, rejected; save to `out`.
+    """Align to preferences with TRL's DPOTrainer; return `out`.
+
+    Args:
+        model: directory or Hub id to start from.
+        rows: each with `prompt` (may be empty), `chosen` and `rejected`.
+        out: directory to write; made if need be.
+        steps: optimizer steps of `batch_size` pairs.
+        batch_size: pairs a step.
+        learning_rate: peak of a cosine schedule that ends at 0.
+        beta: DPO's beta (Rafailov et al. 2023).
+        seed: of order and anything else random.
+        warmup_steps: steps of linear warm-up.
+        shuffle: draw the order anew each pass, rows of like length together (less padding); else the order given.
+        max_length: in tokens; longer rows are an error, never cut. None: the model's positions.
+        reference: the frozen reference; by default the model that it starts from.
 
     Raises:
-        ConfigError: no rows, or a row without one of the three fields.
+        ConfigError: trl is not installed, a row lacks a column or is too long, a number makes no sense.
 
     """
-    fields = ("prompt", "chosen", "rejected")
-    for number, row in enumerate(rows):
-        missing = [name for name in fields if name not in row]
-        if missing:
-            raise ConfigError(f"train_dpo: row {number} lacks {', '.join(missing)}")
+    _check(rows, DPO_COLUMNS, steps, batch_size, learning_rate)
+    if not beta > 0:
+        raise ConfigError(f"train_dpo: beta {beta!r} is not above 0")
+    trl = _trl()
+    start, tokenizer = _load(model)
+    frozen, _ = _load(reference or model)
+    config = trl.DPOConfig(
+        beta=beta, **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, max_length)
+    )
+    _fits(tokenizer, rows, config.max_length)
+    trainer = trl.DPOTrainer(
+        model=start, ref_model=frozen, args=config, train_dataset=_dataset(rows), processing_class=tokenizer
+    )
+    return _run(trainer, tokenizer, out)
+
+
+def _trl() -> Any:
+    try:
+        import trl
+    except ImportError as error:
+        raise ConfigError(f"training needs trl, which is not installed: {INSTALL}") from error
+    return trl
+
+
+def _check(
+    rows: Sequence[Mapping[str, str]],
+    columns: tuple[set[str], ...],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+) -> None:
     if not rows:
-        raise ConfigError("train_dpo: no preference rows to train on")
-    from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
-
-    model, tokenizer = _open(reference)
-    data = Dataset.from_dict({name: [row[name] for row in rows] for name in fields})
-    with tempfile.TemporaryDirectory() as scratch:
-        config = DPOConfig(
-            output_dir=scratch,
-            max_steps=steps,
-            per_device_train_batch_size=batch_size,
-            learning_rate=learning_rate,
-            lr_scheduler_type="cosine",
-            beta=beta,
-            max_length=None,
-            seed=seed,
-            use_cpu=_on_cpu(),
-            **_QUIET,
+        raise ConfigError("training: there are no rows")
+    wanted = " or ".join(", ".join(sorted(names)) for names in columns)
+    first = set(rows[0])
+    if first not in columns:
+        raise ConfigError(f"training row 0 has columns {', '.join(sorted(first)) or 'none'}; needed: {wanted}")
+    for number, row in enumerate(rows):
+        if set(row) != first:
+            raise ConfigError(
+                f"training row {number} has columns {', '.join(sorted(row))}, row 0 others; needed: {wanted}"
+            )
+    if steps < 1 or batch_size < 1 or not learning_rate > 0:
+        raise ConfigError(
+            f"training: steps {steps}, batch size {batch_size} and learning rate {learning_rate} must be above 0"
         )
-        # A deep copy: a model made from a configuration has no name from which TRL could load the reference again.
-        trainer = DPOTrainer(
-            model=model,
-            ref_model=copy.deepcopy(model),
-            args=config,
-            train_dataset=data,
-            processing_class=tokenizer,
-        )
-        trainer.train()
-        return _save(trainer.model, reference, Path(out))
 
 
-def _on_cpu() -> bool:
+def _load(model: Path | str) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return loaded, tokenizer
+
+
+def _common(
+    out: Path | str,
+    model: Any,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    warmup_steps: int,
+    shuffle: bool,
+    max_length: int | None,
+) -> dict[str, Any]:
     import torch
 
-    return not torch.cuda.is_available()
+    return {
+        "output_dir": str(out),
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "max_steps": steps,
+        "per_device_train_batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": warmup_steps,
+        "weight_decay": 0.0,
+        "seed": seed,
+        "train_sampling_strategy": "group_by_length" if shuffle else "sequential",
+        "max_length": max_length or int(model.config.max_position_embeddings),
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": max(1, steps // 10),
+        "disable_tqdm": True,
+    }
+
+
+def _fits(tokenizer: Any, rows: Sequence[Mapping[str, str]], longest: int) -> None:
+    # TRL would cut without a word.
+    for number, row in enumerate(rows):
+        start = row.get("prompt", "")
+        texts = [start + text for key, text in row.items() if key != "prompt"]
+        for ids in tokenizer(texts)["input_ids"]:
+            if len(ids) + 1 > longest:
+                raise ConfigError(f"training row {number} has {len(ids) + 1} tokens, more than the {longest} allowed")
+
+
+def _dataset(rows: Sequence[Mapping[str, str]]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list([dict(row) for row in rows])
+
+
+def _run(trainer: Any, tokenizer: Any, out: Path | str) -> Path:
+    trainer.train()
+    folder = Path(out)
+    trainer.model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -17,6 +17,7 @@ from scipy import sparse, stats
 
 from rootfruit_checks.stats.estimate import (
     BOOTSTRAP_CLUSTERS,
+    FEWEST_CLUSTERS,
     REPLICATES,
     Interval,
     Method,
@@ -180,10 +181,28 @@ def interval(
             below, above = float(ratios[rank - 1]), -float(ratios[len(ratios) - rank])
     # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
     low, high = estimate - max(below, 0.0) * se, estimate + max(above, 0.0) * se
-    # Never narrower than what a column without any variation would get.
-    low, high = max(min(low, floor[0]), limits[0]), min(max(high, floor[1]), limits[1])
+    if _deviating(table) < FEWEST_CLUSTERS:
+        # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
+        # without any variation would get.
+        low, high = min(low, floor[0]), max(high, floor[1])
+    low, high = max(low, limits[0]), min(high, limits[1])
     residual = float(found.cells[0]) if table.subtract else math.nan
     return Interval(estimate, se, df, low, high, clusters, method, note, parts, residual)
+
+
+def _deviating(table: Table) -> int:
+    """Return how many clusters hold a cell that differs from the commonest cell value, in the factor with fewest."""
+    rows, columns = table.shape
+    places = table.weights.nonzero()
+    ratio = np.round(np.asarray(table.sums[places]).ravel() / np.asarray(table.weights[places]).ravel(), 9)
+    kinds, counts = np.unique(ratio, return_counts=True)
+    apart = ratio != kinds[counts.argmax()]
+    found = [
+        len(np.unique(place[apart & (place < count)]))
+        for place, count in zip(places, (rows, columns), strict=True)
+        if count
+    ]
+    return min(found)
 
 
 def _studentized(core: _Core, estimate: float, seed: int, tiny: float) -> Floats:
