@@ -185,7 +185,7 @@ def interval(
         # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
         # without any variation would get.
         low, high = min(low, floor[0]), max(high, floor[1])
-    low, high = max(low, limits[0]), min(high, limits[1])
+    low, high = float(max(low, limits[0])), float(min(high, limits[1]))
     residual = float(found.cells[0]) if table.subtract else math.nan
     return Interval(estimate, se, df, low, high, clusters, method, note, parts, residual)
 
