@@ -51,7 +51,9 @@ def train_sft(
     trl = _trl()
     start, tokenizer = _load(model)
     config = trl.SFTConfig(
-        **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, max_length)
+        **_common(
+            out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, "group_by_length", max_length
+        )
     )
     dataset = _dataset(rows)
     _fits(tokenizer, rows, config.max_length)
@@ -86,7 +88,7 @@ def train_dpo(
         beta: DPO's beta (Rafailov et al. 2023).
         seed: of order and anything else random.
         warmup_steps: steps of linear warm-up.
-        shuffle: draw the order anew each pass, rows of like length together (less padding); else the order given.
+        shuffle: draw the order anew each pass; else the order given, again and again.
         max_length: in tokens; longer rows are an error, never cut. None: the model's positions.
         reference: the frozen reference; by default the model that it starts from.
 
@@ -101,7 +103,8 @@ def train_dpo(
     start, tokenizer = _load(model)
     frozen, _ = _load(reference or model)
     config = trl.DPOConfig(
-        beta=beta, **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, max_length)
+        beta=beta,
+        **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, "random", max_length),
     )
     _fits(tokenizer, rows, config.max_length)
     trainer = trl.DPOTrainer(
@@ -162,6 +165,7 @@ def _common(
     seed: int,
     warmup_steps: int,
     shuffle: bool,
+    shuffled: str,
     max_length: int | None,
 ) -> dict[str, Any]:
     import torch
@@ -178,7 +182,7 @@ def _common(
         "warmup_steps": warmup_steps,
         "weight_decay": 0.0,
         "seed": seed,
-        "train_sampling_strategy": "group_by_length" if shuffle else "sequential",
+        "train_sampling_strategy": shuffled if shuffle else "sequential",
         "max_length": max_length or int(model.config.max_position_embeddings),
         "report_to": "none",
         "save_strategy": "no",
