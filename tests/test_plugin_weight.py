@@ -48,7 +48,9 @@ def test_an_unrelated_project_sees_nothing(tmp_path):
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert run.returncode == 0
-    shown = "\n".join(line for line in run.stdout.splitlines() if not line.startswith(("plugins:", "rootdir:", "metadata:")))
+    shown = "\n".join(
+        line for line in run.stdout.splitlines() if not line.startswith(("plugins:", "rootdir:", "metadata:"))
+    )
     assert "rootfruit" not in shown
     assert list(tmp_path.glob(".rootfruit*")) == []
 

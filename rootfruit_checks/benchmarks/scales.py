@@ -1,29 +1,34 @@
-"""How much is sampled at each scale: whole matched cells, chosen by labels and seed alone: no pairing breaks."""
+"""How much is sampled at each scale: whole matched cells, chosen by labels and seed alone, so that no pairing breaks.
+
+| scale | pairs | disclosure | misgendering |
+|---|---|---|---|
+| `smoke` | 3 frames, 12 predicates of each kind for every identity | 12 cells of name and form | 24 cells |
+| `ci` | all | 20 names, all identities and forms | all |
+| `paper` | all | 100 names x 50 identities x 18 forms, the seed paper's design | all |
+| `full` | all | all | all |
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.errors import DataError
 from rootfruit_checks.types import Pair, Prompt
 
-# Predicates of each kind (of every frame and identity pair), names and forms (disclosure), templates and antecedents
-# (misgendering) that a scale keeps; None keeps all. `smoke` keeps at least 12 clusters of each random factor, so that
-# every check gets an interval, however wide. `paper` is the seed paper's 100 names x 50 identities x 18 forms.
-PREDICATES: dict[str, int | None] = {"smoke": 12, "ci": None, "paper": None, "full": None}
+SCALES = ("smoke", "ci", "paper", "full")
+
+# At `smoke` every random factor keeps 12 clusters: enough for an interval, however wide.
+CLUSTERS = 12
 SMOKE_FRAMES = 3
+# Names, identities (binary controls among them) and forms of the disclosure prompts; None keeps all.
 DISCLOSURE: dict[str, tuple[int | None, int | None, int | None]] = {
-    "smoke": (12, 5, 12),
+    "smoke": (CLUSTERS, None, CLUSTERS),
     "ci": (20, None, 18),
     "paper": (100, 50, 18),
     "full": (None, None, None),
-}
-MISGENDERING: dict[str, tuple[int | None, int | None]] = {
-    "smoke": (12, 12),
-    "ci": (None, None),
-    "paper": (None, None),
-    "full": (None, None),
 }
 
 
@@ -32,49 +37,89 @@ def pick(labels: Iterable[str], count: int | None, seed: int) -> list[str]:
     distinct = sorted(set(labels))
     if count is None:
         return distinct
-    return sorted(distinct, key=lambda label: hashlib.sha256(f"{seed}:{label}".encode()).digest())[:count]
+    return sorted(distinct, key=lambda label: hashlib.sha256(f"{seed}:{label}".encode()).digest())[: max(count, 0)]
+
+
+def checked(scale: str) -> str:
+    """Return `scale`, or raise DataError where there is no such scale."""
+    if scale not in SCALES:
+        raise DataError(f"--rootfruit-scale: {scale!r} is not one of {', '.join(SCALES)}")
+    return scale
 
 
 def sample_pairs(pairs: Sequence[Pair], scale: str, seed: int) -> list[Pair]:
-    """Return the pairs of a scale: the same predicates and frames for every pair of identities."""
-    count = PREDICATES[scale]
-    if count is None:
+    """Return the pairs of a scale, in their given order.
+
+    At `smoke`: frames that take predicates of every kind that there is (so that stigma keeps its controls in the same
+    frame), and for each identity its first predicates of each kind in one seeded order that all identities share.
+    """
+    if checked(scale) != "smoke":
         return list(pairs)
-    frames = set(pick((pair.frame for pair in pairs), SMOKE_FRAMES, seed))
-    # Predicates that occur in every chosen frame for some identity come first; else sparse sets lose their clusters.
-    inside = [pair for pair in pairs if pair.frame in frames]
-    kept = {
-        (kind, predicate)
-        for kind in ("stigma", "neutral", "positive")
-        for predicate in pick((pair.predicate for pair in inside if pair.kind == kind), count, seed)
-    }
-    return [pair for pair in inside if (pair.kind, pair.predicate) in kept]
+    kinds = {pair.kind for pair in pairs}
+    in_frame: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        in_frame[pair.frame].add(pair.kind)
+    # A set without any controls has no such frame: then every frame is as good.
+    frames = set(pick((f for f, held in in_frame.items() if held == kinds) or in_frame, SMOKE_FRAMES, seed))
+    predicates: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for pair in pairs:
+        if pair.frame in frames:
+            predicates[pair.identity, pair.kind].add(pair.predicate)
+    kept = {key: set(pick(labels, CLUSTERS, seed)) for key, labels in predicates.items()}
+    return [pair for pair in pairs if pair.frame in frames and pair.predicate in kept[pair.identity, pair.kind]]
 
 
 def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Prompt]:
-    """Return the prompts of a scale. Every kept (frame, subject) keeps all kept identities and their controls.
+    """Return the prompts of a scale, in their given order; a kept cell keeps every kept identity and its controls.
 
-    At `smoke` the two factors are crossed sparsely: the i-th subject stands in two of the frames, so that both
-    factors keep all their clusters in few prompts.
+    A cell is a (frame, subject). At `smoke` the two factors are crossed sparsely (the i-th subject stands in the i-th
+    frame, of misgendering also in the next), so that both keep their clusters in few prompts, and disclosure keeps
+    one transgender and one nonbinary identity beside the binary controls.
     """
-    if not prompts:
-        return []
-    if prompts[0].benchmark == "disclosure":
-        subjects_kept, identities_kept, frames_kept = DISCLOSURE[scale]
-        controls = set(groups().members("disclosure", "binary"))
-        others = [prompt.identity for prompt in prompts if prompt.identity not in controls]
-        wanted = set(pick(others, identities_kept, seed)) | controls
-        if scale == "smoke":
-            # The gated groups must not be empty at any scale.
-            for group in ("transgender", "nonbinary"):
-                wanted |= set(pick(set(others) & set(groups().members("disclosure", group)), 1, seed))
-    else:
-        frames_kept, subjects_kept = MISGENDERING[scale]
-        wanted = {prompt.identity for prompt in prompts}
-    subjects = pick((prompt.subject for prompt in prompts), subjects_kept, seed)
-    frames = pick((prompt.frame for prompt in prompts), frames_kept, seed)
+    checked(scale)
+    if not prompts or (prompts[0].benchmark == "misgendering" and scale != "smoke"):
+        return list(prompts)
+    disclosure = prompts[0].benchmark == "disclosure"
+    names, identities, forms = DISCLOSURE[scale] if disclosure else (CLUSTERS, None, CLUSTERS)
+    present = {prompt.identity for prompt in prompts}
+    wanted = identities_of(present, scale, identities, seed) if disclosure else present
+    subjects = pick((prompt.subject for prompt in prompts), names, seed)
+    frames = pick((prompt.frame for prompt in prompts), forms, seed)
+    cells = {(frame, subject) for frame in frames for subject in subjects}
     if scale == "smoke":
-        cells = {(frames[(i + step) % len(frames)], subject) for i, subject in enumerate(subjects) for step in (0, 1)}
-    else:
-        cells = {(frame, subject) for frame in frames for subject in subjects}
+        cells = diagonal(frames, subjects, 1 if disclosure else 2)
     return [prompt for prompt in prompts if prompt.identity in wanted and (prompt.frame, prompt.subject) in cells]
+
+
+def identities_of(present: Iterable[str], scale: str, count: int | None, seed: int) -> set[str]:
+    """Return the disclosure identities of a scale: `count` in all, the binary controls always among them.
+
+    Raises:
+        DataError: no binary control is present.
+
+    """
+    found = set(present)
+    controls = found & set(groups().members("disclosure", "binary"))
+    if not controls:
+        raise DataError(
+            f"the disclosure prompts have no binary control identity (of {len(found)} identities); "
+            "disparities need one: add prompts about 'man' and 'woman'"
+        )
+    if scale == "smoke":
+        gated = ("transgender", "nonbinary")
+        return controls.union(
+            *(pick(found & set(groups().members("disclosure", group)), 1, seed) for group in gated),
+        )
+    return controls | set(pick(found - controls, None if count is None else count - len(controls), seed))
+
+
+def diagonal(frames: Sequence[str], subjects: Sequence[str], width: int) -> set[tuple[str, str]]:
+    """Return cells that cross two factors sparsely: each label of the longer one is used `width` times.
+
+    >>> sorted(diagonal(["a", "b"], ["x", "y"], 1))
+    [('a', 'x'), ('b', 'y')]
+    """
+    length = max(len(frames), len(subjects)) if frames and subjects else 0
+    return {
+        (frames[(i + step) % len(frames)], subjects[i % len(subjects)]) for i in range(length) for step in range(width)
+    }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rootfruit_checks.benchmarks import scales
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.benchmarks.rows import Row, filled, read_csv, read_jsonl
 from rootfruit_checks.errors import DataError
@@ -30,25 +30,27 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def read_misgendering(path: str | Path) -> list[Prompt]:
-    """Return the misgendering prompts of the official CSV (or the Hub's JSONL).
+    """Return the misgendering prompts of the official CSV (or the Hub's JSONL), texts as they are.
 
     Raises:
-        DataError: as `rows.read_csv`; a pronoun family that groups.toml does not know; the same prompt twice.
+        DataError: as `rows.read_csv`; a pronoun family that groups.toml does not know; the same prompt twice; a blank
+            cell.
 
     """
     source = Path(path)
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
     prompts = []
     for line, row in _rows(source, MISGENDERING):
+        _no_blank(source, line, row, ("template_idx", "ante"))
         family = _known("misgendering", row["pronoun_family"], source, line)
-        name = f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}"
-        if name in seen:
-            raise DataError.at(source, line, f"the same template, antecedent and family as line {seen[name]}")
-        seen[name] = line
+        key = row["template_idx"], row["ante"], family
+        if key in seen:
+            raise DataError.at(source, line, f"the same template, antecedent and family as line {seen[key]}; remove it")
+        seen[key] = line
         prompts.append(
             Prompt(
-                id=name,
-                text=filled(source, line, row["template"]).strip(),
+                id=f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}",
+                text=filled(source, line, row["template"]),
                 benchmark="misgendering",
                 identity=family,
                 frame=row["template_idx"],
@@ -59,19 +61,53 @@ def read_misgendering(path: str | Path) -> list[Prompt]:
     return prompts
 
 
+class _Once:
+    """Remembers which (form, identity, name) came, in a byte each: a set of them would hold a quarter of a gigabyte."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, int] = {}
+        self._seen: dict[tuple[str, str], bytearray] = {}
+
+    def new(self, form: str, identity: str, name: str) -> bool:
+        at = self._names.setdefault(name, len(self._names))
+        row = self._seen.setdefault((form, identity), bytearray())
+        if len(row) <= at:
+            row.extend(bytes(at + 1 - len(row)))
+        before, row[at] = row[at], 1
+        return not before
+
+
 def iter_disclosure(paths: Iterable[str | Path]) -> Iterator[Prompt]:
-    """Yield the disclosure prompts of the official parts (CSV) or the Hub's JSONL, one at a time, in file order."""
+    """Yield the disclosure prompts of the official parts (CSV) or the Hub's JSONL, one at a time, in file order.
+
+    Raises:
+        DataError: as `rows.read_csv`; an identity that groups.toml does not know; the same form, name and identity
+            twice, in one file or across them; a blank cell.
+
+    """
+    once = _Once()
+    # Labels recur a million times: one object each, and one look at groups.toml.
+    identities: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for path in paths:
         source = Path(path)
         for line, row in _rows(source, DISCLOSURE):
-            identity = _known("disclosure", row["gender_identity"], source, line)
+            raw = row["gender_identity"]
+            if raw not in identities:
+                identities[raw] = _known("disclosure", raw, source, line)
+            _no_blank(source, line, row, ("gender_prompt_idx", "name"))
+            form = labels.setdefault(row["gender_prompt_idx"], row["gender_prompt_idx"])
+            name = labels.setdefault(row["name"], row["name"])
+            if not once.new(form, raw, name):
+                told = f"form {form}, name {name!r} and identity {raw!r} came before"
+                raise DataError.at(source, line, f"{told}; is a part there twice?")
             yield Prompt(
-                id=f"td-{row['gender_prompt_idx']}-{_slug(row['name'])}-{_slug(identity)}",
-                text=filled(source, line, row["filled_gender_prompt"]).strip(),
+                id=f"td-{form}-{_slug(name)}-{_slug(raw)}",
+                text=filled(source, line, row["filled_gender_prompt"]),
                 benchmark="disclosure",
-                identity=identity,
-                frame=row["gender_prompt_idx"],
-                subject=row["name"],
+                identity=identities[raw],
+                frame=form,
+                subject=name,
             )
 
 
@@ -84,9 +120,19 @@ class Survey:
     forms: Counter[str]
     names: Counter[str]
 
+    @property
+    def missing(self) -> int:
+        """How many combinations of an identity, form and name lack a row (0 in the official set)."""
+        return len(self.identities) * len(self.forms) * len(self.names) - self.rows
+
 
 def survey_disclosure(paths: Iterable[str | Path]) -> Survey:
-    """Read a disclosure set through once and count it; memory does not grow with the rows."""
+    """Read a disclosure set through once and count it; memory grows by a byte a row.
+
+    Raises:
+        DataError: as `iter_disclosure`.
+
+    """
     identities: Counter[str] = Counter()
     forms: Counter[str] = Counter()
     names: Counter[str] = Counter()
@@ -100,36 +146,39 @@ def survey_disclosure(paths: Iterable[str | Path]) -> Survey:
 
 
 def sample_disclosure(
-    paths: Sequence[str | Path], *, names: int, identities: int, seed: int, forms: int | None = None
+    paths: Sequence[str | Path], names: int | None, identities: int | None, seed: int, forms: int | None = None
 ) -> list[Prompt]:
-    """Return every prompt of a seeded choice of names, identities and forms; binary controls are always chosen.
+    """Return every prompt of a seeded choice of names, identities and forms, sorted by id; None takes all.
 
-    The choice depends on the labels and the seed alone, not on the order of rows or files. Two passes over the files.
+    `identities` counts the binary controls, which are always chosen. The choice depends on labels and seed alone, not
+    on the order of rows or files. Two passes over the files.
 
     Raises:
-        DataError: the same prompt twice; no binary control; fewer names or identities than asked for.
+        DataError: as `iter_disclosure`; no binary control.
 
     """
     survey = survey_disclosure(paths)
-    controls = [name for name in groups().members("disclosure", "binary") if name in survey.identities]
-    if not controls:
-        raise DataError(f"{paths[0]}: no binary control identity among {len(survey.identities)}; disparities need one")
-    others = _choose([name for name in survey.identities if name not in controls], identities - len(controls), seed)
-    chosen = {*controls, *others}
-    people = set(_choose(list(survey.names), names, seed))
-    shapes = set(_choose(list(survey.forms), forms or len(survey.forms), seed))
-    found: dict[str, Prompt] = {}
-    for prompt in iter_disclosure(paths):
-        if prompt.identity in chosen and prompt.subject in people and prompt.frame in shapes:
-            if prompt.id in found:
-                raise DataError(f"{prompt.id}: this form, name and identity is there twice; is a part read twice?")
-            found[prompt.id] = prompt
-    return [found[key] for key in sorted(found)]
+    return sample_surveyed(paths, survey, names, identities, seed, forms)
 
 
-def _choose(labels: Sequence[str], count: int, seed: int) -> list[str]:
-    """Return `count` labels (all, where there are fewer) in an order that the seed and the labels alone decide."""
-    return sorted(labels, key=lambda label: hashlib.sha256(f"{seed}:{label}".encode()).digest())[: max(count, 0)]
+def sample_surveyed(
+    paths: Iterable[str | Path],
+    survey: Survey,
+    names: int | None,
+    identities: int | None,
+    seed: int,
+    forms: int | None = None,
+) -> list[Prompt]:
+    """`sample_disclosure` of files whose survey is at hand: one pass."""
+    wanted = scales.identities_of(survey.identities, "full", identities, seed)
+    people = set(scales.pick(survey.names, names, seed))
+    shapes = set(scales.pick(survey.forms, forms, seed))
+    chosen = (
+        prompt
+        for prompt in iter_disclosure(paths)
+        if prompt.identity in wanted and prompt.subject in people and prompt.frame in shapes
+    )
+    return sorted(chosen, key=lambda prompt: prompt.id)
 
 
 def _known(benchmark: str, identity: str, path: Path, line: int) -> str:
@@ -137,6 +186,12 @@ def _known(benchmark: str, identity: str, path: Path, line: int) -> str:
         return groups().check(benchmark, identity)
     except DataError as error:
         raise DataError.at(path, line, str(error)) from None
+
+
+def _no_blank(path: Path, line: int, row: dict[str, str], columns: Sequence[str]) -> None:
+    for column in columns:
+        if not row[column].strip():
+            raise DataError.at(path, line, f"{column} is blank; mend or remove the row")
 
 
 def _slug(text: str) -> str:

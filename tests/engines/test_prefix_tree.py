@@ -73,7 +73,7 @@ def test_the_tree_equals_the_flat_answer(tmp_path, family):
     engine = HFEngine(build(tmp_path, *FAMILIES[family]), block_tokens=96)
     tree = engine.score(TEXTS)
     assert engine.record["scoring"] == "prefix tree"
-    assert engine.stats["computed"] < engine.stats["deduplicated"] < engine.stats["flat"]
+    assert engine.stats["computed"] < engine.stats["deduplicated"] <= engine.stats["flat"]
     sequences = [tuple(score.ids.tolist()) for score in tree]
     want = flat.score(engine.loaded, sequences, engine.bos[0], 32, FORGET)
     worst = max(float(np.abs(score.logprobs - expected).max()) for score, expected in zip(tree, want, strict=True))
@@ -111,7 +111,7 @@ def test_answers_come_in_request_order_and_empty_text_has_no_tokens(tmp_path):
     engine = HFEngine(build(tmp_path, *FAMILIES["llama"]))
     texts = ["", TEXTS[3], TEXTS[0], TEXTS[3], "\u00fc\u4e2d\U0001f33f"]
     scores = engine.score(texts)
-    assert [len(score.ids) for score in scores][0] == 0
+    assert len(scores[0].ids) == 0
     assert scores[0].total == 0.0
     np.testing.assert_array_equal(scores[1].logprobs, scores[3].logprobs)
     assert scores[1].total != scores[2].total

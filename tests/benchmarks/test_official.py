@@ -1,0 +1,212 @@
+"""Readers of the official files, on the real ones where they are beside the checkout and on files in their form."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import http.server
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootfruit_checks import cli
+from rootfruit_checks.benchmarks import fetch, rows, tango, winoqueer
+from rootfruit_checks.benchmarks.dataset import DISCLOSURE_PARTS, load_pairs, load_prompts
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.errors import DataError
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+real = pytest.mark.skipif(not SHARED.exists(), reason="the official files are not beside this checkout")
+
+
+@real
+def test_the_real_misgendering_set_is_whole():
+    prompts = tango.read_misgendering(SHARED / "tango" / "misgendering_prompts.csv")
+    assert len(prompts) == 2880
+    assert {len(set(map(key, prompts))) for key in [lambda p: p.frame]} == {12}
+    assert len({p.subject for p in prompts}) == 40
+    assert Counter(p.identity for p in prompts) == dict.fromkeys(["he", "she", "they", "xe", "ey", "fae"], 480)
+
+
+@real
+def test_the_real_misgendering_file_has_upstreams_git_id():
+    pin = next(remote.pin for remote in fetch.FILES if remote.name == "misgendering_prompts.csv")
+    assert fetch.matches(SHARED / "tango" / "misgendering_prompts.csv", pin)
+
+
+@real
+def test_frames_of_the_real_excerpt_are_recovered():
+    pairs = winoqueer.read_winoqueer(SHARED / "winoqueer" / "excerpt.csv")
+    assert len(pairs) == 30
+    by_id = {pair.id: pair for pair in pairs}
+    assert by_id["wq-40"].predicate == "sinful"  # "Lesbians are sinful." beside "Straight people are sinful."
+    assert by_id["wq-30760"].name == "Donna"
+    assert by_id["wq-5810"].identity == "NB"
+    assert not [pair for pair in pairs if pair.frame == "unparsed"]
+    controls = winoqueer.add_controls(pairs)[30:]
+    per_cell = Counter((pair.frame, pair.identity, pair.counterpart, pair.kind) for pair in controls)
+    assert min(per_cell.values()) >= 30
+    assert len({pair.id for pair in controls}) == len(controls)
+
+
+def write_csv(path, header, lines):
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([header, *lines])
+    return path
+
+
+def disclosure(folder, names=14, forms=10):
+    identities = ["man", "woman", "transgender man", "nonbinary", "agender"]
+    lines = [
+        [f, "x", f"{n} told form {f} about {i}.", i, n, "1", "1"]
+        for f in range(forms)
+        for i in identities
+        for n in (f"Name{k}" for k in range(names))
+    ]
+    for part, name in enumerate(DISCLOSURE_PARTS):
+        write_csv(folder / name, tango.DISCLOSURE, lines[part::8])
+    return len(lines)
+
+
+def test_disclosure_parts_are_surveyed_and_sampled_in_matched_cells(tmp_path):
+    count = disclosure(tmp_path)
+    paths = [tmp_path / name for name in DISCLOSURE_PARTS]
+    survey = tango.survey_disclosure(paths)
+    assert (survey.rows, len(survey.identities), len(survey.forms), len(survey.names)) == (count, 5, 10, 14)
+    sample = tango.sample_disclosure(paths, names=12, identities=4, seed=3)
+    assert sample == tango.sample_disclosure(paths[::-1], names=12, identities=4, seed=3)
+    assert len(sample) == 12 * 4 * 10
+    assert {"man", "woman"} <= {prompt.identity for prompt in sample}
+    data = load_prompts("disclosure", str(tmp_path), "paper", 0)
+    assert len(data.prompts) == count
+
+
+def test_a_missing_part_is_named(tmp_path):
+    disclosure(tmp_path)
+    (tmp_path / DISCLOSURE_PARTS[4]).unlink()
+    with pytest.raises(DataError, match="lacks part_5_gender_disclosure_prompts"):
+        load_prompts("disclosure", str(tmp_path), "ci", 0)
+
+
+def test_a_file_that_is_not_winoqueer_is_refused(tmp_path):
+    lines = [[i, "Gay", "Straight", f"gibberish {i} Gay", f"nonsense {i} Straight"] for i in range(10)]
+    path = write_csv(tmp_path / "winoqueer_final.csv", winoqueer.HEADER, lines)
+    with pytest.raises(DataError, match="cannot be recovered"):
+        winoqueer.read_winoqueer(path)
+    with pytest.raises(DataError, match="cannot be recovered"):
+        load_pairs(str(tmp_path), "ci", 0)
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=8)
+
+
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=8))
+def test_what_is_written_is_read(tmp_path_factory, lines):
+    path = write_csv(tmp_path_factory.mktemp("csv") / "x.csv", ["a", "b"], lines)
+    assert [tuple(row.values()) for _, row in rows.read_csv(path, ["a", "b"])] == lines
+
+
+def test_an_unclosed_quote_and_a_nul_are_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b'a,b\n1,"2\n')
+    with pytest.raises(DataError, match=r"x.csv:\d: is not CSV"):
+        list(rows.read_csv(path, ["a", "b"]))
+    path.write_bytes(b"a,b\n1,\x002\n")
+    with pytest.raises(DataError, match=r"x.csv:2: holds a NUL"):
+        list(rows.read_csv(path, ["a", "b"]))
+
+
+def test_every_group_names_known_identities():
+    for benchmark in ("winoqueer", "disclosure", "misgendering"):
+        for group in groups().names(benchmark):
+            assert set(groups().members(benchmark, group)) <= groups().known(benchmark)
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    content = b"template" * 5000
+    cut = 0
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        start = 0
+        asked = self.headers.get("Range")
+        type(self).asked.append(asked or "")
+        if self.path.endswith("missing.csv"):
+            self.send_error(404)
+            return
+        if asked:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+        body = self.content[start:]
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.cut:
+            body, type(self).cut = body[: self.cut], 0
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def mirror(monkeypatch, tmp_path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    blob = hashlib.sha1(b"blob %d\0" % len(Server.content) + Server.content).hexdigest()
+    sha = hashlib.sha256(Server.content).hexdigest()
+    files = (
+        fetch.Remote("good.csv", "x/good.csv", "MIT", f"git:{blob}"),
+        fetch.Remote("other.csv", "x/other.csv", "MIT", f"sha256:{sha}"),
+        fetch.Remote("wrong.csv", "x/wrong.csv", "MIT", "git:" + "0" * 40),
+        fetch.Remote("missing.csv", "x/missing.csv", "MIT", f"git:{blob}"),
+    )
+    monkeypatch.setattr(fetch, "FILES", files)
+    monkeypatch.setenv("ROOTFRUIT_DATA_MIRROR", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("ROOTFRUIT_DATA", str(tmp_path / "cache"))
+    Server.asked = []
+    yield tmp_path / "cache"
+    server.shutdown()
+
+
+def test_fetching_verifies_lists_and_says_the_licence(mirror, capsys):
+    assert cli.main(["data", "fetch", "good.csv", "other.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "good.csv: licence MIT" in told
+    assert (mirror / "good.csv").read_bytes() == Server.content
+    assert cli.main(["data", "verify", "good.csv"]) == 0
+    (mirror / "good.csv").write_bytes(b"changed")
+    assert cli.main(["data", "verify", "good.csv"]) == 1
+    assert "CHANGED" in capsys.readouterr().out
+    assert cli.main(["data", "list"]) == 0
+    assert cli.main(["data", "path"]) == 0
+    assert str(mirror) in capsys.readouterr().out
+
+
+def test_a_cut_transfer_goes_on_where_it_stopped(mirror):
+    Server.cut = 7000
+    assert cli.main(["data", "fetch", "good.csv"]) in (0, 1)
+    assert cli.main(["data", "fetch", "good.csv"]) == 0
+    assert (mirror / "good.csv").read_bytes() == Server.content
+    assert any(asked.startswith("bytes=") for asked in Server.asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("wrong.csv", [], "gave another file than the pinned"),
+        ("missing.csv", [], "cannot be fetched"),
+        ("good.csv", ["--offline"], "--offline forbids"),
+        ("nothing.csv", [], "no such official file"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_in_one_line(mirror, capsys, name, options, told):
+    assert cli.main(["data", "fetch", name, *options]) == 1
+    line = capsys.readouterr().err
+    assert told in line
+    assert line.count("\n") == 1
+    assert not (mirror / name).exists()

@@ -1,0 +1,288 @@
+"""What goes wrong for users, each with its one-line message and exit code. Nothing of it is green."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "fixtures" / "models"
+BASE, SFT = MODELS / "base", MODELS / "sft"
+QUICK = ("--rootfruit-scale=smoke", "--rootfruit-benchmarks=winoqueer")
+
+
+def gate(where, *options):
+    command = [sys.executable, "-m", "pytest", str(ROOT / "bias_tests"), "-q", "-p", "no:cacheprovider"]
+    command += [f"--rootdir={where}", "-c", str(where / "pytest.ini"), "--tb=short", *options]
+    (where / "pytest.ini").write_text("[pytest]\n") if not (where / "pytest.ini").exists() else None
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "ROOTFRUIT_DATA": str(where / "cache"),
+        "COLUMNS": "400",
+    }
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, env=environment)
+
+
+OPTIONS = {
+    "scale": (("--rootfruit-scale=tiny",), "--rootfruit-scale: 'tiny' is not one of smoke, ci, paper, full"),
+    "seed": (("--rootfruit-seed=x",), "--rootfruit-seed: 'x' is not a whole number"),
+    "alpha": (("--rootfruit-alpha=0.7",), "--rootfruit-alpha: '0.7' is outside"),
+    "check": (("--rootfruit-threshold=winoqueer/preferense=0.5",), "did you mean 'winoqueer/preference'"),
+    "threshold": (("--rootfruit-threshold=winoqueer/preference=5",), "outside [-1, 1]"),
+    "engine": (("--rootfruit-engine=ray",), "'ray' is not built in this version"),
+    "regard": (("--rootfruit-regard=hub:a/b",), "pin the revision"),
+    "benchmark": (("--rootfruit-benchmarks=bbq",), "'bbq' is not a benchmark"),
+    "no policy": (("--reference=x",), "--reference is given without --model"),
+    "contradiction": (("--model=x", "--reference=y", "--rootfruit-absolute-only"), "contradict each other"),
+    "gate group": (
+        ("--model=x", "--rootfruit-gate=winoqueer/preference/martian"),
+        "'martian' is no group of winoqueer",
+    ),
+    "no model": ((), "pytest --model=path/to/policy --reference=path/to/reference"),
+    "no such option": (("--rootfruit-sede=3",), "unrecognized arguments: --rootfruit-sede=3"),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_wrong_option_ends_with_exit_4(tmp_path, case):
+    options, told = OPTIONS[case]
+    done = gate(tmp_path, *options)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert any(told in line for line in done.stderr.splitlines()), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("[tool.rootfruit]\ntreshold = 1\n", "[tool.rootfruit] treshold: unknown key; did you mean 'threshold'"),
+        ("[tool.rootfruit]\nseed = 'x'\n", "[tool.rootfruit] seed: 'x' is not a whole number"),
+    ],
+)
+def test_a_wrong_key_of_the_project_file_ends_with_exit_4(tmp_path, table, told):
+    (tmp_path / "pyproject.toml").write_text(table)
+    done = gate(tmp_path)
+    assert done.returncode == 4
+    assert told in done.stderr
+
+
+def copy_base(where):
+    return Path(shutil.copytree(BASE, where / "model"))
+
+
+def edit_config(folder, **changes):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, **changes}))
+
+
+def only_config(where):
+    folder = where / "model"
+    folder.mkdir()
+    shutil.copy(BASE / "config.json", folder)
+    return folder
+
+
+def without(*names):
+    def prepare(where):
+        folder = copy_base(where)
+        for name in names:
+            for file in folder.glob(name):
+                file.unlink()
+        return folder
+
+    return prepare
+
+
+def pickled(where):
+    folder = without("*.safetensors")(where)
+    (folder / "pytorch_model.bin").write_bytes(b"not really")
+    return folder
+
+
+def damaged(where):
+    folder = copy_base(where)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    return folder
+
+
+def not_finite(where):
+    from safetensors.torch import load_file, save_file
+
+    folder = copy_base(where)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] * float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def incomplete(where):
+    from safetensors.torch import load_file, save_file
+
+    folder = copy_base(where)
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.layers.0.mlp.up_proj.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def edited(**changes):
+    def prepare(where):
+        folder = copy_base(where)
+        edit_config(folder, **changes)
+        return folder
+
+    return prepare
+
+
+def foreign_tokenizer(where):
+    folder = copy_base(where)
+    file = folder / "tokenizer.json"
+    value = json.loads(file.read_text())
+    value["model"]["vocab"] = {word: number + 5000 for word, number in value["model"]["vocab"].items()}
+    for token in value["added_tokens"]:
+        token["id"] += 5000
+    value["post_processor"] = None
+    file.write_text(json.dumps(value))
+    return folder
+
+
+def broken_json(where):
+    folder = copy_base(where)
+    (folder / "config.json").write_text("{")
+    return folder
+
+
+def a_file(where):
+    (where / "model").write_text("")
+    return where / "model"
+
+
+MODELS_GONE_WRONG = {
+    "missing": (lambda where: where / "no" / "such" / "model", "no such directory"),
+    "hub": (lambda where: Path("nobody/nothing"), "the Hub gave no such model"),
+    "a file": (a_file, "is a file; give the directory"),
+    "empty": (lambda where: Path((where / "model").mkdir() or where / "model"), "holds no config.json"),
+    "config": (broken_json, "config.json: is not JSON"),
+    "config only": (only_config, "holds no tokenizer"),
+    "no tokenizer": (without("tokenizer*"), "holds no tokenizer"),
+    "no weights": (without("*.safetensors"), "holds no weights"),
+    "pickle": (pickled, "--rootfruit-allow-pickle"),
+    "damaged": (damaged, "the weights cannot be loaded"),
+    "incomplete": (incomplete, "tensors are missing from the weights"),
+    "not finite": (not_finite, "holds values that are not finite"),
+    "not causal": (edited(architectures=["BertForMaskedLM"]), "is no causal language model"),
+    "too short": (edited(max_position_embeddings=8), "it is not cut"),
+    "foreign tokenizer": (foreign_tokenizer, "they do not belong together"),
+    "same": (copy_base, "are the same weights"),
+}
+
+
+def assert_error(done, told, where):
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert any("Error: " in line and told in line for line in done.stdout.splitlines()), done.stdout[-3000:]
+    assert "INTERNALERROR" not in done.stdout
+    assert "Traceback" not in done.stdout
+    value = json.loads((where / "r.json").read_text())
+    assert {check["verdict"] for check in value["checks"]} == {"error"}
+    assert value["released"] is False
+
+
+@pytest.mark.parametrize("case", MODELS_GONE_WRONG)
+def test_a_wrong_model_is_an_error_of_the_gate(tmp_path, case):
+    prepare, told = MODELS_GONE_WRONG[case]
+    model = prepare(tmp_path)
+    options = (
+        f"--model={model}",
+        f"--reference={BASE}",
+        *QUICK,
+        "--rootfruit-json=r.json",
+        "-k",
+        "test_preference and nb",
+    )
+    assert_error(gate(tmp_path, *options), told, tmp_path)
+
+
+def tango(where, text):
+    folder = where / "data"
+    folder.mkdir()
+    (folder / "misgendering_prompts.csv").write_bytes(text)
+    return folder
+
+
+HEAD = b"template_idx,ante,ante_type,pronoun_family,template\n"
+ROW = b"0,Kim,ante_nongendered,they,Kim said they were here.\n"
+DATA_GONE_WRONG = {
+    "no directory": (lambda where: where / "nothing", "no such directory"),
+    "no file": (
+        lambda where: Path((where / "data").mkdir() or where / "data"),
+        "holds none of misgendering_prompts.csv",
+    ),
+    "not fetched": (lambda where: "official", "rootfruit data fetch misgendering_prompts.csv"),
+    "empty": (lambda where: tango(where, b""), "misgendering_prompts.csv: is empty"),
+    "no rows": (lambda where: tango(where, HEAD), "has a header and no rows"),
+    "header": (lambda where: tango(where, b"a,b\n1,2\n"), "misgendering_prompts.csv:1: header is 'a,b'"),
+    "ragged": (
+        lambda where: tango(where, HEAD + ROW + b"1,Kim\n"),
+        "misgendering_prompts.csv:3: 2 cells where the header has 5",
+    ),
+    "bad byte": (
+        lambda where: tango(where, HEAD + ROW + b"1,\xff,a,they,x\n"),
+        "misgendering_prompts.csv:3: byte 2 is not UTF-8",
+    ),
+    "twice": (lambda where: tango(where, HEAD + ROW + ROW), "misgendering_prompts.csv:3: the same template"),
+    "unknown family": (lambda where: tango(where, HEAD + ROW.replace(b"they,", b"qui,")), "groups.toml"),
+    "placeholder": (lambda where: tango(where, HEAD + ROW.replace(b"Kim said", b"{name} said")), "left unfilled"),
+}
+
+
+@pytest.mark.parametrize("case", DATA_GONE_WRONG)
+def test_wrong_data_is_an_error_of_the_gate(tmp_path, case):
+    prepare, told = DATA_GONE_WRONG[case]
+    options = (
+        f"--model={SFT}",
+        f"--reference={BASE}",
+        f"--rootfruit-data={prepare(tmp_path)}",
+        "--rootfruit-json=r.json",
+    )
+    more = (
+        "--rootfruit-scale=smoke",
+        "--rootfruit-benchmarks=misgendering",
+        "-k",
+        "test_misgendering_disparity and they",
+    )
+    assert_error(gate(tmp_path, *options, *more), told, tmp_path)
+
+
+def damaged_store(where):
+    (where / "store").mkdir()
+    (where / "store" / "units.sqlite").write_bytes(b"nothing of the kind" * 300)
+
+
+STORES_GONE_WRONG = {
+    "a file": (lambda where: (where / "store").write_text(""), "is no usable result store"),
+    "damaged": (damaged_store, "is no readable result store"),
+}
+
+
+@pytest.mark.parametrize("case", STORES_GONE_WRONG)
+def test_a_wrong_store_is_an_error_of_the_gate(tmp_path, case):
+    prepare, told = STORES_GONE_WRONG[case]
+    prepare(tmp_path)
+    options = (f"--model={SFT}", f"--reference={BASE}", *QUICK, "--rootfruit-store=store", "--rootfruit-json=r.json")
+    assert_error(gate(tmp_path, *options, "-k", "test_preference and nb"), told, tmp_path)
+
+
+def test_a_regard_classifier_that_is_not_there_is_an_error(tmp_path):
+    options = (f"--model={SFT}", f"--reference={BASE}", "--rootfruit-regard=local:nowhere", "--rootfruit-scale=smoke")
+    done = gate(tmp_path, *options, "--rootfruit-json=r.json", "-k", "disclosure_disparity and tgnb")
+    assert_error(done, "nowhere", tmp_path)
