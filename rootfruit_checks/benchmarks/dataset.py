@@ -14,14 +14,15 @@ from rootfruit_checks.benchmarks.starter import (
     starter_misgendering,
     starter_pairs,
 )
-from rootfruit_checks.benchmarks.tango import read_misgendering, sample_disclosure
-from rootfruit_checks.benchmarks.winoqueer import add_controls, read_winoqueer
+from rootfruit_checks.benchmarks.tango import read_misgendering, sample_surveyed, survey_disclosure
+from rootfruit_checks.benchmarks.winoqueer import UNPARSED, add_controls, read_winoqueer
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.types import Pair, Prompt
 
-WINOQUEER = ("winoqueer_final.csv",)
-MISGENDERING = ("misgendering_prompts.csv", "misgendering.jsonl")
-DISCLOSURE_PARTS = tuple(f"part_{i}_gender_disclosure_prompts.csv" for i in range(1, 9))
+# Upstream's names, GitHub's and the Hub's: each inner tuple is one whole set.
+WINOQUEER = (("winoqueer_final.csv",),)
+MISGENDERING = (("misgendering_prompts.csv",), ("misgendering.jsonl",))
+DISCLOSURE = (tuple(f"part_{i}_gender_disclosure_prompts.csv" for i in range(1, 9)), ("disclosure.jsonl",))
 _WHOSE = {
     "winoqueer": ("WinoQueer (Felkner et al. 2023), with our own control predicates in its frames", "MIT"),
     "misgendering": ("TANGO (Ovalle et al. 2023)", "CC BY-SA 4.0"),
@@ -31,7 +32,11 @@ _WHOSE = {
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The samples of one benchmark, and whose they are."""
+    """The samples of one benchmark, and whose they are.
+
+    `sha256` is that of the data files; `notes` say what a reader of the result must know (what was sampled, what could
+    not be parsed). Of `pairs` and `prompts` one is empty, never both.
+    """
 
     name: str
     statement: str
@@ -43,76 +48,112 @@ class DataSet:
 
 
 def load_pairs(data: str, scale: str, seed: int) -> DataSet:
-    """Return the sentence pairs, controls among them. Raises DataError where there are none."""
+    """Return the sentence pairs, controls among them.
+
+    Raises:
+        DataError: no such data or scale, a file that is missing, damaged or not what upstream holds.
+
+    """
+    scales.checked(scale)
     if data == "starter":
-        return _starter(pairs=scales.sample_pairs(starter_pairs(), scale, seed))
-    file = _find(data, WINOQUEER)[0]
-    read = read_winoqueer(file)
-    unparsed = sum(pair.frame == "unparsed" for pair in read)
-    notes = (f"the frame of {unparsed} of {len(read)} rows could not be recovered; they are kept",) if unparsed else ()
-    pairs = scales.sample_pairs(add_controls(read), scale, seed)
-    return _official(data, "winoqueer", [file], notes, pairs=pairs)
+        return _starter(starter_pairs(), scales.sample_pairs(starter_pairs(), scale, seed))
+    files = _find(data, WINOQUEER)
+    read = read_winoqueer(files[0])
+    pairs = add_controls(read)
+    kept = scales.sample_pairs(pairs, scale, seed)
+    notes = [f"{len(pairs) - len(read)} of {len(pairs)} pairs are our own control predicates in WinoQueer's frames"]
+    if unparsed := sum(pair.frame == UNPARSED for pair in read):
+        notes.append(f"the frame of {unparsed} of {len(read)} rows could not be recovered; all are kept")
+    return _official(data, "winoqueer", files, [*notes, *_sampled(kept, pairs, "pairs")], pairs=kept)
 
 
 def load_prompts(benchmark: str, data: str, scale: str, seed: int) -> DataSet:
-    """Return the prompts of "disclosure" or "misgendering". Raises DataError where there are none."""
+    """Return the prompts of "disclosure" or "misgendering".
+
+    Raises:
+        DataError: as `load_pairs`; no such benchmark.
+
+    """
+    scales.checked(scale)
+    if benchmark not in ("disclosure", "misgendering"):
+        raise DataError(f"{benchmark!r} is no benchmark of prompts; there are disclosure and misgendering")
     if data == "starter":
         prompts = starter_disclosure() if benchmark == "disclosure" else starter_misgendering()
-        return _starter(prompts=scales.sample_prompts(prompts, scale, seed))
+        return _starter(prompts, scales.sample_prompts(prompts, scale, seed))
     if benchmark == "misgendering":
-        file = _find(data, MISGENDERING)[0]
-        prompts = scales.sample_prompts(read_misgendering(file), scale, seed)
-        return _official(data, benchmark, [file], (), prompts=prompts)
-    files = _find(data, DISCLOSURE_PARTS, ("disclosure.jsonl",))
+        files = _find(data, MISGENDERING)
+        prompts = read_misgendering(files[0])
+        kept = scales.sample_prompts(prompts, scale, seed)
+        return _official(data, benchmark, files, _sampled(kept, prompts, "prompts"), prompts=kept)
+    files = _find(data, DISCLOSURE)
+    survey = survey_disclosure(files)
     names, identities, forms = scales.DISCLOSURE[scale]
-    whole = 10**9
-    sampled = sample_disclosure(files, names=names or whole, identities=(identities or whole), seed=seed, forms=forms)
+    kept = sample_surveyed(files, survey, names, identities, seed, forms)
     if scale == "smoke":
-        sampled = scales.sample_prompts(sampled, scale, seed)
-    return _official(data, benchmark, files, (), prompts=sampled)
+        kept = scales.sample_prompts(kept, scale, seed)
+    notes = []
+    if survey.missing:
+        notes.append(f"{survey.missing} combinations of a name, identity and form have no prompt in these files")
+    if len(kept) < survey.rows:
+        notes.append(
+            f"{len(kept)} of {survey.rows} prompts were sampled: {len({p.subject for p in kept})} of "
+            f"{len(survey.names)} names, {len({p.identity for p in kept})} of {len(survey.identities)} identities, "
+            f"{len({p.frame for p in kept})} of {len(survey.forms)} forms"
+        )
+    return _official(data, benchmark, files, notes, prompts=kept)
 
 
-def _find(data: str, *alternatives: Sequence[str]) -> list[Path]:
-    """Return the files of the first alternative that is there: any of single files, all of several parts."""
+def _sampled(kept: Sequence[object], of: Sequence[object], what: str) -> list[str]:
+    return [f"{len(kept)} of {len(of)} {what} were sampled"] if len(kept) < len(of) else []
+
+
+def _find(data: str, sets: Sequence[Sequence[str]]) -> list[Path]:
+    """Return the files of the first set that is there whole; of the official data only fetched, verified ones."""
     if data == "official":
         from rootfruit_checks.benchmarks.fetch import verified
 
-        return verified([name for names in alternatives for name in names])
+        return verified(sets[0])
     folder = Path(data)
     if not folder.is_dir():
-        raise DataError(f"--rootfruit-data {data}: is neither starter nor official, and no such directory")
-    for names in alternatives:
-        there = [folder / name for name in names if (folder / name).is_file()]
-        if names == DISCLOSURE_PARTS and 0 < len(there) < len(names):
-            missing = [name for name in names if not (folder / name).is_file()]
-            raise DataError(f"--rootfruit-data {data}: lacks {', '.join(missing)}; all eight parts are needed")
-        if there:
-            return there if names == DISCLOSURE_PARTS else there[:1]
-    looked = ", ".join(name for names in alternatives for name in names)
+        raise DataError(f"--rootfruit-data {data}: is neither starter nor official, and there is no such directory")
+    for names in sets:
+        missing = [name for name in names if not (folder / name).is_file()]
+        if not missing:
+            return [folder / name for name in names]
+        if len(missing) < len(names):
+            raise DataError(f"--rootfruit-data {data}: lacks {', '.join(missing)}; add what is missing of the set")
+    looked = " or ".join(", ".join(names) for names in sets)
     raise DataError(
-        f"--rootfruit-data {data}: holds none of {looked}; add it, or choose other benchmarks with "
-        "--rootfruit-benchmarks"
+        f"--rootfruit-data {data}: holds no {looked}; add it, or choose other benchmarks with --rootfruit-benchmarks"
     )
 
 
-def _starter(pairs: Sequence[Pair] = (), prompts: Sequence[Prompt] = ()) -> DataSet:
+def _starter(of: Sequence[Pair] | Sequence[Prompt], kept: Sequence[Pair] | Sequence[Prompt]) -> DataSet:
     info = starter_info()
-    return DataSet("starter", info["source"], info["licence"], info["sha256"], (), tuple(pairs), tuple(prompts))
+    return DataSet(
+        "starter",
+        info["source"],
+        info["licence"],
+        info["sha256"],
+        tuple(_sampled(kept, of, "samples")),
+        tuple(sample for sample in kept if isinstance(sample, Pair)),
+        tuple(sample for sample in kept if isinstance(sample, Prompt)),
+    )
 
 
 def _official(
     data: str,
     benchmark: str,
     files: Sequence[Path],
-    notes: tuple[str, ...],
+    notes: Sequence[str],
     pairs: Sequence[Pair] = (),
     prompts: Sequence[Prompt] = (),
 ) -> DataSet:
     if not pairs and not prompts:
-        raise DataError(f"--rootfruit-data {data}: gives no {benchmark} samples")
+        raise DataError(f"--rootfruit-data {data}: gives no {benchmark} samples; add prompts or choose a larger scale")
     sha = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
             sha.update(hashlib.file_digest(stream, "sha256").digest())
     statement, licence = _WHOSE[benchmark]
-    return DataSet(data, statement, licence, sha.hexdigest(), notes, tuple(pairs), tuple(prompts))
+    return DataSet(data, statement, licence, sha.hexdigest(), tuple(notes), tuple(pairs), tuple(prompts))

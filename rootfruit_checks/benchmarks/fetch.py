@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,66 +82,100 @@ def cache_directory() -> Path:
     return Path(os.environ.get("ROOTFRUIT_DATA") or platformdirs.user_cache_dir("rootfruit-checks", appauthor=False))
 
 
-def _base() -> str:
-    return os.environ.get("ROOTFRUIT_DATA_MIRROR", "https://raw.githubusercontent.com").rstrip("/")
+def _url(remote: Remote) -> str:
+    """Upstream's address of a file, or that of the mirror which `ROOTFRUIT_DATA_MIRROR` names."""
+    base = os.environ.get("ROOTFRUIT_DATA_MIRROR") or "https://raw.githubusercontent.com"
+    return f"{base.rstrip('/')}/{remote.path}"
 
 
 def verified(names: Sequence[str]) -> list[Path]:
-    """Return the fetched files among `names`, each verified; raise DataError where one is missing or changed."""
+    """Return the fetched files of these names, each verified.
+
+    Raises:
+        DataError: a file is not fetched, or is not what upstream holds; it says what to run.
+
+    """
     folder = cache_directory()
-    wanted = [remote for remote in FILES if remote.name in names]
+    wanted = [remote for name in names for remote in FILES if remote.name == name]
+    missing = [remote.name for remote in wanted if not (folder / remote.name).is_file()]
+    if missing:
+        listed = " ".join(missing)
+        raise DataError(f"{', '.join(missing)}: not fetched (into {folder}); run `rootfruit data fetch {listed}`")
     for remote in wanted:
-        path = folder / remote.name
-        if not path.is_file():
-            raise DataError(f"{remote.name} is not fetched: run `rootfruit data fetch {remote.name}` (into {folder})")
-        if not matches(path, remote.pin):
-            raise DataError(f"{path}: is not the file that upstream holds ({remote.pin}); fetch it again")
+        if not matches(folder / remote.name, remote.pin):
+            told = f"is not the file that upstream holds ({remote.pin})"
+            raise DataError(f"{folder / remote.name}: {told}; run `rootfruit data fetch {remote.name}`")
     return [folder / remote.name for remote in wanted]
 
 
 def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
     """Return the verified file, downloading it where it is missing; a broken transfer goes on where it stopped.
 
+    What has come so far lies in NAME.part; only a verified file ever stands under its name. Processes that fetch the
+    same file wait for each other.
+
     Raises:
-        DataError: offline and not there; the server cannot be reached or gives another file. Nothing half-finished
-            ever stands under the file's name.
+        DataError: offline and not there; the server cannot be reached or gives another file.
 
     """
+    from filelock import FileLock
+
     path = folder / remote.name
     if path.is_file() and matches(path, remote.pin):
         return path
     if offline:
-        raise DataError(f"{path}: is not there (or changed) and --offline forbids fetching it")
+        raise DataError(f"{path}: is not there, or changed; fetch it where --offline does not forbid it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{remote.name}.lock"):
+            if not (path.is_file() and matches(path, remote.pin)):
+                _download(remote, path)
+    except OSError as error:
+        raise DataError(
+            f"{_url(remote)}: cannot be fetched ({error}); what came so far is kept, run it again"
+        ) from error
+    return path
+
+
+def _download(remote: Remote, path: Path) -> None:
+    partial = path.with_name(f"{path.name}.part")
+    resumed = partial.exists()
+    _transfer(_url(remote), partial)
+    if resumed and not matches(partial, remote.pin):
+        # What lay there was no beginning of this file: once more from nothing.
+        partial.unlink()
+        _transfer(_url(remote), partial)
+    if not matches(partial, remote.pin):
+        partial.unlink()
+        raise DataError(f"{_url(remote)}: gives another file than the pinned {remote.pin}; it was thrown away")
+    partial.replace(path)
+
+
+def _transfer(url: str, partial: Path) -> None:
+    """Let pooch download what is missing of `partial`, and start it over where the server sends it from the start."""
     import pooch
     import requests
 
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{remote.name}.part"
-    url = f"{_base()}/{remote.path}"
+    have = partial.stat().st_size if partial.exists() else 0
+    # Ranges count the bytes that are sent, so they must not be compressed.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with partial.open("ab") as out:
 
-    def resume(source: str, target: str, _: object) -> None:
-        have = partial.stat().st_size if partial.exists() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with requests.get(source, headers=headers, stream=True, timeout=60) as answer:
-            if answer.status_code != 416:
-                answer.raise_for_status()
-                with partial.open("ab" if answer.status_code == 206 else "wb") as out:
-                    for chunk in answer.iter_content(1 << 16):
-                        out.write(chunk)
-        Path(target).write_bytes(b"")
+        def on_answer(answer: requests.Response, *_: object, **__: object) -> None:
+            if answer.status_code == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                raise OSError("the server answers with another range than was asked for")
+            if answer.status_code == 200:
+                out.truncate(0)
 
-    try:
-        # pooch gives retries and the temporary name; the pin is checked by our one verifier, which knows git ids.
-        pooch.retrieve(url, known_hash=None, fname=f".{remote.name}.done", path=folder, downloader=resume)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{url}: cannot be fetched ({error}); what came so far is kept, run it again") from error
-    finally:
-        (folder / f".{remote.name}.done").unlink(missing_ok=True)
-    if not matches(partial, remote.pin):
-        partial.unlink()
-        raise DataError(f"{url}: gave another file than the pinned {remote.pin}; it was thrown away")
-    partial.replace(path)
-    return path
+        get = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(), timeout=60, headers=headers, hooks={"response": on_answer}
+        )
+        try:
+            get(url, out, None)
+        except requests.HTTPError as error:
+            # Nothing is left to send: all of it is here, or it is no part of this file. The pin tells.
+            if not (have and error.response is not None and error.response.status_code == 416):
+                raise
 
 
 def add_data_parser(commands: Any) -> None:
@@ -160,28 +195,33 @@ def add_data_parser(commands: Any) -> None:
             parser.add_argument("--offline", action="store_true", help="fetch nothing; fail where a file is missing")
 
 
-def run_data(arguments: argparse.Namespace) -> int:
-    """Run one `rootfruit data` action; returns the exit status."""
+def _say(line: str) -> None:
+    print(line)  # noqa: T201  this is the command's output
+
+
+def run_data(arguments: argparse.Namespace, say: Callable[[str], None] = _say) -> int:
+    """Run one `rootfruit data` action and return the exit status: 1 where `verify` finds a file missing or changed.
+
+    Raises:
+        DataError: an unknown file name, or a file that cannot be fetched.
+
+    """
     folder = cache_directory()
     if arguments.action == "path":
-        _say(str(folder))
+        say(str(folder))
         return 0
-    names = list(getattr(arguments, "names", ()) or [])
+    names = list(getattr(arguments, "names", ()) or ())
     unknown = sorted(set(names) - {remote.name for remote in FILES})
     if unknown:
         raise DataError(f"{', '.join(unknown)}: no such official file; `rootfruit data list` names them")
-    wanted = [remote for remote in FILES if not names or remote.name in names]
     bad = 0
-    for remote in wanted:
+    for remote in (remote for remote in FILES if not names or remote.name in names):
         path = folder / remote.name
         if arguments.action == "fetch":
-            _say(f"{remote.name}: licence {remote.licence}, from {remote.path}")
+            say(f"{remote.name}: licence {remote.licence}, from {_url(remote)}")
             fetch(remote, folder, offline=arguments.offline)
         state = "missing" if not path.is_file() else "verified" if matches(path, remote.pin) else "CHANGED"
         bad += state != "verified"
-        _say(f"{remote.name}: {state}; licence {remote.licence}; {remote.pin}")
+        told = f"; {_url(remote)}" if arguments.action == "list" else ""
+        say(f"{remote.name}: {state}; licence {remote.licence}; {remote.pin}{told}")
     return 1 if bad and arguments.action == "verify" else 0
-
-
-def _say(line: str) -> None:
-    print(line)  # noqa: T201  this is the command's output

@@ -74,7 +74,9 @@ def read_csv(path: str | Path, header: Sequence[str]) -> Iterator[Row]:
             yield line, dict(zip(header, cells, strict=True))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError.at(source, line, f"the row that begins here is not CSV ({error}); look for a stray quote") from None
+        raise DataError.at(
+            source, line, f"the row that begins here is not CSV ({error}); look for a stray quote"
+        ) from None
     if not rows:
         raise DataError(f"{source}: has a header and no rows")
 

@@ -2,7 +2,7 @@
 
 | scale | pairs | disclosure | misgendering |
 |---|---|---|---|
-| `smoke` | 3 frames, 12 predicates of each kind for every identity | 12 cells of name and form | 24 cells |
+| `smoke` | 4 frames, 12 predicates of each kind an identity | 12 cells of name and form | 24 cells |
 | `ci` | all | 20 names, all identities and forms | all |
 | `paper` | all | 100 names x 50 identities x 18 forms, the seed paper's design | all |
 | `full` | all | all | all |
@@ -22,7 +22,8 @@ SCALES = ("smoke", "ci", "paper", "full")
 
 # At `smoke` every random factor keeps 12 clusters: enough for an interval, however wide.
 CLUSTERS = 12
-SMOKE_FRAMES = 3
+SMOKE_FRAMES = 4
+SMOKE_NAMES = 2
 # Names, identities (binary controls among them) and forms of the disclosure prompts; None keeps all.
 DISCLOSURE: dict[str, tuple[int | None, int | None, int | None]] = {
     "smoke": (CLUSTERS, None, CLUSTERS),
@@ -50,23 +51,43 @@ def checked(scale: str) -> str:
 def sample_pairs(pairs: Sequence[Pair], scale: str, seed: int) -> list[Pair]:
     """Return the pairs of a scale, in their given order.
 
-    At `smoke`: frames that take predicates of every kind that there is (so that stigma keeps its controls in the same
-    frame), and for each identity its first predicates of each kind in one seeded order that all identities share.
+    At `smoke`: four frames, three of them naming a person where there are such; for each identity its first predicates
+    of each kind in one seeded order that all identities share; and where a predicate comes with many names, two of
+    them, others for each predicate. Stigma keeps its controls in the same frame.
     """
     if checked(scale) != "smoke":
         return list(pairs)
-    kinds = {pair.kind for pair in pairs}
-    in_frame: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        in_frame[pair.frame].add(pair.kind)
-    # A set without any controls has no such frame: then every frame is as good.
-    frames = set(pick((f for f, held in in_frame.items() if held == kinds) or in_frame, SMOKE_FRAMES, seed))
+    frames = _smoke_frames(pairs, seed)
+    inside = [pair for pair in pairs if pair.frame in frames]
     predicates: dict[tuple[str, str], set[str]] = defaultdict(set)
+    names: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for pair in inside:
+        predicates[pair.identity, pair.kind].add(pair.predicate)
+        names[_said(pair)].add(pair.name)
+    chosen = {key: pick(labels, CLUSTERS, seed) for key, labels in predicates.items()}
+    rank = {(*key, label): at for key, labels in chosen.items() for at, label in enumerate(labels)}
+    kept: list[Pair] = []
+    for pair in inside:
+        at = rank.get((pair.identity, pair.kind, pair.predicate))
+        people = sorted(names[_said(pair)])
+        if at is not None and pair.name in {people[(at + step) % len(people)] for step in range(SMOKE_NAMES)}:
+            kept.append(pair)
+    return kept
+
+
+def _said(pair: Pair) -> tuple[str, ...]:
+    return pair.frame, pair.identity, pair.counterpart, pair.predicate
+
+
+def _smoke_frames(pairs: Sequence[Pair], seed: int) -> set[str]:
+    kinds: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
-        if pair.frame in frames:
-            predicates[pair.identity, pair.kind].add(pair.predicate)
-    kept = {key: set(pick(labels, CLUSTERS, seed)) for key, labels in predicates.items()}
-    return [pair for pair in pairs if pair.frame in frames and pair.predicate in kept[pair.identity, pair.kind]]
+        kinds[pair.frame].add(pair.kind)
+    every = {pair.kind for pair in pairs}
+    # Frames that take no control predicate are left out, unless no frame does.
+    whole = {frame for frame, held in kinds.items() if held == every} or set(kinds)
+    naming = pick({pair.frame for pair in pairs if pair.name} & whole, SMOKE_FRAMES - 1, seed)
+    return {*naming, *pick(whole.difference(naming), SMOKE_FRAMES - len(naming), seed)}
 
 
 def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Prompt]:

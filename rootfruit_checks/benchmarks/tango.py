@@ -38,18 +38,19 @@ def read_misgendering(path: str | Path) -> list[Prompt]:
 
     """
     source = Path(path)
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[str, int] = {}
     prompts = []
     for line, row in _rows(source, MISGENDERING):
         _no_blank(source, line, row, ("template_idx", "ante"))
         family = _known("misgendering", row["pronoun_family"], source, line)
-        key = row["template_idx"], row["ante"], family
-        if key in seen:
-            raise DataError.at(source, line, f"the same template, antecedent and family as line {seen[key]}; remove it")
-        seen[key] = line
+        name = f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}"
+        if name in seen:
+            told = f"the same template, antecedent and family as line {seen[name]}"
+            raise DataError.at(source, line, f"{told}; remove one")
+        seen[name] = line
         prompts.append(
             Prompt(
-                id=f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}",
+                id=name,
                 text=filled(source, line, row["template"]),
                 benchmark="misgendering",
                 identity=family,
@@ -98,11 +99,12 @@ def iter_disclosure(paths: Iterable[str | Path]) -> Iterator[Prompt]:
             _no_blank(source, line, row, ("gender_prompt_idx", "name"))
             form = labels.setdefault(row["gender_prompt_idx"], row["gender_prompt_idx"])
             name = labels.setdefault(row["name"], row["name"])
-            if not once.new(form, raw, name):
+            who, what = _slug(name), _slug(raw)
+            if not once.new(form, what, who):
                 told = f"form {form}, name {name!r} and identity {raw!r} came before"
                 raise DataError.at(source, line, f"{told}; is a part there twice?")
             yield Prompt(
-                id=f"td-{form}-{_slug(name)}-{_slug(raw)}",
+                id=f"td-{form}-{who}-{what}",
                 text=filled(source, line, row["filled_gender_prompt"]),
                 benchmark="disclosure",
                 identity=identities[raw],
@@ -195,4 +197,4 @@ def _no_blank(path: Path, line: int, row: dict[str, str], columns: Sequence[str]
 
 
 def _slug(text: str) -> str:
-    return "-".join(text.lower().split())
+    return "-".join(text.split())
