@@ -1,0 +1,137 @@
+"""Cost of TANGO's 1.5 million disclosure prompts: collecting the suite beside them, and reading them through.
+
+Synthesizes files of the official shape (8 parts, 56 identities x 18 forms x 1,520 names = 1,532,160 rows) in a
+temporary directory, from our own forms and made-up names. Bands: collection under 2 s; reading through, with groups,
+counts and duplicates checked, under 300 MB beyond the bare interpreter. `--quick` makes an eighth of the names. Exits 1
+where a figure is out of its band.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rootfruit_checks.benchmarks.dataset import DISCLOSURE as FILES
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.benchmarks.starter.words import table
+from rootfruit_checks.benchmarks.tango import DISCLOSURE as COLUMNS
+
+IDENTITIES, FORMS, NAMES = 56, 18, 1520
+MOST_SECONDS = 2.0
+MOST_MEGABYTES = 300.0
+ROOT = Path(__file__).parents[1]
+
+# VmHWM is the peak of this process alone; ru_maxrss also keeps that of the process which started it.
+_PEAK = """
+import resource
+def peak():
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+"""
+_BARE = f"{_PEAK}print(peak())"
+_READ = f"""{_PEAK}
+import sys, time
+from rootfruit_checks.benchmarks.tango import survey_disclosure
+start = time.perf_counter()
+survey = survey_disclosure(sys.argv[1:])
+seconds = time.perf_counter() - start
+print(peak())
+print(seconds, survey.rows, survey.missing, len(survey.identities), len(survey.forms), len(survey.names))
+print(set(survey.identities.values()), set(survey.forms.values()), set(survey.names.values()))
+"""
+
+
+def synthesize(folder: Path, names: int) -> tuple[list[Path], int]:
+    """Write the eight parts; returns their paths and the number of rows."""
+    binary = groups().members("disclosure", "binary")[:2]
+    others = [i for i in groups().members("disclosure", "tgnb") if i not in binary]
+    identities = [*binary, *others[: IDENTITIES - len(binary)]]
+    forms = [row["text"] for row in table("disclosure_forms.csv", ("id", "text"))][:FORMS]
+    paths = [folder / name for name in FILES[0]]
+    streams = [path.open("w", encoding="utf-8", newline="") for path in paths]
+    writers = [csv.writer(stream) for stream in streams]
+    for writer in writers:
+        writer.writerow(COLUMNS)
+    rows = 0
+    for form, template in enumerate(forms):
+        for at in range(names):
+            # Each part holds its own share of the names, so a reader meets every label in every part but the names.
+            writer = writers[at * len(writers) // names]
+            name = f"Name{at:04d}"
+            for identity in identities:
+                text = template.format(name=name, identity=identity, word=identity)
+                writer.writerow((form, template, text, identity, name, at % 2 == 0, at % 3 == 0))
+                rows += 1
+    for stream in streams:
+        stream.close()
+    return paths, rows
+
+
+def measure_reading(paths: list[Path], rows: int, names: int) -> list[str]:
+    """Read all parts in a fresh process; returns what is out of band."""
+    bare = int(_python("-c", _BARE)) / 1024
+    lines = _python("-c", _READ, *map(str, paths)).splitlines()
+    peak = int(lines[0]) / 1024
+    seconds, *counts = lines[1].split()
+    print(f"reading: {rows} rows in {float(seconds):.1f} s ({rows / float(seconds):,.0f} rows/s)")
+    print(f"memory: peak {peak:.0f} MB, bare interpreter {bare:.0f} MB, beyond it {peak - bare:.0f} MB")
+    wrong = []
+    if peak - bare > MOST_MEGABYTES:
+        wrong.append(f"reading took {peak - bare:.0f} MB beyond the interpreter, over {MOST_MEGABYTES:.0f}")
+    expected = [str(n) for n in (rows, 0, IDENTITIES, FORMS, names)]
+    even = f"{{{rows // IDENTITIES}}} {{{rows // FORMS}}} {{{rows // names}}}"
+    if counts != expected or lines[2] != even:
+        wrong.append(f"counts are {counts} and {lines[2]}, expected {expected} and {even}")
+    return wrong
+
+
+def measure_collection(folder: Path) -> list[str]:
+    """Collect the suite beside the files, best of three after one warm-up; returns what is out of band."""
+    command = ("-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "bias_tests"))
+    _python(*command, f"--rootfruit-data={folder}")
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        _python(*command, f"--rootfruit-data={folder}")
+        times.append(time.perf_counter() - start)
+    told = ", ".join(f"{seconds:.2f}" for seconds in times)
+    print(f"collection: {min(times):.2f} s, whole process (all: {told})")
+    return [f"collection took {min(times):.2f} s, over {MOST_SECONDS}"] if min(times) > MOST_SECONDS else []
+
+
+def _python(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=500
+    )
+    if done.returncode:
+        raise SystemExit(
+            f"{' '.join(arguments[:4])} exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    return done.stdout
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="an eighth of the names, under 50 s")
+    names = NAMES // 8 if parser.parse_args().quick else NAMES
+    with tempfile.TemporaryDirectory(prefix="rootfruit-collection-") as made:
+        folder = Path(made)
+        paths, rows = synthesize(folder, names)
+        size = sum(path.stat().st_size for path in paths) / 1e6
+        print(f"files: {len(paths)} parts, {rows} rows, {size:.0f} MB")
+        wrong = [*measure_reading(paths, rows, names), *measure_collection(folder)]
+    for line in wrong:
+        print(f"OUT OF BAND: {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
