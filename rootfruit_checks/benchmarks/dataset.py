@@ -56,7 +56,8 @@ def load_pairs(data: str, scale: str, seed: int) -> DataSet:
     """
     scales.checked(scale)
     if data == "starter":
-        return _starter(starter_pairs(), scales.sample_pairs(starter_pairs(), scale, seed))
+        ours = starter_pairs()
+        return _starter(ours, scales.sample_pairs(ours, scale, seed))
     files = _find(data, WINOQUEER)
     read = read_winoqueer(files[0])
     pairs = add_controls(read)
