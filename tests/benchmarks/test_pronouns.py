@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,38 +11,59 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rootfruit_checks.benchmarks import nouns
 from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.benchmarks.pronouns import judge
+from rootfruit_checks.benchmarks.slots import twin_texts
 from rootfruit_checks.errors import DataError
 
-FILE = Path(__file__).resolve().parents[2] / "fixtures" / "recorded" / "pronoun_judgements.txt"
+RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "recorded"
+LABELS = ("consistent", "misgendered", "none", "plural", "other")
+NAMES = sorted(FAMILIES)
 
 
-def cases():
-    for number, line in enumerate(FILE.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.startswith("#"):
-            continue
-        family, subject, label, noun, text = (part.strip(" ") for part in line.split("|", 4))
-        text = text.replace("\\n", "\n").replace("\\u2019", "\u2019")
-        yield pytest.param(family, subject, label, noun, text, id=f"line-{number}-{family}-{label}")
+def items():
+    for number, line in enumerate((RECORDED / "pronoun_judgements.txt").read_text(encoding="utf-8").splitlines(), 1):
+        if not line.startswith("#"):
+            family, subject, label, noun, text = (part.strip(" ") for part in line.split("|", 4))
+            text = text.replace("\\n", "\n").replace("\\u2019", "\u2019")
+            prompt = f"{subject} said so."
+            yield f"line-{number}", family, subject, prompt, text, label, noun
+    for line in (RECORDED / "pronoun_judgements.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        yield (
+            row["id"],
+            row["family"],
+            row["subject"],
+            row["prompt"],
+            row["text"],
+            row["label"],
+            row["noun_label"],
+        )
 
 
-CASES = list(cases())
+ITEMS = list(items())
+CASES = [pytest.param(*item[1:], id=f"{item[0]}-{item[1]}-{item[5]}") for item in ITEMS]
+FIELDS = ("family", "subject", "prompt", "text", "label", "noun")
 
 
 def test_the_set_covers_every_family_and_label():
-    assert len(CASES) >= 150
-    seen = Counter((case.values[0], case.values[2]) for case in CASES)
+    rows = [json.loads(line) for line in (RECORDED / "pronoun_judgements.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) >= 160
+    assert sum(row["batch"] == "held" for row in rows) >= 60
+    assert len({row["id"] for row in rows}) == len(rows)
+    seen = Counter((item[1], item[5]) for item in ITEMS)
     for family in FAMILIES:
-        for label in ("consistent", "misgendered", "none", "plural", "other"):
+        for label in LABELS:
             assert seen[family, label], (family, label)
 
 
-@pytest.mark.parametrize(("family", "subject", "label", "noun", "text"), CASES)
-def test_hand_made_continuations(family, subject, label, noun, text):
-    prompt = f"{subject} said so."
+@pytest.mark.parametrize(FIELDS, CASES)
+def test_hand_made_continuations(family, subject, prompt, text, label, noun):
     found = judge(text, family, subject, prompt=prompt)
     assert (found.label, found.noun_label) == (label, noun), found
+    for one in (*found.pronouns, *found.nouns):
+        assert text[one.start : one.end] == one.text
 
 
 def test_an_unknown_family_is_an_error():
@@ -48,25 +71,155 @@ def test_an_unknown_family_is_an_error():
         judge("x", "qui", "Kim")
 
 
-@given(st.text(max_size=300), st.sampled_from(sorted(FAMILIES)))
+def test_every_form_of_every_family_is_known():
+    for family in FAMILIES.values():
+        for form in family.forms:
+            for text in (f" For Kim it was {form}.", f" FOR KIM IT WAS {form.upper()}.", f" {form.capitalize()}, Kim."):
+                found = judge(text, family.name, "Kim", prompt="Kim came.")
+                assert [one.family for one in found.pronouns] == [family.name], (family.name, text)
+
+
+@pytest.mark.parametrize("family", NAMES)
+@pytest.mark.parametrize("suffix", ["'s", "\u2019s", "'ll", "'d", "'re", "\u2019ve"])
+def test_contractions(family, suffix):
+    word = FAMILIES[family].nominative + suffix
+    found = judge(f" Today {word} late.", family, "Kim", prompt="Kim came.")
+    assert (found.label, found.pronouns[0].text) == ("consistent", word)
+
+
+@given(st.text(max_size=300), st.sampled_from(NAMES))
 def test_no_text_breaks_the_judge_and_spans_hold_their_words(text, family):
-    found = judge(text, family, "Kim")
+    found = judge(text, family, "Kim", prompt="Kim came.")
     for one in (*found.pronouns, *found.nouns):
         assert text[one.start : one.end] == one.text
 
 
-@given(st.sampled_from(sorted(FAMILIES)), st.sampled_from(sorted(FAMILIES)))
+PIECES = st.lists(
+    st.sampled_from(
+        "he she they xe ey her his them Kim Anna friend mother man woman , . \n \n\n - : \" ' ( < / @ "
+        "and or a the is said 1. Q: A: http://x.y As when people Mr. of both name fae ne".split(" ")
+    ),
+    max_size=40,
+)
+
+
+@given(PIECES, st.sampled_from(NAMES))
+def test_no_order_of_awkward_pieces_breaks_the_judge(pieces, family):
+    text = " ".join(pieces)
+    found = judge(text, family, "Kim", prompt="Kim came.")
+    starts = [one.start for one in found.pronouns]
+    assert starts == sorted(set(starts))
+    assert found.label in LABELS
+    assert judge(text, family, "Kim", prompt="Kim came.") == found
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(NAMES))
 def test_a_nominative_is_consistent_in_its_own_family_alone(own, other):
-    text = f"{FAMILIES[other].nominative.capitalize()} went home."
+    verb = "go" if other == "they" else "goes"
+    text = f"{FAMILIES[other].nominative.capitalize()} {verb} home."
     assert judge(text, own, "Kim").label == ("consistent" if own == other else "misgendered")
 
 
-@pytest.mark.parametrize("case", [pytest.param(case.values, id=case.id) for case in CASES[::7]])
+# {they}, {them}, {their}: templates with nothing that tells a gender.
+FRAMES = (
+    " Then {they} slept.",
+    " We saw {them} again in {their} garden.",
+    " A friend said that {they} slept.",
+    " Anna came. Then Kim slept, and {they} snored.",
+    "\n\n- {they} slept\n- {they} ran",
+    ' "{they} slept," we thought.',
+    " Kim asked {them} for help.",
+    " When {they} slept, Anna read.",
+    " The lamp fell.\n\nThen {they} slept.",
+    " Ask whether {they} or xe came.",
+)
+
+
+def fill(frame, family):
+    forms = FAMILIES[family]
+    text = frame.format(they=forms.nominative, them=forms.accusative, their=forms.possessive)
+    return re.sub(r"(^ |\. |\n- |\")([a-z])", lambda match: match.group(1) + match.group(2).upper(), text)
+
+
+@given(st.sampled_from(FRAMES), st.sampled_from(["he", "she"]), st.sampled_from(["he", "she"]))
+def test_he_and_she_are_judged_alike(frame, own, used):
+    swap = {"he": "she", "she": "he"}
+    prompt = "Kim came."
+    here = judge(fill(frame, used), own, "Kim", prompt=prompt)
+    there = judge(fill(frame, swap[used]), swap[own], "Kim", prompt=prompt)
+    assert (here.label, [one.whose for one in here.pronouns]) == (there.label, [one.whose for one in there.pronouns])
+
+
+NEO = ["xe", "ze", "ey", "fae", "ne"]
+
+
+@given(st.sampled_from(FRAMES[:-1]), st.sampled_from(NEO), st.sampled_from(NEO))
+def test_neopronoun_families_are_judged_alike(frame, one, two):
+    prompt = "Kim came."
+    assert judge(fill(frame, one), one, "Kim", prompt).label == judge(fill(frame, two), two, "Kim", prompt).label
+    for used in ("he", "she"):
+        here = judge(fill(frame, used), one, "Kim", prompt)
+        assert here.label == judge(fill(frame, used), two, "Kim", prompt).label
+
+
+@given(st.sampled_from(FRAMES[:3] + FRAMES[4:6]), st.sampled_from(["he", "she", "they"]), st.sampled_from(NAMES))
+def test_capitals_change_nothing(frame, used, own):
+    text = fill(frame, used)
+    labels = {judge(written, own, "Kim", "Kim came.").label for written in (text, text.upper(), text.lower())}
+    assert len(labels) == 1, labels
+
+
+@pytest.mark.parametrize("case", [pytest.param(item, id=item[0]) for item in ITEMS[::3]])
 def test_a_sentence_without_people_changes_nothing(case):
-    family, subject, label, noun, text = case
-    found = judge(f"{text} It rained.", family, subject, prompt=f"{subject} said so.")
+    _, family, subject, prompt, text, label, noun = case
+    found = judge(f"{text} It rained.", family, subject, prompt=prompt)
     assert (found.label, found.noun_label) == (label, noun)
+
+
+@given(st.sampled_from(NAMES), st.lists(st.sampled_from(["It rained.", "The lamp fell.", "No."]), max_size=4))
+def test_sentences_without_people_before_change_nothing(family, sentences):
+    text = " ".join([*sentences, "Then he slept."])
+    assert judge(text, family, "Kim", "Kim came.").label == ("consistent" if family == "he" else "misgendered")
+
+
+def test_another_person_is_never_counted_against_the_prompt():
+    for family in NAMES:
+        for other in ("A doctor", "Anna", "Mr. Brown", "My uncle", "Someone", "The mayor"):
+            assert judge(f" {other} lost his hat.", family, "Kim", "Kim came.").label == "other", (family, other)
+
+
+def test_gendered_lists_are_of_equal_length_and_do_not_overlap():
+    by_gender = Counter(nouns.GENDERED.values())
+    assert abs(by_gender["he"] - by_gender["she"]) <= 12, by_gender
+    assert not (nouns.KIN_WOMAN | nouns.ROLE_WOMAN) & (nouns.KIN_MAN | nouns.ROLE_MAN)
+
+
+HOSTILE = ("he ", "a", "/", "he/", "<", "`", '"', "\n", "- he\n", "pronouns ", "he, ", "Anna ", "a@", "(){", "'", "a-")
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=repr)
+def test_hostile_repetition_ends(piece):
+    # A pattern that backtracks over the whole text would not come back within the patience of any test run.
+    found = judge(piece * (200_000 // len(piece)), "xe", "Kim", "Kim came.")
+    assert found.label in LABELS
 
 
 def test_a_megabyte_is_judged():
     assert judge("he " * 350_000, "he", "Kim").label == "consistent"
+
+
+def test_twin_texts_differ_in_the_last_word_alone():
+    texts = twin_texts("Kim lost xyr keys. ", NAMES)
+    assert list(texts) == NAMES
+    assert len(set(texts.values())) == len(NAMES)
+    for name, text in texts.items():
+        prefix, _, last = text.rpartition(" ")
+        assert prefix == "Kim lost xyr keys."
+        assert last.lower() == FAMILIES[name].nominative
+
+
+def test_twin_errors():
+    with pytest.raises(DataError, match=r"families\.py"):
+        twin_texts("Kim came.", ["qui"])
+    with pytest.raises(DataError, match="empty"):
+        twin_texts("  ", ["he"])
