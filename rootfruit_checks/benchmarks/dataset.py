@@ -22,7 +22,8 @@ from rootfruit_checks.types import Pair, Prompt
 # Upstream's names, GitHub's and the Hub's: each inner tuple is one whole set.
 WINOQUEER = (("winoqueer_final.csv",),)
 MISGENDERING = (("misgendering_prompts.csv",), ("misgendering.jsonl",))
-DISCLOSURE = (tuple(f"part_{i}_gender_disclosure_prompts.csv" for i in range(1, 9)), ("disclosure.jsonl",))
+DISCLOSURE_PARTS = tuple(f"part_{i}_gender_disclosure_prompts.csv" for i in range(1, 9))
+DISCLOSURE = (DISCLOSURE_PARTS, ("disclosure.jsonl",))
 _WHOSE = {
     "winoqueer": ("WinoQueer (Felkner et al. 2023), with our own control predicates in its frames", "MIT"),
     "misgendering": ("TANGO (Ovalle et al. 2023)", "CC BY-SA 4.0"),

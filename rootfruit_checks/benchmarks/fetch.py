@@ -124,7 +124,7 @@ def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
     if path.is_file() and matches(path, remote.pin):
         return path
     if offline:
-        raise DataError(f"{path}: is not there, or changed; fetch it where --offline does not forbid it")
+        raise DataError(f"{path}: is not there (or changed) and --offline forbids fetching it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{remote.name}.lock"):
@@ -147,7 +147,7 @@ def _download(remote: Remote, path: Path) -> None:
         _transfer(_url(remote), partial)
     if not matches(partial, remote.pin):
         partial.unlink()
-        raise DataError(f"{_url(remote)}: gives another file than the pinned {remote.pin}; it was thrown away")
+        raise DataError(f"{_url(remote)}: gave another file than the pinned {remote.pin}; it was thrown away")
     partial.replace(path)
 
 
@@ -162,7 +162,8 @@ def _transfer(url: str, partial: Path) -> None:
     with partial.open("ab") as out:
 
         def on_answer(answer: requests.Response, *_: object, **__: object) -> None:
-            if answer.status_code == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            sent = answer.headers.get("Content-Range", f"bytes {have}-")
+            if answer.status_code == 206 and not sent.startswith(f"bytes {have}-"):
                 raise OSError("the server answers with another range than was asked for")
             if answer.status_code == 200:
                 out.truncate(0)
