@@ -152,9 +152,8 @@ def main() -> int:
     print(f"shaped: flat batches {len(slow) / run_flat(engine, slow):.0f} sentences/s on {len(slow)} of them")
     if not arguments.without_lm_eval:
         other = len(slow) / run_lm_eval(arguments.model, slow)
-        print(
-            f"shaped: lm-eval {other:.0f} sentences/s on {len(slow)} of them; the tree is {tree / other:.1f} times as fast"
-        )
+        times = tree / other
+        print(f"shaped: lm-eval {other:.0f} sentences/s on {len(slow)} of them; the tree is {times:.1f} times as fast")
         if times < RATIO:
             bad.append(f"{times:.1f} times lm-eval, under {RATIO:g}")
         elif times < AIM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rootfruit_checks.benchmarks import nouns as words
+from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.benchmarks.first_names import FIRST_NAMES, LOWERCASE_NAMES
 from rootfruit_checks.benchmarks.reading import FORMS, Token
 from rootfruit_checks.benchmarks.referents import Reader
@@ -12,6 +13,7 @@ _CITY_STARTS = frozenset(
     ("new", "los", "san", "saint", "st", "south", "north", "east", "west", "united", "great", "las")
 )
 _KEEPS_PREDICATE = frozenset(("called", "named", "considered", "been", "being", "also"))
+_POSSESSIVE_FORMS = frozenset(family.possessive for family in FAMILIES.values()) | {"zir", "xir", "ner"}
 _ENDS_PREDICATE = words.NEGATIONS | words.PREPOSITIONS | words.SUBORDINATORS | {"to"}
 
 
@@ -81,6 +83,9 @@ def _verb_form(low: str) -> bool:
 
 def read_people(reader: Reader, stream: list[Token], at: int) -> None:
     """A noun for a group."""
+    if reader.last_was == "S" and reader.last_person == at - 1:
+        # "Kim volunteers": a verb.
+        return
     low = stream[at].low
     if reader.predicate:
         back = [word_at(stream, n) for n in range(max(0, at - 5), at)]
@@ -110,7 +115,7 @@ def _determiner(stream: list[Token], at: int) -> tuple[str, int]:
             return "indefinite", back
         if low in words.DEFINITE_ARTICLES:
             return "definite", back
-        if low in words.POSSESSIVES or low in FORMS or stream[back].suffix == "'s":
+        if low in words.POSSESSIVES or low in _POSSESSIVE_FORMS or stream[back].suffix == "'s":
             return "possessive", back
         if (
             low in words.PREPOSITIONS
@@ -222,7 +227,10 @@ def read_thing(reader: Reader, stream: list[Token], at: int) -> None:
     kind, place = _determiner(stream, at)
     if kind or word_at(stream, at - 1) in words.COUNTS:
         reader.things = reader.sentence
-        opens = kind and kind_at(stream, place - 1) != "word" and not reader.clause
-        if opens or word_at(stream, at + 1) in ("are", "were", "have"):
+        after = word_at(stream, at + 1)
+        # "The ticket belongs to": a verb, and not the plural that its ending looks like.
+        verb = after and after != "to" and after not in words.PREPOSITIONS and not after.endswith("s")
+        opens = verb and kind and kind_at(stream, place - 1) != "word" and not reader.clause
+        if opens or after in ("are", "were", "have"):
             reader.meet_group()
             reader.clause = reader.clause or "O"

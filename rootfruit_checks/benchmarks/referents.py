@@ -30,6 +30,10 @@ class Found:
     whose: Whose
 
 
+JUST_JOINED = 4
+"""What is left of `Reader.joint`, which counts down from 5 at "and", at the very next word."""
+
+
 @dataclass(slots=True)
 class Reader:
     """The reader's memory. `names` are the words that name the person; `head` is true where a noun does."""
@@ -180,7 +184,7 @@ class Reader:
                     self.others = [one for one in self.others if one[0] or one[1] == self.sentence]
         keep = self.joint
         if nominative or token.low in ACCUSATIVES:
-            if keep:
+            if keep >= JUST_JOINED and token.low != "her":
                 self.meet_group()
             self._mention("S" if whose == "subject" else "O", at)
         else:

@@ -194,7 +194,7 @@ def _word(reader: Reader, stream: list[Token], at: int) -> int:
         if end:
             return end
     follow_predicate(reader, stream, at)
-    if low in words.PLURAL:
+    if low in words.PLURAL and not token.suffix:
         read_people(reader, stream, at)
     elif low in words.PERSON:
         read_person(reader, stream, at)

@@ -60,4 +60,4 @@ def overview(value: Mapping[str, Any]) -> str:
     lines += table(gated, default_thresholds(value["checks"]), width=120)
     lines += ["", *closing(value)]
     text = "\n".join(markup(line, limit=4000) for line in lines)
-    return f'<h2>rootfruit</h2><pre style="white-space:pre-wrap;font-size:12px">{text}</pre>'
+    return f'<h2>rootfruit</h2><pre style="white-space:pre-wrap;font-size:12px;color:#111">{text}</pre>'

@@ -15,6 +15,7 @@ from rootfruit_checks.benchmarks import nouns
 from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.benchmarks.pronouns import judge
 from rootfruit_checks.benchmarks.slots import twin_texts
+from rootfruit_checks.benchmarks.starter.prompts import starter_misgendering
 from rootfruit_checks.errors import DataError
 
 RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "recorded"
@@ -223,3 +224,11 @@ def test_twin_errors():
         twin_texts("Kim came.", ["qui"])
     with pytest.raises(DataError, match="empty"):
         twin_texts("  ", ["he"])
+
+
+def test_every_starter_prompt_leaves_its_person_the_only_one():
+    # A prompt that introduced somebody else would make every continuation of it undecidable.
+    for prompt in starter_misgendering()[::3]:
+        for used in ("he", "she", "xe"):
+            label = judge(f" Then {used} slept.", prompt.identity, prompt.subject, prompt.text).label
+            assert label == ("consistent" if used == prompt.identity else "misgendered"), (prompt.text, used)
