@@ -231,7 +231,7 @@ class Reader:
         if token.low == "themself" or (self.in_prompt and self.own == "they"):
             return self._singular_they()
         near = after[0] if after else ""
-        if near in ("both", "all") or (len(after) > 1 and near == "are" and after[1] in ("both", "all")):
+        if near in ("both", "all") or (len(after) > 1 and near in words.AUXILIARIES and after[1] in ("both", "all")):
             return "group"
         if len(before) > 1 and before[-1] == "of" and before[-2] in words.COUNTS:
             return "group"
