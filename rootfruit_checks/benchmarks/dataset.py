@@ -126,7 +126,7 @@ def _find(data: str, sets: Sequence[Sequence[str]]) -> list[Path]:
             raise DataError(f"--rootfruit-data {data}: lacks {', '.join(missing)}; add what is missing of the set")
     looked = " or ".join(", ".join(names) for names in sets)
     raise DataError(
-        f"--rootfruit-data {data}: holds no {looked}; add it, or choose other benchmarks with --rootfruit-benchmarks"
+        f"--rootfruit-data {data}: holds none of {looked}; add it, or choose other benchmarks with --rootfruit-benchmarks"
     )
 
 

@@ -41,7 +41,7 @@ def _line(path: Path, number: int, raw: bytes) -> str:
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        raise DataError.at(path, number, f"byte {error.start + 1} is not UTF-8; save the file as UTF-8") from None
+        raise DataError.at(path, number, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
     if "\0" in line:
         raise DataError.at(path, number, "holds a NUL character; the file is damaged, fetch or write it again")
     return line
@@ -63,12 +63,12 @@ def read_csv(path: str | Path, header: Sequence[str]) -> Iterator[Row]:
     try:
         found = next(reader, [])
         if found != list(header):
-            told = f"the header is {','.join(found)!r}, expected {','.join(header)!r}"
+            told = f"header is {','.join(found)!r}, expected {','.join(header)!r}"
             raise DataError.at(source, 1, f"{told}; is this the right file?")
         line = reader.line_num + 1
         for cells in reader:
             if len(cells) != len(header):
-                told = f"the row has {len(cells)} cells where the header has {len(header)}"
+                told = f"{len(cells)} cells where the header has {len(header)}"
                 raise DataError.at(source, line, f"{told}; mend or remove it")
             rows += 1
             yield line, dict(zip(header, cells, strict=True))

@@ -143,12 +143,15 @@ def test_what_is_not_fetched_is_told_with_the_command(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("load", "told"),
     [
-        (lambda data: load_pairs(data, "ci", 0), r"holds no winoqueer_final\.csv; add it"),
+        (lambda data: load_pairs(data, "ci", 0), r"holds none of winoqueer_final\.csv; add it"),
         (
             lambda data: load_prompts("misgendering", data, "ci", 0),
-            r"holds no misgendering_prompts\.csv or misgendering\.jsonl; add it",
+            r"holds none of misgendering_prompts\.csv or misgendering\.jsonl; add it",
         ),
-        (lambda data: load_prompts("disclosure", data, "ci", 0), r"holds no part_1_.*, part_8_.* or disclosure\.jsonl"),
+        (
+            lambda data: load_prompts("disclosure", data, "ci", 0),
+            r"holds none of part_1_.*, part_8_.* or disclosure\.jsonl",
+        ),
     ],
 )
 def test_an_empty_directory_is_told_what_was_looked_for(tmp_path, load, told):

@@ -52,17 +52,17 @@ def test_a_row_is_named_by_its_first_line(tmp_path):
 
 
 CSV_FAULTS = {
-    "another header": (b"id,words\n1,a\n", ":1: the header is 'id,words', expected 'id,text'"),
-    "a header that is longer": (b"id,text,more\n1,a,b\n", ":1: the header"),
-    "a header in another order": (b"text,id\na,1\n", ":1: the header"),
-    "a short row": (b"id,text\n1,a\n2\n", ":3: the row has 1 cells where the header has 2"),
-    "a long row": (b"id,text\n1,a,b\n", ":2: the row has 3 cells"),
-    "a blank line": (b"id,text\n1,a\n\n2,b\n", ":3: the row has 0 cells"),
-    "a bad byte": (b"id,text\n1,a\n2,caf\xe9\n", ":3: byte 6 is not UTF-8"),
+    "another header": (b"id,words\n1,a\n", ":1: header is 'id,words', expected 'id,text'"),
+    "a header that is longer": (b"id,text,more\n1,a,b\n", ":1: header"),
+    "a header in another order": (b"text,id\na,1\n", ":1: header"),
+    "a short row": (b"id,text\n1,a\n2\n", ":3: 1 cells where the header has 2"),
+    "a long row": (b"id,text\n1,a,b\n", ":2: 3 cells"),
+    "a blank line": (b"id,text\n1,a\n\n2,b\n", ":3: 0 cells"),
+    "a bad byte": (b"id,text\n1,a\n2,caf\xe9\n", ":3: byte 5 is not UTF-8"),
     "a NUL": (b"id,text\n1,a\0\n", ":2: holds a NUL"),
     "an open quote": (b'id,text\n1,a\n2,"b\n3,c\n4,d\n', ":3: the row that begins here is not CSV"),
     "a quote inside a cell": (b'id,text\n1,"a"b\n', ":2: the row that begins here is not CSV"),
-    "a UTF-16 file": ("id,text\n1,a\n".encode("utf-16"), ":1: byte 1 is not UTF-8"),
+    "a UTF-16 file": ("id,text\n1,a\n".encode("utf-16"), ":1: byte 0 is not UTF-8"),
     "nothing": (b"", ": is empty"),
     "a header alone": (b"id,text\n", ": has a header and no rows"),
 }
@@ -88,7 +88,7 @@ JSON_FAULTS = {
     "a nested value": (b'{"id": 1, "text": {"a": 1}}\n', ":1: text is"),
     "half a character": (b'{"id": 1, "text": "\\ud83d"}\n', ":1: text holds half of a character"),
     "a spelled NUL": (b'{"id": 1, "text": "\\u0000"}\n', ":1: text holds a NUL"),
-    "a bad byte": (b'{"id": 1, "text": "\xff"}\n', ":1: byte 20 is not UTF-8"),
+    "a bad byte": (b'{"id": 1, "text": "\xff"}\n', ":1: byte 19 is not UTF-8"),
     "nesting without end": (b"[" * 200_000 + b"\n", ":1: is not JSON"),
     "nothing": (b"", ": is empty"),
 }
