@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -94,17 +96,24 @@ def measure_reading(paths: list[Path], rows: int, names: int) -> list[str]:
 
 
 def measure_collection(folder: Path) -> list[str]:
-    """Collect the suite beside the files, best of five after one warm-up (a busy machine only adds); returns what is out of band."""
+    """Collect the suite beside the files, best of five after a warm-up; returns what is out of band.
+
+    The band is on processor time, which neighbours on the machine inflate least; the wall clock is printed beside it.
+    """
     command = ("-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "bias_tests"))
     _python(*command, f"--rootfruit-data={folder}")
-    times = []
+    walls, busy = [], []
     for _ in range(5):
-        start = time.perf_counter()
+        wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         _python(*command, f"--rootfruit-data={folder}")
-        times.append(time.perf_counter() - start)
-    told = ", ".join(f"{seconds:.2f}" for seconds in times)
-    print(f"collection: {min(times):.2f} s, whole process, best of {told}")
-    return [f"collection took {min(times):.2f} s, over {MOST_SECONDS}"] if min(times) > MOST_SECONDS else []
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.perf_counter() - wall)
+        busy.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    load = os.getloadavg()[0]
+    print(
+        f"collection: {min(busy):.2f} s of processor, {min(walls):.2f} s on the clock (load {load:.1f}), best of five"
+    )
+    return [f"collection took {min(busy):.2f} s, over {MOST_SECONDS}"] if min(busy) > MOST_SECONDS else []
 
 
 def _python(*arguments: str) -> str:

@@ -125,9 +125,8 @@ def _find(data: str, sets: Sequence[Sequence[str]]) -> list[Path]:
         if len(missing) < len(names):
             raise DataError(f"--rootfruit-data {data}: lacks {', '.join(missing)}; add what is missing of the set")
     looked = " or ".join(", ".join(names) for names in sets)
-    raise DataError(
-        f"--rootfruit-data {data}: holds none of {looked}; add it, or choose other benchmarks with --rootfruit-benchmarks"
-    )
+    other = "choose other benchmarks with --rootfruit-benchmarks"
+    raise DataError(f"--rootfruit-data {data}: holds none of {looked}; add it, or {other}")
 
 
 def _starter(of: Sequence[Pair] | Sequence[Prompt], kept: Sequence[Pair] | Sequence[Prompt]) -> DataSet:
