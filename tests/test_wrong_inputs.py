@@ -269,7 +269,7 @@ def damaged_store(where):
 
 
 STORES_GONE_WRONG = {
-    "a file": (lambda where: (where / "store").write_text(""), "is no usable result store"),
+    "a file": (lambda where: (where / "store").write_text(""), "cannot be used as a result store"),
     "damaged": (damaged_store, "is no readable result store"),
 }
 

@@ -127,18 +127,20 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
     # The identity word's own shift is the same within a frame and identity pair, and so cancels in the comparison.
     # A name is not part of the cell: predicates need not share names, and within one name too few would meet.
     cell = (pairs.rows["frame"] + "\x1f" + pairs.rows["identity"] + "\x1f" + pairs.rows["counterpart"]).to_numpy(str)
-    alone = ~np.isin(cell[stigma], cell[~stigma])
-    if alone.any():
-        sample = np.asarray(pairs.samples)[stigma][alone][0]
+    # Some of the official frames take no predicate ("... because they are X"), so they can have no control either:
+    # they say nothing of stigma against control and are counted, not compared.
+    matched = np.isin(cell, np.intersect1d(cell[stigma], cell[~stigma]))
+    if not (matched & stigma).any():
+        sample = np.asarray(pairs.samples)[stigma][0]
         raise DataError(
-            f"sample {sample!r} has no control predicate in its frame and identity pair; "
-            "every frame needs neutral or positive predicates beside the stigmatizing ones"
+            f"sample {sample!r} has no control predicate in its frame and identity pair, nor has any other; "
+            "frames need neutral or positive predicates beside the stigmatizing ones"
         )
     interval = concordance(
-        margin,
-        stigma,
-        cell,
-        pairs.rows["predicate"].to_numpy(str),
+        margin[matched],
+        stigma[matched],
+        cell[matched],
+        pairs.rows["predicate"].to_numpy(str)[matched],
         alpha=plan.alpha,
         seed=plan.seed,
         # A margin is beta times a difference of two noisy differences.
@@ -150,6 +152,7 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
             for kind in sorted(pairs.rows["kind"].unique())
         },
         "beta": plan.beta,
+        "without_control": int((stigma & ~matched).sum()),
         "control_pairs": int((~stigma).sum()),
         "mean_margin_by_frame": means(margin[stigma], list(pairs.rows["frame"][stigma])),
     }
