@@ -99,7 +99,7 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
     width = (interval.high - interval.estimate) if passing else (interval.estimate - interval.low)
     room = abs(threshold - interval.estimate) - shift
     ahead = "To pass" if passing else f"{_BEYOND}. To fail it clearly"
-    if room <= 0 or width <= 0 or (width / room) ** 2 > _TOO_MANY:
+    if room <= 0 or width <= 0 or width > room * math.sqrt(_TOO_MANY):
         near = "within the instrument's shift of the threshold" if shift > 0 >= room else "too close to the threshold"
         text = f"No realistic number of samples would settle it: the estimate lies {near}"
         return f"{text}." if passing else f"{_BEYOND}. {text}."
@@ -112,12 +112,13 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
     text = f"{ahead}, with the estimate as it is, it would take {wanted}"
     share = interval.residual / interval.se**2 if interval.se > 0 else math.nan
     if math.isfinite(share):
-        best = math.sqrt(max(0.0, 1.0 - share)) * width
-        if best > room:
+        # With samples times k the variance is V (1 - share + share / k): solve for the k that makes the bound fit.
+        spare = (room / width) ** 2 - (1.0 - share)
+        if spare <= 0 or share / spare > _TOO_MANY:
             names = " or ".join(_plural(name) for name, number in evidence.clusters.items() if number)
             text += f"; more samples of the same {names} would not do, for only more {names} narrow the bounds enough"
         else:
-            more = math.ceil(evidence.n * share / (room**2 / width**2 - (1.0 - share)))
+            more = math.ceil(evidence.n * max(1.0, share / spare))
             text += f", or about {more} samples (now {evidence.n}) with these"
     return text + f" ({100 * room:.1f} points of room)."
 

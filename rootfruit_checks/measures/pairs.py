@@ -158,7 +158,7 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
     }
     return Evidence(
         plan.check_id,
-        int(stigma.sum()),
+        int((matched & stigma).sum()),
         pairs.unscored,
         pairs.share,
         plan.counted(interval),
@@ -166,7 +166,7 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
         None,
         interval,
         details,
-        worst([s for s, yes in zip(pairs.samples, stigma, strict=True) if yes], margin[stigma], margin[stigma]),
+        worst(np.asarray(pairs.samples)[matched & stigma].tolist(), *[margin[matched & stigma]] * 2),
     )
 
 

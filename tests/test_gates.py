@@ -1,0 +1,190 @@
+"""The decision rule, its refusals, the explanation and the release rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.gates import decide, release
+from rootfruit_checks.measures import Evidence
+from rootfruit_checks.registry import BY_ID, REGISTRY
+from rootfruit_checks.stats.estimate import Interval, refusal
+
+pytestmark = pytest.mark.filterwarnings("error")
+CHANGE = BY_ID["misgendering/amplification"]
+LEVEL = BY_ID["misgendering/disparity"]
+
+
+def evidence(estimate=0.0, low=-0.02, high=0.02, measure=CHANGE, **changes) -> Evidence:
+    se = (high - low) / 3.5
+    interval = Interval(estimate, se, 15.0, low, high, (32, 16), "t", "", (se**2, se**2), changes.pop("residual", 0.0))
+    found = Evidence(
+        f"{measure.id}/they", 512, 0, 0.0, dict(zip(measure.clusters, (32, 16), strict=True)), 0.2, 0.2, interval
+    )
+    return replace(found, **changes)
+
+
+def verdict(found: Evidence, measure=CHANGE, threshold=0.05, **keywords):
+    return decide(measure, "they", found, threshold=threshold, max_unscored=0.2, data="planted", **keywords)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.02, 0.05, "pass"),
+        (-0.02, 0.0501, "inconclusive"),
+        (0.05, 0.09, "inconclusive"),
+        (0.0501, 0.09, "fail"),
+        (0.0, 0.0, "pass"),
+    ],
+)
+def test_bounds_against_threshold(low, high, expected):
+    assert verdict(evidence((low + high) / 2, low, high)).verdict == expected
+
+
+bounds = st.floats(-1, 1)
+
+
+@given(bounds, bounds, bounds, st.floats(-0.9, 0.9))
+def test_worse_bounds_never_give_a_better_verdict(a, b, c, threshold):
+    low, middle, high = sorted((a, b, c))
+    rank = {"pass": 0, "inconclusive": 1, "fail": 2}
+    now = verdict(evidence(middle, low, high), threshold=threshold).verdict
+    worse = verdict(evidence(min(1, middle + 0.1), low + 0.1, high + 0.1), threshold=threshold).verdict
+    stricter = verdict(evidence(middle, low, high), threshold=threshold - 0.05).verdict
+    assert rank[now] <= min(rank[worse], rank[stricter])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "words"),
+    [
+        ({"n": 0, "interval": refusal(math.nan, (0, 0), "no prompt was answered")}, "error", "no prompt was answered"),
+        ({"interval": refusal(0.0, (9, 16), "too few clusters: template has 9")}, "inconclusive", "template has 9"),
+        ({"unscored": 200, "unscored_share": 0.21}, "inconclusive", "21 % of the answers"),
+        ({"unscored": 512, "unscored_share": 1.0}, "error", "no answer of at least one model"),
+        ({"unscored_share": math.nan}, "inconclusive", "could not be scored"),
+        ({"interval": replace(evidence().interval, high=math.nan)}, "error", "not numbers"),
+    ],
+)
+def test_what_never_passes(changes, expected, words):
+    found = verdict(replace(evidence(), **changes))
+    assert found.verdict == expected
+    assert words in found.explain
+
+
+def test_unscored_up_to_the_limit_is_decided():
+    assert verdict(evidence(unscored=102, unscored_share=0.2)).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("shift", "low", "high", "expected"),
+    [
+        (0.0, 0.1, 0.28, "pass"),
+        (0.05, 0.1, 0.28, "inconclusive"),
+        (0.05, 0.32, 0.4, "inconclusive"),
+        (0.05, 0.36, 0.4, "fail"),
+        (0.3, 0.1, 0.11, "error"),
+    ],
+)
+def test_the_instruments_shift_widens_ceilings(shift, low, high, expected):
+    found = evidence((low + high) / 2, low, high, LEVEL)
+    result = verdict(found, LEVEL, 0.3, shift=shift)
+    assert result.verdict == expected
+    if expected == "error":
+        assert "unfit" in result.explain
+
+
+def test_the_shift_cancels_in_a_difference():
+    assert verdict(evidence(), shift=0.5).verdict == "pass"
+
+
+def test_point_looks_at_the_estimate_alone():
+    found = evidence(0.04, -0.1, 0.2)
+    assert verdict(found).verdict == "inconclusive"
+    point = verdict(found, decision="point")
+    assert point.verdict == "pass"
+    assert "estimate alone" in point.explain
+    assert verdict(evidence(0.06, -0.1, 0.2), decision="point").verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"decision": "superior"}, "superior"),
+        ({"threshold": None}, "no threshold"),
+        ({"threshold": 5.0}, "outside"),
+        ({"threshold": 1.0}, "outside"),
+        ({"threshold": -1.5}, "outside"),
+        ({"threshold": math.nan}, "outside"),
+        ({"shift": -0.1}, "shift"),
+        ({"shift": math.nan}, "shift"),
+    ],
+)
+def test_bad_settings_are_named(keywords, words):
+    with pytest.raises(ConfigError, match=words):
+        verdict(evidence(), **keywords)
+
+
+def test_a_share_has_no_negative_threshold():
+    with pytest.raises(ConfigError, match="outside"):
+        verdict(evidence(measure=BY_ID["winoqueer/preference"]), BY_ID["winoqueer/preference"], -0.1)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_what_is_not_gated_gets_no_verdict(gated):
+    measure = BY_ID["winoqueer/preservation"] if gated else CHANGE
+    found = verdict(evidence(0.5, 0.4, 0.6, measure), measure, None, gated=gated)
+    assert (found.verdict, found.threshold, found.gated) == ("none", None, False)
+    assert "not gated" in found.explain
+
+
+@pytest.mark.parametrize("measure", REGISTRY, ids=lambda measure: measure.id)
+def test_every_explanation_tells_what_for_whom_and_how_much(measure):
+    text = verdict(evidence(0.02, 0.01, 0.03, measure), measure, measure.threshold).explain
+    assert measure.title in text
+    assert "they" in text
+    assert "2.0" in text
+    assert "512 samples" in text
+    assert "\n" not in text
+
+
+def test_inconclusive_names_the_number_that_would_settle_it():
+    # Twice the half-width of the room: four times the clusters.
+    text = verdict(evidence(0.0, -0.1, 0.1)).explain
+    assert "about 128 templates (now 32) and about 64 antecedents (now 16)" in text
+    assert "more samples of the same templates or antecedents would not do" in text
+
+
+def test_inconclusive_names_samples_where_samples_would_do():
+    found = evidence(0.0, -0.1, 0.1)
+    interval = replace(found.interval, residual=found.interval.se**2)
+    assert "about 2048 samples (now 512)" in verdict(replace(found, interval=interval)).explain
+
+
+def test_inconclusive_says_that_no_number_would():
+    beyond = verdict(evidence(0.07, -0.01, 0.15)).explain
+    assert "no number of samples is likely to make it pass" in beyond
+    near = verdict(evidence(0.0499, -0.01, 0.11)).explain
+    assert "No realistic number" in near
+    few = verdict(replace(evidence(), clusters={"template": 9, "antecedent": 16}, interval=refusal(0, (9, 16), "few")))
+    assert "only more templates would" in few.explain
+
+
+def test_release_needs_every_gated_check_and_at_least_one():
+    passed, failed = verdict(evidence()), verdict(evidence(0.1, 0.09, 0.11))
+    unsure, broken = verdict(evidence(0.0, -0.1, 0.1)), verdict(evidence(n=0))
+    shown = verdict(evidence(0.1, 0.09, 0.11), gated=False)
+    assert release([passed, shown])
+    assert not release([passed, failed])
+    assert not release([passed, unsure])
+    assert release([passed, unsure], "warn")
+    assert not release([passed, broken], "warn")
+    assert not release([])
+    assert not release([shown])
+    with pytest.raises(ConfigError, match="ignore"):
+        release([passed], "ignore")
