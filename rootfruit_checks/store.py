@@ -8,11 +8,14 @@ database as Parquet.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS units (
-    namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest TEXT NOT NULL, writes INTEGER NOT NULL,
-    PRIMARY KEY (namespace, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attempts (plan TEXT NOT NULL, seed INTEGER NOT NULL, PRIMARY KEY (plan, seed)) WITHOUT ROWID;
-"""
+_TABLES = (
+    "CREATE TABLE units (namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest TEXT NOT NULL, "
+    "writes INTEGER NOT NULL, PRIMARY KEY (namespace, key)) WITHOUT ROWID",
+    "CREATE TABLE attempts (plan TEXT NOT NULL, seed INTEGER NOT NULL, PRIMARY KEY (plan, seed)) WITHOUT ROWID",
+)
+_DIGESTS = "table digests"
+_PATIENCE_S = 60.0
 
 
 def digest(value: bytes) -> str:
@@ -72,18 +75,54 @@ class Store:
             raise
 
     def _open(self) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._prepare()
+            except sqlite3.OperationalError as error:
+                # Processes that open a fresh store at once meet while it turns to WAL, and there SQLite does not wait.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        empty = not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        if version != SCHEMA and not (version == 0 and empty):
-            raise StoreError(
-                f"{self.database}: was written by another version (schema {version}, this is {SCHEMA}); "
-                "use another --rootfruit-store or delete it"
-            )
+        if self._version() == SCHEMA:
+            return
+        # One transaction: between the tables and their version, another process or a kill would leave a store that
+        # nobody accepts.
         with self._db:
-            self._db.executescript(_TABLES)
+            self._db.execute("BEGIN IMMEDIATE")
+            version = self._version()
+            if version == SCHEMA:
+                return
+            if version or self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall():
+                raise StoreError(
+                    f"{self.database}: was written by another version (schema {version}, this is {SCHEMA}); "
+                    "use another --rootfruit-store or delete it"
+                )
+            for table in _TABLES:
+                self._db.execute(table)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.database}: cannot be read ({error}); move it away or use another") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._mutex, self._db:
+                yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self.database}: cannot be written ({error}); what was stored before is kept") from error
 
     @property
     def lock_path(self) -> Path:
@@ -92,7 +131,7 @@ class Store:
 
     def get(self, namespace: str, key: str) -> bytes | None:
         """Return a unit's value, or None. A value that does not match its digest is a StoreError."""
-        with self._mutex:
+        with self._reading(), self._mutex:
             row = self._db.execute(
                 "SELECT value, digest FROM units WHERE namespace=? AND key=?", (namespace, key)
             ).fetchone()
@@ -105,15 +144,12 @@ class Store:
 
     def put(self, namespace: str, key: str, value: bytes) -> None:
         """Keep a unit's value and count how often it was written (1, unless something computed it twice)."""
-        try:
-            with self._mutex, self._db:
-                self._db.execute(
-                    "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (namespace, key) "
-                    "DO UPDATE SET value=excluded.value, digest=excluded.digest, writes=writes+1",
-                    (namespace, key, value, digest(value)),
-                )
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.database}: cannot be written ({error}); what was stored before is kept") from error
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (namespace, key) "
+                "DO UPDATE SET value=excluded.value, digest=excluded.digest, writes=writes+1",
+                (namespace, key, value, digest(value)),
+            )
 
     def writes(self) -> dict[tuple[str, str], int]:
         """Return (namespace, key) -> how often it was computed and written."""
@@ -126,33 +162,41 @@ class Store:
 
     def attempt(self, plan: str, seed: int) -> list[int]:
         """Note that `plan` (a run's address without its seed) is run with `seed`; return all seeds tried so far."""
-        with self._mutex, self._db:
+        with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attempts VALUES (?, ?)", (plan, seed))
-        return [
-            int(row[0]) for row in self._db.execute("SELECT seed FROM attempts WHERE plan=? ORDER BY seed", (plan,))
-        ]
+            rows = self._db.execute("SELECT seed FROM attempts WHERE plan=? ORDER BY seed", (plan,)).fetchall()
+        return [int(row[0]) for row in rows]
 
     def table_path(self, name: str) -> Path:
         """Where the Parquet table `name` lies."""
         return self.directory / "tables" / f"{name}.parquet"
 
     def save_table(self, name: str, frame: pd.DataFrame) -> Path:
-        """Write a table as Parquet, atomically."""
+        """Write a table as Parquet, atomically, and note its digest."""
         path = self.table_path(name)
         partial = path.with_suffix(f".{os.getpid()}.part")
-        frame.to_parquet(partial, index=False)
-        partial.replace(path)
+        try:
+            frame.to_parquet(partial, index=False)
+            value = partial.read_bytes()
+            partial.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written ({error}); the units it is made of are kept") from error
+        self.put(_DIGESTS, name, digest(value).encode())
         return path
 
     def load_table(self, name: str) -> pd.DataFrame | None:
-        """Return a stored table, or None where there is none; an unreadable one is a StoreError."""
+        """Return a stored table, or None where there is none; one that is not what was saved is a StoreError."""
         path = self.table_path(name)
-        if not path.exists():
+        noted = self.get(_DIGESTS, name)
+        if noted is None or not path.exists():  # killed in between: it is made again, from the units
             return None
         import pandas as pd
 
         try:
-            return pd.read_parquet(path)
+            value = path.read_bytes()
+            if digest(value).encode() != noted:
+                raise StoreError(f"{path}: is damaged; delete it and run again")
+            return pd.read_parquet(io.BytesIO(value))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
 

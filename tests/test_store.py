@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sqlite3
@@ -85,8 +86,57 @@ def test_tables_are_written_whole(tmp_path):
         store.save_table("t", frame)
         pd.testing.assert_frame_equal(store.load_table("t"), frame, check_dtype=False)
         store.table_path("t").write_bytes(b"PAR1 but not really")
-        with pytest.raises(StoreError, match="not readable"):
+        with pytest.raises(StoreError, match="is damaged"):
             store.load_table("t")
+
+
+def test_a_table_of_which_the_kill_came_too_early_is_made_again(tmp_path):
+    with Store(tmp_path) as store:
+        pd.DataFrame({"a": [1]}).to_parquet(store.table_path("t"))
+        assert store.load_table("t") is None
+
+
+def test_a_full_disk_is_an_error_of_the_store(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with Store(tmp_path) as store, pytest.raises(StoreError, match="No space left"):
+        store.save_table("t", pd.DataFrame({"a": [1]}))
+
+
+def test_damaged_pages_are_an_error_of_the_store(tmp_path):
+    with Store(tmp_path) as store:
+        for number in range(200):
+            store.put("n", str(number), b"x" * 500)
+        path = store.database
+    raw = bytearray(path.read_bytes())
+    raw[4096:] = b"\xa5" * (len(raw) - 4096)
+    path.write_bytes(bytes(raw))
+    with Store(tmp_path) as store, pytest.raises(StoreError, match="cannot be"):
+        store.get("n", "7")
+
+
+def _open_at_once(barrier, path, told):
+    faults = []
+    for number in range(40):
+        barrier.wait()
+        try:
+            Store(path / str(number)).close()
+        except StoreError as error:
+            faults.append(str(error))
+    told.put(faults)
+
+
+def test_a_fresh_store_may_be_opened_by_several_processes_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier, told = context.Barrier(3), context.Queue()
+    processes = [context.Process(target=_open_at_once, args=(barrier, tmp_path, told)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert [told.get(timeout=60) for _ in processes] == [[], [], []]
+    for process in processes:
+        process.join()
 
 
 _WRITER = """
