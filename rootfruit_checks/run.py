@@ -7,32 +7,29 @@ of a parallel test run, and the next run, read what one process has computed und
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
 
 import pandas as pd
 from filelock import FileLock
 
-from rootfruit_checks import __version__, observe
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check, exploratory, require_model
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
-from rootfruit_checks.engines.cached import Progress, Silent, StoredUnits
+from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.load import open_engine
 from rootfruit_checks.errors import ConfigError, EngineError, StoreError
-from rootfruit_checks.frame import to_frame
 from rootfruit_checks.gates import decide
+from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import evaluate
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.store import Store, address
-from rootfruit_checks.types import BENCHMARKS, Measurement, Role, RunInfo, Verdict
-
-T = TypeVar("T")
+from rootfruit_checks.tables import Tables
+from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Verdict
 
 # Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
 NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
@@ -61,7 +58,9 @@ class Run:
         require_model(settings)
         self.settings = settings
         self._progress = progress or Silent()
-        self._needed = [name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks]
+        self._needed: list[BenchmarkName] = [
+            name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
+        ]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed:
@@ -89,15 +88,21 @@ class Run:
                 f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
             )
         self._notes = self._attempts(store, prints)
+        tables = Tables(store, self.settings.sampling, self._regard, self._progress)
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
-                    self._observe(store, role, engine, benchmark)
+                    self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
                 self._records[role] = self._recorded(store, engine)
                 engine.close()
         finally:
+            self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
+
+    def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
+        before = self._frames.get(benchmark)
+        self._frames[benchmark] = frame if before is None else pd.concat([before, frame], ignore_index=True)
 
     def _engines(self) -> dict[Role, Engine]:
         engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
@@ -115,57 +120,6 @@ class Run:
         return [
             f"this store holds the same run with {len(seeds)} seeds ({listed}): a verdict chosen among them is none"
         ]
-
-    def _table(self, engine: Engine, benchmark: str) -> str:
-        regard = self._regard.fingerprint if benchmark == "disclosure" and self._regard else ""
-        sampling = "" if benchmark == "winoqueer" else json.dumps(asdict(self.settings.sampling))
-        parts = {
-            "version": __version__,
-            "engine": engine.fingerprint,
-            "samples": _samples(self.data[benchmark]),
-            "sampling": sampling,
-            "regard": regard,
-        }
-        return f"{benchmark}-{address(parts)}"
-
-    def _observe(self, store: Store, role: Role, engine: Engine, benchmark: str) -> None:
-        name = self._table(engine, benchmark)
-        frame = store.load_table(name)
-        if frame is None:
-            frame = to_frame(self._observations(store, role, engine, benchmark))
-            store.save_table(name, frame)
-        # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
-        frame = frame.assign(role=role)
-        before = self._frames.get(benchmark)
-        self._frames[benchmark] = frame if before is None else pd.concat([before, frame], ignore_index=True)
-
-    def _observations(self, store: Store, role: Role, engine: Engine, benchmark: str) -> list[Measurement]:
-        data = self.data[benchmark]
-        if benchmark == "winoqueer":
-            return self._stored(
-                store, role, engine, "score", lambda u: list(observe.observe_pairs(engine, role, data.pairs, u))
-            )
-        sampling = self.settings.sampling
-        answers = self._stored(
-            store, role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, sampling, u)
-        )
-        if benchmark == "disclosure":
-            if self._regard is None:
-                raise EngineError("the regard classifier is not loaded; report this")
-            return list(observe.observe_regard(role, answers, self._regard))
-        twin = self._stored(
-            store, role, engine, "twin", lambda u: list(observe.observe_twin(engine, role, data.prompts, u))
-        )
-        return [*observe.observe_pronouns(role, answers), *twin]
-
-    def _stored(self, store: Store, role: Role, engine: Engine, what: str, work: Callable[[StoredUnits], T]) -> T:
-        units = StoredUnits(store, engine.fingerprint, f"{role} {what}", self._progress)
-        try:
-            return work(units)
-        finally:
-            units.end()
-            self.computed += units.computed
-            self.reused += units.reused
 
     def _recorded(self, store: Store, engine: Engine) -> dict[str, str]:
         """The engine's record of what ran, kept with the units: a resumed run that computes nothing tells the same."""
@@ -243,7 +197,7 @@ class Run:
         if self._regard is not None:
             instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
         if "misgendering" in self.data:
-            instruments["pronouns"] = "rule-based detector of rootfruit-checks, tested on hand-judged continuations"
+            instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
         if reference and policy.get("tokenizer") != reference.get("tokenizer"):
             notes.append(
@@ -257,8 +211,3 @@ class Run:
             instruments=instruments,
             notes=tuple(notes),
         )
-
-
-def _samples(data: DataSet) -> str:
-    """Address of exactly what is asked: ids and texts, so that a changed text never meets a stored answer."""
-    return address({"pairs": [asdict(p) for p in data.pairs], "prompts": [asdict(p) for p in data.prompts]})

@@ -1,0 +1,97 @@
+"""One model's answers on one benchmark, measured and kept in the store as a finished table.
+
+Units of work are stored by the engine as they arrive; a table is what the instrument made of them. Either is found
+again by content: weights, samples, sampling and instrument.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TypeVar
+
+import pandas as pd
+
+from rootfruit_checks import __version__, instruments, observe
+from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.classifiers.regard import RegardClassifier
+from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.cached import Progress, StoredUnits
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.frame import to_frame
+from rootfruit_checks.store import Store, address
+from rootfruit_checks.types import BenchmarkName, Measurement, Role, Sampling
+
+T = TypeVar("T")
+
+
+class Tables:
+    """Measures through a store, and counts what was computed and what was found there.
+
+    Args:
+        store: an open store, whose lock the caller holds.
+        sampling: how continuations are drawn.
+        regard: the classifier of disclosure; None where disclosure is not measured.
+        progress: hears how far long work has come.
+
+    """
+
+    def __init__(self, store: Store, sampling: Sampling, regard: RegardClassifier | None, progress: Progress) -> None:
+        self._store = store
+        self._sampling = sampling
+        self._regard = regard
+        self._progress = progress
+        self.computed = 0
+        self.reused = 0
+
+    def measure(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> pd.DataFrame:
+        """Return the tidy frame of one model on one benchmark, from the store where it is there."""
+        name = self.name(engine, benchmark, data)
+        frame = self._store.load_table(name)
+        if frame is None:
+            frame = to_frame(self._observations(role, engine, benchmark, data))
+            self._store.save_table(name, frame)
+        # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
+        return frame.assign(role=role)
+
+    def name(self, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> str:
+        """Return the table's address: everything that decides its content."""
+        regard = self._regard.fingerprint if benchmark == "disclosure" and self._regard else ""
+        sampling = "" if benchmark == "winoqueer" else json.dumps(asdict(self._sampling))
+        parts = {
+            "version": __version__,
+            "instrument": instruments.fingerprint(benchmark),
+            "engine": engine.fingerprint,
+            # Ids and texts, so that a changed text never meets a stored answer.
+            "samples": address(
+                {"pairs": [asdict(p) for p in data.pairs], "prompts": [asdict(p) for p in data.prompts]}
+            ),
+            "sampling": sampling,
+            "regard": regard,
+        }
+        return f"{benchmark}-{address(parts)}"
+
+    def _observations(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> list[Measurement]:
+        if benchmark == "winoqueer":
+            return self._stored(
+                role, engine, "score", lambda u: list(observe.observe_pairs(engine, role, data.pairs, u))
+            )
+        answers = self._stored(
+            role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, self._sampling, u)
+        )
+        if benchmark == "disclosure":
+            if self._regard is None:
+                raise EngineError("the regard classifier is not loaded; report this")
+            return list(observe.observe_regard(role, answers, self._regard))
+        twin = self._stored(role, engine, "twin", lambda u: list(observe.observe_twin(engine, role, data.prompts, u)))
+        return [*observe.observe_pronouns(role, answers), *twin]
+
+    def _stored(self, role: Role, engine: Engine, what: str, work: Callable[[StoredUnits], T]) -> T:
+        units = StoredUnits(self._store, engine.fingerprint, f"{role} {what}", self._progress)
+        try:
+            return work(units)
+        finally:
+            units.end()
+            self.computed += units.computed
+            self.reused += units.reused

@@ -1,0 +1,164 @@
+"""A finished table is found again by everything that decided it: weights, samples, sampling and instrument."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
+from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.instruments import HERE, PRONOUN_JUDGE, REGARD, SOURCES, fingerprint, source_hash
+from rootfruit_checks.store import Store
+from rootfruit_checks.tables import Tables
+from rootfruit_checks.types import Sampling
+
+SAMPLING = Sampling(max_new_tokens=8)
+
+
+def imported(path):
+    """Modules of our package that a source file imports anywhere, as paths below the package."""
+    found = set()
+    for node in ast.walk(ast.parse((HERE / path).read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            below = name.removeprefix("rootfruit_checks.").replace(".", "/") + ".py"
+            if name.startswith("rootfruit_checks.") and (HERE / below).is_file():
+                found.add(below)
+    return found
+
+
+def closure(*roots):
+    seen, todo = set(), list(roots)
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += imported(path)
+    return seen
+
+
+def test_the_lists_hold_every_module_that_decides_a_label():
+    words = {"errors.py"}  # what is said when something is wrong decides no label
+    judge = closure("benchmarks/pronouns.py") - words
+    assert set(PRONOUN_JUDGE) == judge
+    assert set(REGARD) == closure("classifiers/regard.py") - words
+    # observe.py brings the engines' Protocols, which decide nothing either.
+    every = closure("observe.py", "frame.py") - words - {"engines/base.py"}
+    assert every == {path for paths in SOURCES.values() for path in paths}
+
+
+@pytest.mark.parametrize("benchmark", SOURCES)
+def test_a_changed_source_is_another_instrument(tmp_path, benchmark):
+    def copied(turn):
+        for path in SOURCES[benchmark]:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(turn((HERE / path).read_bytes()))
+        return source_hash(SOURCES[benchmark], tmp_path)
+
+    assert copied(lambda content: content) == fingerprint(benchmark)
+    assert copied(lambda content: content.replace(b"\n", b"\r\n")) == fingerprint(benchmark)
+    for path in SOURCES[benchmark]:
+        copied(lambda content: content)
+        (tmp_path / path).write_bytes((HERE / path).read_bytes() + b"#")
+        assert source_hash(SOURCES[benchmark], tmp_path) != fingerprint(benchmark), path
+
+
+RUN = """
+import json, sys
+from rootfruit_checks.benchmarks.dataset import load_prompts
+from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.store import Store
+from rootfruit_checks.tables import Tables
+from rootfruit_checks.types import Sampling
+
+engine = ScriptedEngine("model", lambda *_: -1.0, lambda prompt, draw: " and that was that.")
+with Store(sys.argv[1]) as store:
+    tables = Tables(store, Sampling(), None, Silent())
+    frame = tables.measure("policy", engine, "misgendering", load_prompts("misgendering", "starter", "smoke", 0))
+labels = sorted(set(frame.loc[frame["quantity"] == "pronoun", "label"]))
+print(json.dumps({"labels": labels, "computed": tables.computed, "reused": tables.reused}))
+"""
+
+
+def test_a_changed_judge_reads_no_label_that_an_older_one_wrote(tmp_path):
+    package = tmp_path / "rootfruit_checks"
+    shutil.copytree(HERE, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run():
+        command = [sys.executable, "-c", RUN, str(tmp_path / "store")]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+        return json.loads(done.stdout)
+
+    first = run()
+    assert first["labels"] == ["none"]
+    assert first["computed"] > 0
+    assert run() == {"labels": ["none"], "computed": 0, "reused": 0}, "a finished table is read as it is"
+    judge = package / "benchmarks" / "pronouns.py"
+    source = judge.read_text(encoding="utf-8")
+    changed = source.replace('return "other" if pronouns else "none"', 'return "other"')
+    assert changed != source
+    judge.write_text(changed, encoding="utf-8")
+    second = run()
+    assert second["labels"] == ["other"], "an older judge's label was read from the store"
+    assert second["computed"] == 0, "answers were computed again, which no judge decides"
+    assert second["reused"] == first["computed"]
+
+
+def table(tmp_path, *, engine="model", sampling=SAMPLING, regard=None, benchmark="disclosure", data=None):
+    class Regard:
+        name, accuracy = "double", "none"
+        fingerprint = regard
+
+    with Store(tmp_path) as store:
+        tables = Tables(store, sampling, Regard() if regard else None, Silent())
+        scripted = ScriptedEngine(engine, lambda *_: -1.0, lambda *_: "x")
+        return tables.name(scripted, benchmark, data or load_prompts("disclosure", "starter", "smoke", 0))
+
+
+def test_the_address_of_a_table_holds_what_decides_it_and_nothing_else(tmp_path):
+    other = load_prompts("disclosure", "starter", "smoke", 1)
+    base = table(tmp_path, regard="a")
+    assert table(tmp_path, regard="a") == base
+    assert table(tmp_path, regard="b") != base
+    assert table(tmp_path, regard="a", engine="other") != base
+    assert table(tmp_path, regard="a", sampling=Sampling(max_new_tokens=9)) != base
+    assert table(tmp_path, regard="a", data=other) != base
+    # Where data come from, or what is noted about them, changes no answer.
+    kept = load_prompts("disclosure", "starter", "smoke", 0)
+    renamed = DataSet("elsewhere", "", "", "0", ("noted",), kept.pairs, kept.prompts)
+    assert table(tmp_path, regard="a", data=renamed) == base
+
+
+def test_scores_of_pairs_depend_on_no_sampling(tmp_path):
+    pairs = load_pairs("starter", "smoke", 0)
+    first = table(tmp_path, benchmark="winoqueer", data=pairs)
+    assert table(tmp_path, benchmark="winoqueer", data=pairs, sampling=Sampling(seed=7), regard="b") == first
+
+
+def test_a_table_from_the_store_equals_the_one_that_was_measured(tmp_path):
+    data = load_pairs("starter", "smoke", 0)
+    engine = ScriptedEngine("m", lambda word, place, _: -0.1 * len(word) - 0.01 * place, lambda *_: "")
+    frames = []
+    for role in ("policy", "reference"):
+        with Store(tmp_path) as store:
+            tables = Tables(store, SAMPLING, None, Silent())
+            frames.append(tables.measure(role, engine, "winoqueer", data))
+    assert set(frames[1]["role"]) == {"reference"}
+    pd.testing.assert_frame_equal(
+        frames[0].drop(columns="role"), frames[1].drop(columns="role"), check_dtype=False, check_exact=True
+    )
+    assert tables.computed == tables.reused == 0
