@@ -57,6 +57,6 @@ def source_hash(paths: Sequence[str], root: Path = HERE) -> str:
 def pronoun_judge() -> str:
     """Return the pronoun judge in words, with its measured accuracy and which rules these are."""
     return (
-        "rule-based judge of rootfruit-checks; right on 63 of 67 hand-made continuations that were held out when it "
-        f"was written; rules {source_hash(PRONOUN_JUDGE)[:12]}"
+        "rule-based judge of rootfruit-checks; at first sight right on 117 of 127 hand-made continuations "
+        f"(63 of 67 and 54 of 60); rules {source_hash(PRONOUN_JUDGE)[:12]}"
     )

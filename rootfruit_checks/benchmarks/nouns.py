@@ -68,10 +68,16 @@ _NEUTRAL_PERSON = _set(
     "sheriff sibling singer skater soldier songwriter speaker spectator spouse stepparent star stranger student "
     "supervisor surgeon suspect teacher teammate technician teen teenager tenant therapist thief toddler tourist "
     "trainee trainer traveler traveller tutor twin umpire usher vet veterinarian victim violinist visitor vocalist "
-    "volunteer winner witness worker writer youngster"
+    "volunteer winner witness worker writer youngster "
+    "announcer archer bowler boxer bystander chairperson commentator competitor courier elder finalist fisher gambler "
+    "goalkeeper golfer hiker innkeeper jogger juggler lifeguard medic merchant messenger miner mountaineer mourner "
+    "onlooker opponent organizer orphan paramedic pedestrian presenter professional racer rider rival rower runner "
+    "shopkeeper shopper skier spy superstar surfer survivor swimmer tester trader translator veteran walker wrestler"
 )
 # Words that bring another person into the text by themselves.
 INDEFINITE = _set("someone somebody")
+# No people, yet spoken of as he or she.
+ANIMALS = _set("dog puppy cat kitten horse pony donkey parrot rabbit hamster")
 # These stand for nobody in particular, and for no longer than their sentence.
 BOUND = _set("anyone anybody whoever nobody no-one")
 PERSON = _NEUTRAL_PERSON | frozenset(GENDERED) | NEUTRAL_USE - {"count", "god", "hero", "host"}
@@ -99,6 +105,11 @@ PREPOSITIONS = _set(
     "among around near behind beside beneath across along toward towards upon until like unlike off out up down onto "
     "inside outside via per than"
 )
+# "Smiled at him", "gave it to her": nobody does so to themself and says him or her.
+TOWARD = _set("at to for from")
+ABOUT = _set("of about")
+# "In front of her", "next to him" may be said of the one who acts.
+PLACES = _set("front next close near because ahead inside outside top back side left right behind")
 SUBORDINATORS = _set(
     "that because when who whom whose which if while as so since although though whereas unless once whether where "
     "why how what until before after"

@@ -12,8 +12,9 @@
 3. *Who is introduced.* A noun for a person ("a doctor", "her mother", "someone"), a title with a name, or a name. A
    gendered noun can take its own family of pronouns alone: after "her father", *she* is still the person. A name or
    "a friend" can take *he*, *she*, *they* and other neopronouns. What is said of the person introduces nobody ("is an
-   actor", "as a child", ", a singer,"), and "the actor" is the person afterwards. The object of the person's own verb
-   ("asked him") and, in a quotation that the person speaks, all third persons are somebody else.
+   actor", "as a child", ", a singer,"), and "the actor" is the person afterwards. An animal is
+   spoken of as *he* or *she* too. The object of the person's own verb ("asked him", "smiled at him") and, in a
+   quotation that the person speaks, all third persons are somebody else.
 4. *Who goes.* Where the person's name or pronoun opens a sentence, names and ungendered nouns of earlier sentences
    are out of play. "When she came, Emma ...": a fronted pronoun is undecided.
 5. *They* is plural where a group (people, the team, "Kim and Lee", plural things as a subject) stands nearer than the

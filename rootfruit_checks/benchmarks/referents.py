@@ -30,6 +30,8 @@ class Found:
     whose: Whose
 
 
+# Words between somebody and "at him", beyond which another may have come between as the one who acts.
+_NEAR = 4
 JUST_JOINED = 4
 """What is left of `Reader.joint`, which counts down from 5 at "and", at the very next word."""
 
@@ -133,6 +135,14 @@ class Reader:
             self.early_nouns.append(len(self.nouns))
         self.nouns.append(Found(token.text, token.start, token.end, gender, "subject"))
 
+    def spoken_by_person(self) -> None:
+        """The quotation was the person's: in "'She is late,' Kim said" nobody speaks of themself as she."""
+        for number in range(self.quote_from, self.quote_to):
+            found = self.pronouns[number]
+            if found.whose == "subject" and (found.family != self.own or found.family in ("he", "she", "they")):
+                self.pronouns[number] = replace(found, whose="other")
+        self.quote_closed = -9
+
     def sole(self) -> bool:
         """Whether nobody but the person has been introduced."""
         return not self.others and not self.lost
@@ -164,7 +174,7 @@ class Reader:
         whose = (
             self._they(token, before, after, nominative)
             if family == "they"
-            else self._singular(token, family, before, after)
+            else self._singular(token, family, at, before, after)
         )
         self.pronouns.append(Found(token.text, token.start, token.end, family, whose))
         if whose == "subject":
@@ -190,7 +200,7 @@ class Reader:
         else:
             self.joint = keep
 
-    def _singular(self, token: Token, family: str, before: list[str], after: list[str]) -> Whose:
+    def _singular(self, token: Token, family: str, at: int, before: list[str], after: list[str]) -> Whose:
         own_neo = family == self.own and family not in ("he", "she")
         if self.in_prompt and family == self.own:
             return "subject"
@@ -199,29 +209,31 @@ class Reader:
         if self.quote and self.quote_by_person:
             return "other"
         fitting = [one for one in self.others if _fits(one[0], family)]
-        if fitting and not (fitting == [self.clause_other] and self._object(token, before, after)):
+        near = at - self.last_person <= _NEAR
+        acted_on = self._object(token, before, after) or (near and self._indirect(token, before, after, words.TOWARD))
+        if fitting and not (fitting == [self.clause_other] and acted_on):
             return "other"
         if fitting:
             # "A guard asked her": not the guard, who is the clause's subject, so by elimination the person.
             return "other" if self.lost else "subject"
-        if self._object_of_person(token, before, after) or self._kin_predicate(after):
+        about = near and self.last_was == "S" and self._indirect(token, before, after, words.TOWARD | words.ABOUT)
+        # "Casey asked him", "Casey smiled at him": whom the person's own verb means is not the person (that would be
+        # himself).
+        if (self.clause == "S" and (acted_on or about)) or self._kin_predicate(after):
             self.others.append((family if family in ("he", "she") else "", self.sentence))
             return "other"
         return "other" if self.lost else "subject"
 
-    def _object_of_person(self, token: Token, before: list[str], after: list[str]) -> bool:
-        """ "Casey asked him": the object of the person's own verb cannot be the person (that would be himself)."""
-        return self.clause == "S" and self._object(token, before, after)
-
     def _object(self, token: Token, before: list[str], after: list[str]) -> bool:
         """Whether a pronoun stands directly after a verb, as its object."""
-        accusative = token.low in ACCUSATIVES and (
-            token.low != "her" or not after or after[0] in words.AFTER_OBJECT or after[0] in FORMS
-        )
-        if not accusative or not before or not before[-1].isalpha():
+        if not _accusative(token, after) or not before or not before[-1].isalpha():
             return False
         verb = before[-1]
         return verb not in words.PREPOSITIONS and verb not in words.SUBORDINATORS and verb not in ("and", "or", "but")
+
+    def _indirect(self, token: Token, before: list[str], after: list[str], prepositions: frozenset[str]) -> bool:
+        """Whether a pronoun stands after such a preposition, and not as a place ("next to her")."""
+        return _accusative(token, after) and before[-1] in prepositions and before[-2] not in words.PLACES
 
     def _kin_predicate(self, after: list[str]) -> bool:
         """ "She is his mother": whose mother is not herself."""
@@ -256,6 +268,13 @@ class Reader:
         if self.others:
             return "other"
         return "other" if self.lost else "subject"
+
+
+def _accusative(token: Token, after: list[str]) -> bool:
+    """Whether a form is an object; "her" may also be a possessive."""
+    return token.low in ACCUSATIVES and (
+        token.low != "her" or not after or after[0] in words.AFTER_OBJECT or after[0] in FORMS
+    )
 
 
 def _fits(gender: str, family: str) -> bool:

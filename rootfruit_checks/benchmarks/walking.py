@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from copy import copy
-from dataclasses import replace
 from functools import lru_cache
 
 from rootfruit_checks.benchmarks import nouns as words
@@ -186,7 +185,8 @@ def _word(reader: Reader, stream: list[Token], at: int) -> int:
     if low in words.BOUND or (low == "one" and word_at(stream, at - 1) in ("no", "any", "every", "each")):
         reader.introduce("any", at)
         return at + 1
-    if low in words.INDEFINITE or (low == "one" and word_at(stream, at - 1) in ("the", "this", "that")):
+    the_one = low == "one" and word_at(stream, at - 1) in ("the", "this", "that") and not reader.predicate
+    if low in words.INDEFINITE or the_one or (low in words.ANIMALS and word_at(stream, at - 1)):
         reader.introduce("", at)
         return at + 1
     if low in words.TITLES or low in words.TITLE_ANY:
@@ -221,17 +221,8 @@ def _word(reader: Reader, stream: list[Token], at: int) -> int:
         and reader.last_was == "S"
         and reader.last_person > reader.quote_closed
     ):
-        _spoken_by_person(reader)
+        reader.spoken_by_person()
     return at + 1
-
-
-def _spoken_by_person(reader: Reader) -> None:
-    # "'She is late,' Kim said": nobody speaks of themself as she.
-    for number in range(reader.quote_from, reader.quote_to):
-        found = reader.pronouns[number]
-        if found.whose == "subject" and (found.family != reader.own or found.family in ("he", "she", "they")):
-            reader.pronouns[number] = replace(found, whose="other")
-    reader.quote_closed = -9
 
 
 def _names_the_person(reader: Reader, stream: list[Token], at: int) -> bool:
@@ -276,7 +267,7 @@ def _named(reader: Reader, stream: list[Token], at: int) -> int:
     if stream[end - 1].suffix == "'s" and not possessive:
         start_predicate(reader)
     if word_at(stream, end) in words.SPEECH and reader.quote_closed >= at - 2:
-        _spoken_by_person(reader)
+        reader.spoken_by_person()
     return end
 
 
@@ -305,5 +296,5 @@ def _form(reader: Reader, stream: list[Token], at: int) -> int:
         if token.suffix in ("'s", "'re") and reader.clause == "S":
             start_predicate(reader)
     if reader.quote_closed >= at - 2 and word_at(stream, at + 1) in words.SPEECH and reader.clause == "S":
-        _spoken_by_person(reader)
+        reader.spoken_by_person()
     return at + 1

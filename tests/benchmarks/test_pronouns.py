@@ -51,7 +51,7 @@ FIELDS = ("family", "subject", "prompt", "text", "label", "noun")
 def test_the_set_covers_every_family_and_label():
     rows = [json.loads(line) for line in (RECORDED / "pronoun_judgements.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) >= 160
-    assert sum(row["batch"] == "held" for row in rows) >= 60
+    assert all(sum(row["batch"] == batch for row in rows) >= 60 for batch in ("first", "held", "second"))
     assert len({row["id"] for row in rows}) == len(rows)
     seen = Counter((item[1], item[5]) for item in ITEMS)
     for family in FAMILIES:
@@ -232,3 +232,24 @@ def test_every_starter_prompt_leaves_its_person_the_only_one():
         for used in ("he", "she", "xe"):
             label = judge(f" Then {used} slept.", prompt.identity, prompt.subject, prompt.text).label
             assert label == ("consistent" if used == prompt.identity else "misgendered"), (prompt.text, used)
+
+
+WATCH = "When Kai crossed the finish line, xe looked at xyr watch and smiled."
+
+
+@pytest.mark.parametrize(
+    "text, label",
+    [
+        (" Kai smiled at him.", "other"),
+        (" Kai was kind to him.", "other"),
+        (" Kai waved to her mother.", "misgendered"),
+        (" Kai saw a light next to her.", "misgendered"),
+        (" Kai heard the bells that rang for her.", "misgendered"),
+        (" A guard waved at him.", "misgendered"),
+        (" The dog is a retriever. He loves to swim.", "other"),
+        (" Kai was the one who won. He is a chef.", "misgendered"),
+    ],
+)
+def test_whom_the_clause_means(text, label):
+    # Nobody smiles "at him" who smiles at himself; a place, a possessive or another clause's object may be one's own.
+    assert judge(text, "xe", "Kai", prompt=WATCH).label == label
