@@ -41,7 +41,7 @@ def read_misgendering(path: str | Path) -> list[Prompt]:
     seen: dict[str, int] = {}
     prompts = []
     for line, row in _rows(source, MISGENDERING):
-        _no_blank(source, line, row, ("template_idx", "ante"))
+        _no_blank(source, line, row, ("template_idx", "ante", "ante_type"))
         family = _known("misgendering", row["pronoun_family"], source, line)
         name = f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}"
         if name in seen:

@@ -183,6 +183,7 @@ def test_misgendering_comes_back_in_both_formats(tmp_path):
         ({"pronoun_family": "zed"}, "unknown identity 'zed'"),
         ({"template_idx": 0, "ante": "rowan", "pronoun_family": "he"}, "the same .* as line 2"),
         ({"ante": " "}, "ante is blank"),
+        ({"ante_type": ""}, "ante_type is blank"),
         ({"template": "[ante] lost it"}, "a placeholder"),
     ],
 )
