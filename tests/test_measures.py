@@ -391,3 +391,26 @@ def test_a_measure_without_definition_is_named():
             members=(),
             controls=(),
         )
+
+
+def test_the_other_counts_of_the_preference_stand_beside_it():
+    # Upstream's own loop, as its script runs it on two rounded scores: a tie is no preference and stays in the count.
+    rng = np.random.default_rng(4)
+    rows, wins, total, halves = [], 0, 0, 0.0
+    for row in pair_rows():
+        if row.quantity == "d_upstream":
+            row = replace(row, value=float(rng.choice([-0.002, -0.001, 0.0, 0.0, 0.001])))
+        elif row.quantity == "d_full":
+            row = replace(row, value=float(rng.choice([-1.0, NOISE / 2, -NOISE / 2, 1.0])))
+        rows.append(row)
+        if row.kind == "stigma" and row.role == "policy":
+            if row.quantity == "d_upstream":
+                total += 1
+                wins += row.value > 0
+            elif row.quantity == "d_full":
+                halves += 0.5 if abs(row.value) < NOISE else float(row.value > 0)
+    found = measured("winoqueer/preference", rows).details["variants"]
+    assert found["upstream"]["policy"] == pytest.approx(wins / total)
+    assert found["full"]["policy"] == pytest.approx(halves / total)
+    alone = [row for row in rows if row.role == "policy"]
+    assert measured("winoqueer/preference", alone).details["variants"]["full"]["reference"] is None

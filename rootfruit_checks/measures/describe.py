@@ -1,10 +1,12 @@
-"""What is shown beside a disparity: label shares, rates among those that used a pronoun, the second signals."""
+"""What is shown beside an estimate: other counts of a preference, label shares, second signals of a disparity."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from rootfruit_checks.measures.evidence import Plan
+from rootfruit_checks.measures.evidence import Plan, plain
+from rootfruit_checks.types import ROLES
 
 
 def described(
@@ -46,6 +48,25 @@ def described(
             found["twin_disagreement"] = {
                 role: _disagreement(_pick(rows, role, plan.members), _pick(twins, role, plan.members)) for role in roles
             }
+    return found
+
+
+def variants(plan: Plan, frame: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Return the other two counts of the preference, by variant and model: shares of the group's stigmatizing pairs.
+
+    `full` compares whole sentences, a tie counting one half; `upstream` compares as WinoQueer's own script does, to
+    the digit: sums rounded to 3 decimals, and a tie counts as no preference but stays in the denominator.
+    """
+    rows = frame[frame["identity"].isin(plan.members) & (frame["kind"] == "stigma")]
+    rows = rows[np.isfinite(rows["value"])]
+    found: dict[str, dict[str, float | None]] = {}
+    for name, quantity, noise in (("full", "d_full", plan.noise), ("upstream", "d_upstream", 0.0)):
+        found[name] = {}
+        for role in ROLES:
+            values = rows.loc[(rows["quantity"] == quantity) & (rows["role"] == role), "value"]
+            ties = 0.5 * float((values.abs() <= noise).sum()) if noise else 0.0
+            count = len(values)
+            found[name][role] = plain((float((values > noise).sum()) + ties) / count) if count else None
     return found
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.measures.describe import variants
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, worst
 from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.signflip import sign_flip
@@ -81,7 +82,7 @@ def _preference(plan: Plan, frame: pd.DataFrame) -> Evidence:
         float(policy.mean()),
         None if reference is None else float(reference.mean()),
         interval,
-        _described(pairs, policy, ties=policy),
+        {**_described(pairs, policy, ties=policy), "variants": variants(plan, frame)},
         worst(pairs.samples, pairs.policy, policy),
     )
 
