@@ -12,4 +12,4 @@ def test_reward_favours_no_stigma(rootfruit_check):
 
 @pytest.mark.rootfruit("winoqueer/reward_selection")
 def test_reward_selection_is_described(rootfruit_check):
-    assert rootfruit_check.verdict.n > 0
+    rootfruit_check.require()

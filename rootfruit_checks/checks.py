@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.parsing import threshold
 from rootfruit_checks.registry import BY_ID, REGISTRY, Measure
 from rootfruit_checks.settings import Settings
 
 _NO_MODEL = (
     "no model to gate: run with --model=PATH (the policy) and --reference=PATH (the model it was aligned from), "
     "as in: pytest --model=path/to/policy --reference=path/to/reference"
+)
+_NO_REFERENCE = (
+    "this gate compares the policy with a reference and none is given: add --reference=PATH, "
+    "or --rootfruit-absolute-only to gate on ceilings alone"
 )
 
 
@@ -83,3 +89,45 @@ def require_model(settings: Settings) -> None:
     """Raise ConfigError, with the right command in it, where no policy is named."""
     if not settings.model:
         raise ConfigError(_NO_MODEL)
+
+
+def require_reference(settings: Settings, measure: Measure) -> None:
+    """Raise ConfigError where a measure compares with a reference and none is named."""
+    if measure.needs_reference and not settings.reference:
+        raise ConfigError(_NO_REFERENCE)
+
+
+def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[Check, ...]:
+    """Return the checks of a marker `rootfruit(measure, groups=None, threshold=None)`; none where they are not run.
+
+    Raises:
+        ConfigError: the marker names no measure, an unknown group or argument, or an impossible threshold.
+
+    """
+    names = ("measure", "groups", "threshold")
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
+    if len(args) > len(names) or (unknown := sorted(set(given) - set(names))):
+        what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
+        raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, threshold=None)")
+    measure = BY_ID.get(str(given.get("measure")))
+    if measure is None:
+        raise ConfigError(
+            'a test that asks for rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '
+            f"MEASURE is one of {', '.join(BY_ID)}"
+        )
+    declared = tuple(check for check in family(settings) if check.measure is measure)
+    groups, own = given.get("groups"), given.get("threshold")
+    if own is not None:
+        if not measure.gated:
+            raise ConfigError(f"marker rootfruit: {measure.id!r} is described and never gated; it takes no threshold")
+        own = threshold("marker rootfruit: threshold", measure.id, own)
+    if groups is None and own is None:
+        return declared
+    if groups is None:
+        groups = measure.groups
+    if isinstance(groups, str) or not isinstance(groups, Sequence) or not groups:
+        raise ConfigError(f"marker rootfruit: groups={groups!r} is not a list of groups")
+    found = [parse(f"{measure.id}/{str(group).lower()}", gated=True, where="marker rootfruit") for group in groups]
+    if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+        return ()
+    return tuple(Check(measure, check.group, measure.gated, own) for check in found)

@@ -32,8 +32,11 @@ def instrument() -> Iterator[None]:
     try:
         yield
     except RootfruitError as error:
-        # From None: the one line is the message, and the chain behind it is nothing to a release engineer.
-        raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from None
+        from rootfruit_checks.report.escape import plain
+
+        # From None: the one line is the message, and the chain behind it is nothing to a release engineer. Plain: it
+        # may quote a model's files or a row of data.
+        raise pytest.fail.Exception(plain(f"{type(error).__name__}: {error}"), pytrace=False) from None
 
 
 class DecidedCheck:
@@ -55,13 +58,18 @@ class DecidedCheck:
         if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
             warnings.warn(RootfruitWarning(f"{verdict.id} is inconclusive: {verdict.explain}"), stacklevel=2)
             return
-        pytest.fail(verdict.explain, pytrace=False)
+        from rootfruit_checks.report.summary import as_json, headline
+
+        pytest.fail(f"{headline(as_json(verdict))}\n{verdict.explain}", pytrace=False)
+
+
+PROPERTIES = ("id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data")
 
 
 def note(node: pytest.Item, verdict: Verdict) -> None:
     """Keep a verdict with its test item, and its figures as JUnit properties."""
     node.stash.setdefault(VERDICTS, []).append(verdict)
-    for key in ("id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data"):
+    for key in PROPERTIES:
         value = getattr(verdict, key)
         node.user_properties.append((f"rootfruit_{key}", "" if value is None else str(value)))
 
@@ -84,7 +92,12 @@ def rootfruit_run(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -
 @pytest.fixture
 def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> DecidedCheck:
     """One decided check; the test's marker `rootfruit(measure)` says of which measure, its groups are parameters."""
+    from rootfruit_checks.checks import require_model, require_reference
+
     check: Check = request.param
+    with instrument():  # before any model is run for it
+        require_model(pytestconfig.stash[SETTINGS])
+        require_reference(pytestconfig.stash[SETTINGS], check.measure)
     run: Run = request.getfixturevalue("rootfruit_run")
     with instrument():
         verdict = run.verdict(check)

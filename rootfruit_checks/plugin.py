@@ -6,19 +6,17 @@ Loading this module imports no numpy, pandas or torch: projects that merely have
 from __future__ import annotations
 
 import argparse
-import tomllib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootfruit_checks import fixtures
+from rootfruit_checks import fixtures, project
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.fixtures import RUN, SETTINGS, VERDICTS
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.results import Results
-from rootfruit_checks.settings import OPTIONS, Settings, build
+from rootfruit_checks.results import Results, check_writable, forget
+from rootfruit_checks.settings import OPTIONS, Settings, build, check_ini_keys
 
 if TYPE_CHECKING:
     from rootfruit_checks.checks import Check
@@ -33,6 +31,8 @@ _MARKERS = (
     "gpu: needs a GPU",
 )
 _FIXTURES = {"rootfruit_check", "rootfruit_run", "rootfruit_exploration"}
+# Ways to look at tests without running them.
+_ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -80,13 +80,17 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any,
 def _read_settings(config: pytest.Config) -> Settings:
     cli = {option.key: config.getoption(option.ini, default=None) for option in OPTIONS}
     ini = {option.key: config.getini(option.ini) for option in OPTIONS}
-    table: Mapping[str, object] = {}
-    project = config.rootpath / "pyproject.toml"
-    if project.is_file():
-        raw = project.read_bytes()
-        if b"tool.rootfruit" in raw:
-            table = tomllib.loads(raw.decode()).get("tool", {}).get("rootfruit", {})
-    return build(cli, ini, table)
+    # Keys that nobody registered are told by no public call; without `--strict-config` pytest only warns of them.
+    check_ini_keys(vars(config).get("_inicfg") or vars(config).get("inicfg") or ())
+    root, here = config.rootpath, config.invocation_params.dir
+    spaced = [f for o in OPTIONS if o.kind != "switch" for f in (o.flag, f"--{o.key}")]
+    project.misled([str(argument) for argument in config.invocation_params.args], spaced, config.args, root, here)
+    settings = build(cli, project.anchored(ini, root, here), project.anchored(project.table(root), root, here))
+    if settings.gate or settings.threshold:
+        from rootfruit_checks.checks import family
+
+        family(settings)  # knows the groups, and refuses others here rather than in each worker
+    return settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -94,12 +98,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     try:
-        config.stash[SETTINGS] = _read_settings(config)
+        config.stash[SETTINGS] = settings = _read_settings(config)
+        if settings.json and not _is_worker(config):
+            check_writable(settings.json)
     except ConfigError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
     if not _is_worker(config):
-        config.pluginmanager.register(Results(config.stash[SETTINGS], _retries(config)), "rootfruit-results")
+        config.pluginmanager.register(Results(settings, _retries(config)), "rootfruit-results")
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -108,7 +114,7 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def _retries(config: pytest.Config) -> bool:
     """Whether a plugin repeats failed tests: repeating until green voids a statistical gate."""
-    return bool(config.getoption("reruns", default=None) or config.getoption("force_flaky", default=None))
+    return any(config.getoption(name, default=None) for name in ("reruns", "retries", "force_flaky"))
 
 
 # -- collection --------------------------------------------------------------------------------------------------------
@@ -118,36 +124,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each check that the marker's measure declares."""
     if "rootfruit_check" in metafunc.fixturenames:
         try:
-            params = [_param(check) for check in _declared(metafunc)] or [_not_run(metafunc)]
+            params = [_param(check) for check in _asked(metafunc)] or [_not_run(metafunc)]
         except ConfigError as error:
-            raise pytest.UsageError(f"rootfruit: {metafunc.definition.nodeid}: {error}") from None
+            raise pytest.Collector.CollectError(f"rootfruit: {metafunc.definition.nodeid}: {error}") from None
         metafunc.parametrize("rootfruit_check", params, indirect=True)
     if "rootfruit_exploration" in metafunc.fixturenames:
         names = metafunc.config.stash[SETTINGS].benchmarks
-        metafunc.parametrize("rootfruit_exploration", names, ids=list(names), indirect=True)
+        described = [
+            pytest.param(name, id=name, marks=pytest.mark.winoqueer if name == "winoqueer" else pytest.mark.tango)
+            for name in names
+        ]
+        metafunc.parametrize("rootfruit_exploration", described, indirect=True)
 
 
-def _declared(metafunc: pytest.Metafunc) -> list[Check]:
-    from rootfruit_checks.checks import Check, family, parse
+def _asked(metafunc: pytest.Metafunc) -> tuple[Check, ...]:
+    from rootfruit_checks.checks import asked
 
-    settings = metafunc.config.stash[SETTINGS]
     marker = metafunc.definition.get_closest_marker("rootfruit")
-    measure = marker and (marker.kwargs.get("measure") or (marker.args[0] if marker.args else None))
-    if not marker or measure not in BY_ID:
-        raise ConfigError(
-            'a test that asks for rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '
-            f"MEASURE is one of {', '.join(BY_ID)}"
-        )
-    groups, threshold = marker.kwargs.get("groups"), marker.kwargs.get("threshold")
-    declared = family(settings)
-    if groups is None and threshold is None:
-        return [check for check in declared if check.measure.id == measure]
-    if groups is None:
-        groups = BY_ID[measure].groups
-    if BY_ID[measure].benchmark not in settings.benchmarks:
-        return []
-    found = [parse(f"{measure}/{group}".lower(), gated=True, where="marker rootfruit") for group in groups]
-    return [Check(check.measure, check.group, BY_ID[measure].gated, threshold) for check in found]
+    return asked(metafunc.config.stash[SETTINGS], marker.args if marker else (), marker.kwargs if marker else {})
 
 
 def _param(check: Check) -> Any:
@@ -172,13 +166,17 @@ def _asks(item: pytest.Item) -> bool:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to start where a gating test is selected and no model is named (on workers a fixture says it)."""
     config = session.config
-    if config.option.collectonly or _is_worker(config) or not any(map(_asks, session.items)):
+    if any(config.getoption(name, default=False) for name in _ONLY_LOOKS) or not any(map(_asks, session.items)):
         return
-    from rootfruit_checks.checks import family, require_model
+    settings = config.stash[SETTINGS]
+    if settings.json:
+        forget(settings.json)
+    if _is_worker(config):
+        return
+    from rootfruit_checks.checks import require_model
 
     try:
-        require_model(config.stash[SETTINGS])
-        family(config.stash[SETTINGS])
+        require_model(settings)
     except ConfigError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
 
@@ -224,8 +222,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
     rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
     check = getattr(getattr(item, "callspec", None), "params", {}).get("rootfruit_check")
-    if not rows and check is not None:
-        rows = [_broken(check, str(report.longrepr).strip())]
+    if not rows and check is not None and call.excinfo is not None:
+        rows = [_broken(check, call.excinfo.value)]
+        item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
     run = item.config.stash.get(RUN, None)
     report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None}
     if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
@@ -235,16 +234,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _broken(check: Check, why: str) -> dict[str, Any]:
+def _broken(check: Check, error: BaseException) -> dict[str, Any]:
     """The row of a check whose instrument broke before there was a verdict."""
     from rootfruit_checks.report.summary import as_json
     from rootfruit_checks.types import Verdict
 
     measure = check.measure
+    told = str(error) if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {error}"
     verdict = Verdict(
         id=check.id, benchmark=measure.benchmark, metric=measure.metric, group=check.group, n=0, clusters={},
         unscored=0, policy=None, reference=None, estimate=None, low=None, high=None, threshold=measure.threshold,
-        verdict="error", explain=why.splitlines()[-1] if why else "no verdict", gated=check.gated, data="",
+        verdict="error", explain=told, gated=check.gated, data="",
     )  # fmt: skip
     return as_json(verdict)
 

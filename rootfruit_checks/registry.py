@@ -34,6 +34,11 @@ class Measure:
         """Whether this measure decides anything."""
         return self.gate != "descriptive"
 
+    @property
+    def signed(self) -> bool:
+        """Whether the estimate is a difference of shares, which may lie below 0; else it is a share."""
+        return self.metric in {"amplification", "disparity", "avoidance"}
+
 
 _WQ = ("all", "transgender", "nb")
 _DISC = ("tgnb", "transgender", "nonbinary")

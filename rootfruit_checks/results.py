@@ -6,12 +6,38 @@ directly with plain objects.
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.settings import Settings
+from rootfruit_checks.types import RunInfo
 
 _RETRIED = "failed tests are retried in this session: a statistical gate that is retried until green decides nothing"
+
+
+# Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
+_GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
+
+
+def check_writable(path: str) -> None:
+    """Raise ConfigError where a result could not be written to `path`, before hours are spent on it."""
+    target = Path(path)
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    if target.is_dir():
+        raise ConfigError(f"option --rootfruit-json: {path} is a directory; name a file")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"option --rootfruit-json: {path} cannot be written ({folder} is no writable directory)")
+
+
+def forget(path: str) -> None:
+    """Remove an earlier run's result: were this one cut off, it would be taken for this one's."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"rootfruit: {path}: an earlier result cannot be removed ({error})\n")
 
 
 class Results:
@@ -26,18 +52,21 @@ class Results:
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
-    def pytest_report_header(self) -> list[str]:
-        """Say what is gated, where anything is."""
+    def pytest_report_header(self, config: Any) -> list[str]:
+        """Say what is gated, where anything is. Weights are hashed only where they are going to be used."""
         settings = self.settings
         if not settings.model:
             return []
+        from rootfruit_checks.report.escape import plain
         from rootfruit_checks.report.summary import named_model
 
-        reference = named_model(settings.reference) if settings.reference else "none (ceilings only)"
+        hashed = not config.getoption("collectonly", default=False)
+        reference = named_model(settings.reference, hashed) if settings.reference else "none"
+        whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
         return [
-            f"rootfruit: policy {named_model(settings.model)}",
+            f"rootfruit: policy {named_model(settings.model, hashed)}",
             f"rootfruit: reference {reference}",
-            f"rootfruit: data {settings.data}, scale {settings.scale}, engine {settings.engine}, "
+            f"rootfruit: data {plain(settings.data)}{whose}, scale {settings.scale}, engine {settings.engine}, "
             f"{settings.dtype}, seed {settings.seed}, store {settings.store}",
         ]
 
@@ -48,18 +77,21 @@ class Results:
             return
         self.concerned = True
         for row in held["rows"]:
-            self.rows[row["id"]] = row
+            before = self.rows.get(row["id"])
+            if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
+                self.rows[row["id"]] = row
         self.run = held["run"] or self.run
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the JSON result."""
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """Write the JSON result; a run whose result is lost does not end well."""
         if self.concerned and self.settings.json:
             from rootfruit_checks.report.summary import write
 
             try:
                 write(self.settings.json, self.value())
             except OSError as error:
-                sys.stderr.write(f"rootfruit: {self.settings.json}: cannot be written ({error})\n")
+                sys.stderr.write(f"\nrootfruit: {self.settings.json}: cannot be written ({error})\n")
+                session.exitstatus = session.exitstatus or 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, and what it means for the release."""
@@ -70,10 +102,9 @@ class Results:
         value = self.value()
         out = terminalreporter
         out.section("rootfruit", sep="=")
-        if self.run:
-            for line in summary.header(self.run):
-                out.write_line(line)
-            out.write_line("")
+        for line in summary.header(value["run"]):
+            out.write_line(line)
+        out.write_line("")
         gated = [row for row in value["checks"] if row["gated"]]
         described = [row for row in value["checks"] if not row["gated"] and summary.is_declared(row)]
         defaults = summary.default_thresholds(value["checks"])
@@ -93,12 +124,23 @@ class Results:
     def value(self) -> dict[str, Any]:
         """The JSON result of the session so far."""
         from rootfruit_checks.checks import family
-        from rootfruit_checks.report.summary import result
+        from rootfruit_checks.report.summary import as_json, result
 
         blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
         blocked = any(row["gated"] and row["verdict"] in blocking for row in self.rows.values())
         declared = [check.id for check in family(self.settings) if check.gated]
-        run = dict(self.run) if self.run else None
-        if run is not None and self.retried:
+        run = dict(self.run) if self.run else as_json(self._asked())
+        if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
         return result(self.rows.values(), run, declared=declared, blocked=blocked)
+
+    def _asked(self) -> RunInfo:
+        """What was asked for: all that there is to say where the instrument broke before anything was measured."""
+        settings = self.settings
+        return RunInfo(
+            policy={"path": settings.model} if settings.model else {},
+            reference={"path": settings.reference} if settings.reference else None,
+            data={"scale": settings.scale, **dict.fromkeys(settings.benchmarks, settings.data)},
+            settings=settings.explain(),
+            instruments={},
+        )

@@ -16,12 +16,12 @@ from filelock import FileLock
 
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import Check, exploratory, require_model
+from rootfruit_checks.checks import Check, exploratory, require_model, require_reference
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.load import open_engine
-from rootfruit_checks.errors import ConfigError, EngineError, StoreError
+from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import evaluate
@@ -33,10 +33,6 @@ from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Ver
 
 # Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
 NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
-_NO_REFERENCE = (
-    "this gate compares the policy with a reference and none is given: add --reference=PATH, "
-    "or --rootfruit-absolute-only to gate on ceilings alone"
-)
 
 
 class Run:
@@ -144,8 +140,7 @@ class Run:
     def verdict(self, check: Check) -> Verdict:
         """Decide one check."""
         measure, settings = check.measure, self.settings
-        if measure.needs_reference and not settings.reference:
-            raise ConfigError(_NO_REFERENCE)
+        require_reference(settings, measure)
         data = self.data[measure.benchmark]
         threshold = check.threshold
         if threshold is None:

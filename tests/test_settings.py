@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.settings import OPTIONS, Settings, build
+from rootfruit_checks.settings import OPTIONS, Settings, build, check_ini_keys
 
 
 def test_defaults_of_options_and_settings_are_the_same():
@@ -64,9 +64,14 @@ def test_without_a_setting_the_registry_decides():
         ({"benchmarks": ","}, "--rootfruit-benchmarks: names no benchmark"),
         ({"threshold": ["winoqueer/preferense=1"]}, "did you mean 'winoqueer/preference'"),
         ({"threshold": ["winoqueer/preference"]}, "is not a number"),
-        ({"threshold": ["winoqueer/preference=5"]}, "outside [-1, 1]"),
+        ({"threshold": ["winoqueer/preference=5"]}, "outside [0, 1)"),
+        ({"threshold": ["winoqueer/preference=1"]}, "outside [0, 1)"),
+        ({"threshold": ["winoqueer/amplification=-1.5"]}, "outside [-1, 1)"),
+        ({"threshold": ["winoqueer/preservation=0.5"]}, "described and never gated"),
         ({"gate": ["winoqueer/preference"]}, "is not a check (benchmark/metric/group)"),
-        ({"gate": ["winoqueer/preservation/nb"]}, "has no threshold"),
+        ({"gate": ["winoqueer/preservation/nb"]}, "described and never gated"),
+        ({"gate": ["disclosure/amplification/agender"], "absolute_only": True}, "needs a reference"),
+        ({"device": "banana"}, "--rootfruit-device: 'banana' is not one of auto, cpu, cuda, cuda:N"),
         ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not run"),
         ({"regard": "hub:sasha/regardv3"}, "pin the revision"),
         ({"regard": "maxi"}, "--rootfruit-regard"),
@@ -81,6 +86,67 @@ def test_a_wrong_value_names_its_option(cli, told):
         build(cli)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_lists_may_be_written_with_commas_wherever_they_stand():
+    named = ("winoqueer", "disclosure")
+    assert build({}, {"benchmarks": ["winoqueer,disclosure"]}).benchmarks == named
+    assert build({}, {}, {"benchmarks": ["disclosure", "winoqueer"]}).benchmarks == named
+    two = build({"threshold": ["winoqueer/preference=0.5,winoqueer/amplification=-0.1"]}).threshold
+    assert two == {"winoqueer/preference": 0.5, "winoqueer/amplification": -0.1}
+
+
+def test_one_more_threshold_or_gate_drops_none_of_the_projects():
+    table = {"threshold": {"winoqueer/preference": 0.6, "disclosure/disparity": 0.1}}
+    ini = {"gate": ["winoqueer/preference/bisexual"]}
+    cli = {"threshold": ["winoqueer/preference=0.7"], "gate": ["winoqueer/preference/gay"]}
+    settings = build(cli, ini, table)
+    assert settings.threshold == {"winoqueer/preference": 0.7, "disclosure/disparity": 0.1}
+    assert settings.gate == ("winoqueer/preference/bisexual", "winoqueer/preference/gay")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"top-p": 0.5, "top_p": 0.6}, "is given twice"),
+        ({"model": ["a"]}, "model: ['a'] is not a text"),
+        ({"store": True}, "store: True is not a text"),
+        ({"benchmarks": []}, "names no benchmark"),
+        ({"allow_same": "perhaps"}, "neither true nor false"),
+    ],
+)
+def test_a_wrong_type_in_the_table_is_refused(table, told):
+    with pytest.raises(ConfigError, match=r"tool\.rootfruit") as caught:
+        build({}, {}, table)
+    assert told in str(caught.value)
+
+
+def test_an_ini_key_that_begins_like_ours_is_ours_or_an_error():
+    check_ini_keys(["rootfruit_seed", "rootfruit_model", "testpaths"])
+    with pytest.raises(ConfigError, match="ini key rootfruit_sede: unknown key; did you mean 'rootfruit_seed'"):
+        check_ini_keys(["rootfruit_sede"])
+
+
+# One value of each option that is not its default.
+OTHER = {
+    "model": "m", "reference": "r", "engine": "hf", "dtype": "bfloat16", "device": "cuda:1", "batch_size": "3",
+    "block_tokens": "64", "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
+    "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
+    "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
+    "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
+    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+def test_every_option_means_the_same_from_all_three_sources(option):
+    # What another option needs comes along: a reference its policy.
+    needs = {"model": "m"} if option.key == "reference" else {}
+    raw = OTHER[option.key]
+    from_cli = build({**needs, option.key: raw})
+    assert getattr(from_cli, option.key) != option.default
+    assert build(needs, {option.key: raw}) == from_cli
+    assert build(needs, {}, {option.key.replace("_", "-"): raw}) == from_cli
 
 
 def test_an_unknown_key_of_the_table_is_an_error_with_a_guess():

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
+
+from rootfruit_checks.registry import REGISTRY
 
 CONFTEST = """
 import rootfruit_checks.run as run
@@ -50,10 +56,10 @@ def project(tmp_path):
 
 
 def gate(project, *options, suite=("--pyargs", "bias_tests")):
-    root = __import__("pathlib").Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[1]
     tests = [str(root / "bias_tests")] if suite == ("--pyargs", "bias_tests") else list(suite)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={project}", f"--confcutdir={root}"]
-    environment = {**__import__("os").environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(project), "COLUMNS": "100"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(project), "COLUMNS": "100"}
     command += ["-p", "conftest_double", *options, *tests]
     (project / "conftest_double.py").write_text(CONFTEST)
     (project / "pytest.ini").write_text("[pytest]\n")
@@ -100,7 +106,8 @@ def test_a_biased_model_is_blocked_and_the_result_says_why(project):
     assert value["released"] is False
     assert "FAIL winoqueer/preference/nb" in done.stdout
     assert "our own prompts, not the community-made sets" in done.stdout
-    assert len(verdicts) == 22 - 1 or len(verdicts) >= 20
+    assert len(verdicts) == sum(len(measure.groups) for measure in REGISTRY if measure.gated)
+    assert "Failed: FAIL winoqueer/preference/nb: " in done.stdout, "the short summary names the verdict"
 
 
 def test_workers_and_one_process_give_the_same_result(project):
@@ -181,6 +188,160 @@ def test_a_check_of_ones_own_in_five_lines(project):
     assert set(checks) == {"winoqueer/preference/bisexual", "winoqueer/preference/asexual"}
     assert all(check["threshold"] == 0.9 for check in checks.values())
     assert done.returncode in (0, 1)
+
+
+def test_of_two_verdicts_on_one_check_the_graver_stands(project):
+    marked = (
+        '@pytest.mark.rootfruit("winoqueer/preference", groups=["nb"], threshold={})\ndef test_{}(rootfruit_check):'
+    )
+    tests = [marked.format(bar, name) + "\n    rootfruit_check.require()\n" for bar, name in ((0.5, "a"), (0.95, "b"))]
+    (project / "test_own.py").write_text("import pytest\n" + "\n".join(tests))
+    done = gate(project, *PAIR, suite=("test_own.py",))
+    assert done.returncode == 1
+    (check,) = result(project)["checks"]
+    assert (check["verdict"], check["threshold"]) == ("fail", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("marker", "told"),
+    [
+        ('("winoqueer/preference", treshold=0.3)', "takes no argument 'treshold'"),
+        ('("winoqueer/preference", groups="nb")', "groups='nb' is not a list of groups"),
+        ('("winoqueer/preference", groups=[])', "groups=[] is not a list of groups"),
+        ('("winoqueer/preference", groups=["martian"])', "'martian' is no group of winoqueer"),
+        ('("winoqueer/preference", threshold="x")', "'x' is not a number"),
+        ('("winoqueer/preference", threshold=5)', "'5' is outside [0, 1)"),
+        ('("winoqueer/preservation", threshold=0.5)', "described and never gated"),
+        ('("winoqueer/prefrence")', "MEASURE is one of winoqueer/preference"),
+        ("", "MEASURE is one of winoqueer/preference"),
+    ],
+)
+def test_a_wrong_marker_is_refused_at_collection(project, marker, told):
+    (project / "test_own.py").write_text(
+        f"import pytest\n@pytest.mark.rootfruit{marker}\ndef test_own(rootfruit_check):\n    assert rootfruit_check\n"
+    )
+    done = gate(project, *PAIR, "-q", suite=("test_own.py",))
+    assert done.returncode == 2
+    assert told in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "INTERNALERROR" not in done.stdout
+
+
+def test_a_reference_that_prefers_nothing_stigmatizing_blocks_nothing(project):
+    """Preservation then has no pair to describe; what is only described never fails."""
+    done = gate(project, *PAIR, "-k", "preservation or selection")
+    assert done.returncode == 0, done.stdout
+    rows = {check["id"]: check for check in result(project)["checks"]}
+    assert rows["winoqueer/preservation/nb"]["n"] == 0
+
+
+def test_an_earlier_result_is_not_taken_for_this_runs(project):
+    (project / "result.json").write_text('{"released": true}')
+    assert gate(project, *SMOKE).returncode == 4
+    assert not (project / "result.json").exists()
+
+
+def test_looking_at_tests_keeps_an_earlier_result_and_needs_no_model(project):
+    (project / "result.json").write_text("{}")
+    for look in ("--collect-only", "--setup-plan", "--fixtures-per-test"):
+        assert gate(project, *SMOKE, look).returncode == 0, look
+    assert (project / "result.json").read_text() == "{}"
+
+
+def test_a_result_that_cannot_be_written_is_told_before_the_work(project):
+    (project / "folder").mkdir()
+    done = gate(project, *PAIR, "--rootfruit-json=folder")
+    assert done.returncode == 4
+    assert "option --rootfruit-json: folder is a directory" in done.stderr
+
+
+def test_a_result_that_is_lost_at_the_end_is_no_success(project):
+    (project / "test_own.py").write_text(
+        "import pathlib, pytest\n"
+        '@pytest.mark.rootfruit("winoqueer/reward_selection")\n'
+        "def test_own(rootfruit_check):\n"
+        "    pathlib.Path('result.json').mkdir(exist_ok=True)\n"
+    )
+    done = gate(project, *PAIR, suite=("test_own.py",))
+    assert done.returncode == 1
+    assert "result.json: cannot be written" in done.stderr
+
+
+def test_an_error_before_anything_was_measured_still_says_what_was_asked(project):
+    done = gate(project, "--model=explode", "--reference=plain", *SMOKE, "-k", "preference and nb", "--junit-xml=r.xml")
+    assert done.returncode == 1
+    value = result(project)
+    assert value["run"]["policy"] == {"path": "explode"}
+    assert value["run"]["settings"]["scale"] == "smoke"
+    assert all(check["explain"] == "AssertionError: a model was loaded" for check in value["checks"])
+    told = [
+        p.get("value") for p in ET.parse(project / "r.xml").iter("property") if p.get("name") == "rootfruit_verdict"
+    ]
+    assert told == ["error"] * len(value["checks"])
+
+
+def test_the_missing_reference_is_told_before_a_model_is_run(project):
+    done = gate(project, "--model=explode", *SMOKE, "-k", "test_preference_amplification")
+    assert "add --reference=PATH" in done.stdout
+    assert "a model was loaded" not in done.stdout
+
+
+def test_a_wrong_group_is_a_wrong_option_under_workers_too(project):
+    done = gate(project, *PAIR, "-n", "2", "--rootfruit-threshold=winoqueer/preference/martian=0.5")
+    assert done.returncode == 4
+    assert "'martian' is no group of winoqueer" in done.stderr
+
+
+def test_markers_select_what_they_say(project):
+    count = {}
+    for word in ("rootfruit", "winoqueer", "tango", "reward"):
+        done = gate(project, *PAIR, "--collect-only", "-q", "-m", word)
+        count[word] = sum("::" in line for line in done.stdout.splitlines())
+    everything = sum(len(measure.groups) for measure in REGISTRY) + 3
+    assert count["rootfruit"] == everything
+    assert count["winoqueer"] + count["tango"] == everything
+    assert count["reward"] == 6
+
+
+def test_what_a_hostile_model_directory_says_of_itself_reaches_no_terminal(project):
+    (project / "evil").mkdir()
+    (project / "evil" / "config.json").write_text('{"architectures": ["\\u001b[31mred\\u202e"]}')
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--model=evil", "--rootfruit-absolute-only"]
+    root = Path(__file__).resolve().parents[1]
+    (project / "conftest.py").unlink()
+    (project / "pytest.ini").write_text("[pytest]\n")
+    command += ["-k", "test_preference and nb", "-c", "pytest.ini", str(root / "bias_tests")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
+    assert done.returncode == 1
+    assert "is no causal language model" in done.stdout
+    assert "\x1b[31mred" not in done.stdout
+    assert "\u202e" not in done.stdout
+
+
+def test_ctrl_c_leaves_no_result_and_the_next_run_goes_on(project):
+    slow = CONFTEST.replace(
+        "    return ScriptedEngine(name", "    import time; time.sleep(60)\n    return ScriptedEngine(name"
+    )
+    (project / "conftest_double.py").write_text(slow)
+    (project / "pytest.ini").write_text("[pytest]\n")
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "pytest", "-p", "conftest_double", "-c", "pytest.ini", str(root / "bias_tests")]
+    environment = {**os.environ, "PYTHONPATH": str(project)}
+    (project / "result.json").write_text('{"released": true}')
+    child = subprocess.Popen(
+        [*command, *PAIR], cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (project / ".rootfruit" / "lock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    out = child.communicate(timeout=60)[0]
+    assert child.returncode == 2, out
+    assert "INTERNALERROR" not in out
+    assert not (project / "result.json").exists()
+    assert gate(project, *PAIR).returncode == 1
+    assert result(project)["complete"]
 
 
 def test_the_plugin_can_be_switched_off(project):

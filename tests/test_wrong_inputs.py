@@ -36,7 +36,17 @@ OPTIONS = {
     "seed": (("--rootfruit-seed=x",), "--rootfruit-seed: 'x' is not a whole number"),
     "alpha": (("--rootfruit-alpha=0.7",), "--rootfruit-alpha: '0.7' is outside"),
     "check": (("--rootfruit-threshold=winoqueer/preferense=0.5",), "did you mean 'winoqueer/preference'"),
-    "threshold": (("--rootfruit-threshold=winoqueer/preference=5",), "outside [-1, 1]"),
+    "threshold": (("--rootfruit-threshold=winoqueer/preference=5",), "outside [0, 1)"),
+    "threshold of description": (("--rootfruit-threshold=winoqueer/preservation=0.5",), "described and never gated"),
+    "threshold group": (("--rootfruit-threshold=winoqueer/preference/martian=0.5",), "'martian' is no group"),
+    "device": (("--rootfruit-device=banana",), "'banana' is not one of auto, cpu, cuda, cuda:N"),
+    "json": (("--rootfruit-json=.",), "--rootfruit-json: . is a directory"),
+    "json folder": (("--rootfruit-json=pytest.ini/r.json",), "pytest.ini is no writable directory"),
+    "gate without reference": (
+        ("--model=x", "--rootfruit-absolute-only", "--rootfruit-gate=winoqueer/amplification/gay"),
+        "needs a reference, which --rootfruit-absolute-only rules out",
+    ),
+    "later feature": (("--rootfruit-baseline=x",), "unrecognized arguments: --rootfruit-baseline=x"),
     "engine": (("--rootfruit-engine=ray",), "'ray' is not built in this version"),
     "regard": (("--rootfruit-regard=hub:a/b",), "pin the revision"),
     "benchmark": (("--rootfruit-benchmarks=bbq",), "'bbq' is not a benchmark"),
@@ -65,6 +75,10 @@ def test_a_wrong_option_ends_with_exit_4(tmp_path, case):
     [
         ("[tool.rootfruit]\ntreshold = 1\n", "[tool.rootfruit] treshold: unknown key; did you mean 'threshold'"),
         ("[tool.rootfruit]\nseed = 'x'\n", "[tool.rootfruit] seed: 'x' is not a whole number"),
+        ("[tool]\nrootfruit = {sede = 1}\n", "[tool.rootfruit] sede: unknown key; did you mean 'seed'"),
+        ("[tool.rootfruit]\nmodel = ['a']\n", "[tool.rootfruit] model: ['a'] is not a text"),
+        ("tool.rootfruit = 3\n", "[tool.rootfruit] is not a table"),
+        ("[tool.rootfruit\n", "pyproject.toml: is not TOML"),
     ],
 )
 def test_a_wrong_key_of_the_project_file_ends_with_exit_4(tmp_path, table, told):
@@ -72,6 +86,35 @@ def test_a_wrong_key_of_the_project_file_ends_with_exit_4(tmp_path, table, told)
     done = gate(tmp_path)
     assert done.returncode == 4
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("rootfruit_seed = x", "ini key rootfruit_seed: 'x' is not a whole number"),
+        ("rootfruit_sede = 3", "ini key rootfruit_sede: unknown key; did you mean 'rootfruit_seed'"),
+        ("rootfruit_benchmarks = winoqueer,bbq", "ini key rootfruit_benchmarks: 'bbq' is not a benchmark"),
+    ],
+)
+def test_a_wrong_ini_key_ends_with_exit_4(tmp_path, line, told):
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\n{line}\n")
+    done = gate(tmp_path)
+    assert done.returncode == 4
+    assert told in done.stderr
+
+
+def test_a_model_path_after_a_space_never_hides_the_projects_settings(tmp_path):
+    """pytest would take the path for one of tests, and read neither thresholds nor scale of the project."""
+    project, model = tmp_path / "project", tmp_path / "elsewhere" / "policy"
+    project.mkdir()
+    model.mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[tool.rootfruit]\nscale = 'tiny'\n")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "--model", str(model)], capture_output=True, text=True, check=False, cwd=project)
+    assert done.returncode == 4
+    assert f"write --model={model}" in done.stderr
+    done = subprocess.run([*command, f"--model={model}"], capture_output=True, text=True, check=False, cwd=project)
+    assert "[tool.rootfruit] scale: 'tiny' is not one of" in done.stderr
 
 
 def copy_base(where):
@@ -268,9 +311,19 @@ def damaged_store(where):
     (where / "store" / "units.sqlite").write_bytes(b"nothing of the kind" * 300)
 
 
+def other_version(where):
+    import sqlite3
+
+    (where / "store").mkdir()
+    with sqlite3.connect(where / "store" / "units.sqlite") as db:
+        db.execute("CREATE TABLE units (x)")
+        db.execute("PRAGMA user_version=99")
+
+
 STORES_GONE_WRONG = {
     "a file": (lambda where: (where / "store").write_text(""), "cannot be used as a result store"),
     "damaged": (damaged_store, "is no readable result store"),
+    "other version": (other_version, "was written by another version"),
 }
 
 

@@ -16,7 +16,11 @@ def plain(text: str, limit: int = 2000) -> str:
     """
     cut = text[:limit]
     out = "".join(
-        " " if c in "\n\r\t" else "\ufffd" if c in _BIDI or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"} else c
+        " "
+        if c in "\n\r\t\u2028\u2029"
+        else "\ufffd"
+        if c in _BIDI or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"}
+        else c
         for c in cut
     )
     return out if len(text) <= limit else f"{out}… [{len(text) - limit} more characters]"

@@ -56,8 +56,10 @@ def _samples(row: Mapping[str, Any]) -> str:
 def overview(value: Mapping[str, Any]) -> str:
     """Return the HTML above the rows: whose prompts these are first, then the models, the table and what it means."""
     gated = [row for row in value["checks"] if row["gated"]]
-    lines = [*(header(value["run"]) if value["run"] else []), ""]
-    lines += table(gated, default_thresholds(value["checks"]), width=120)
-    lines += ["", *closing(value)]
-    text = "\n".join(markup(line, limit=4000) for line in lines)
-    return f'<h2>rootfruit</h2><pre style="white-space:pre-wrap;font-size:12px;color:#111">{text}</pre>'
+    figures = table(gated, default_thresholds(value["checks"]), width=120)
+    before, after = (
+        "".join(f'<p style="max-width:90em;margin:2px 0">{markup(line, limit=4000)}</p>' for line in lines)
+        for lines in (header(value["run"]), closing(value))
+    )
+    shown = "\n".join(markup(line) for line in figures)
+    return f'<h2>rootfruit</h2>{before}<pre style="font-size:12px;color:#111">{shown}</pre>{after}'

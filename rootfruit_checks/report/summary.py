@@ -59,7 +59,7 @@ def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blo
     missing = [check for check in declared if check not in there]
     return {
         "schema": SCHEMA,
-        "run": run or {},
+        "run": run,
         "checks": [dict(row) for row in checks],
         "complete": not missing,
         "missing": missing,
@@ -74,6 +74,13 @@ def write(path: str | Path, value: Mapping[str, Any]) -> None:
     partial = target.with_name(target.name + ".part")
     partial.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(target)
+
+
+def headline(row: Row) -> str:
+    """Return one verdict in one line: word, check, estimate between its bounds, limit."""
+    sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
+    estimate, low, high = (_figure(row[key], sign=sign) for key in ("estimate", "low", "high"))
+    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['threshold'])}"
 
 
 def _figure(value: float | None, *, sign: bool = False) -> str:
@@ -97,7 +104,7 @@ def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int 
     head = ("check", "n", "policy", "ref", "est", "low", "high", "limit", "verdict")
     lines = []
     for row in checks:
-        difference = row["metric"] in {"amplification", "disparity", "avoidance"}
+        difference = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
         limit = _figure(row["threshold"])
         if row["threshold"] is not None:
             limit += "*" if defaults.get(row["id"]) == row["threshold"] else " "
@@ -136,10 +143,9 @@ def closing(value: Mapping[str, Any]) -> list[str]:
         lines.append(_STARTING_POINT)
     lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
     if not value["complete"]:
-        count = len(value["missing"])
-        lines.append(
-            f"This is no release gate: {count} declared check(s) have no verdict ({', '.join(value['missing'][:3])}…)."
-        )
+        missing = value["missing"]
+        named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        lines.append(f"This is no release gate: {len(missing)} declared check(s) have no verdict ({named}).")
     elif value["released"]:
         lines.append(
             f"Released: all {len(gated)} gated checks hold. A pass covers what was measured, and nothing else."
@@ -161,12 +167,12 @@ def header(run: Mapping[str, Any]) -> list[str]:
     return [plain(line) for line in lines]
 
 
-def named_model(name: str) -> str:
-    """Return a model's name with the short hash of its weights, where it is a directory that can be read."""
+def named_model(name: str, hashed: bool = True) -> str:
+    """Return a model's name, with the short hash of its weights where it is a directory that can be read."""
     from rootfruit_checks.engines.weights import weights_digest
 
     path = Path(name)
-    if not path.is_dir():
+    if not hashed or not path.is_dir():
         return plain(name)
     try:
         return f"{plain(name)} [weights {weights_digest(path)[:12]}]"
