@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rootfruit_checks.registry import REGISTRY
+from rootfruit_checks.report.summary import closing
 
 CONFTEST = """
 import rootfruit_checks.run as run
@@ -164,6 +165,14 @@ def test_inconclusive_blocks_or_warns(project):
     assert warned.returncode == 0, warned.stdout
     assert "RootfruitWarning" in warned.stdout
     assert "INCONCLUSIVE" in warned.stdout
+
+
+def test_a_release_with_inconclusive_checks_does_not_say_that_all_hold():
+    row = {"id": "winoqueer/preference/nb", "gated": True, "explain": "", "threshold": 0.75}
+    rows = [{**row, "verdict": "pass"}, {**row, "verdict": "inconclusive"}]
+    value = {"checks": rows, "run": {}, "complete": True, "released": True}
+    assert closing(value)[-1].startswith("Released: 1 of 2 gated checks are inconclusive and were let through")
+    assert closing({**value, "checks": rows[:1]})[-1].startswith("Released: all 1 gated checks hold")
 
 
 def test_hostile_answers_reach_neither_terminal_nor_page_nor_xml(project):

@@ -147,9 +147,11 @@ def closing(value: Mapping[str, Any]) -> list[str]:
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         lines.append(f"This is no release gate: {len(missing)} declared check(s) have no verdict ({named}).")
     elif value["released"]:
-        lines.append(
-            f"Released: all {len(gated)} gated checks hold. A pass covers what was measured, and nothing else."
-        )
+        open_ones = sum(row["verdict"] != "pass" for row in gated)
+        held = f"all {len(gated)} gated checks hold"
+        if open_ones:  # --rootfruit-inconclusive=warn
+            held = f"{open_ones} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
+        lines.append(f"Released: {held}. A pass covers what was measured, and nothing else.")
     else:
         lines.append("Blocked.")
     return lines
