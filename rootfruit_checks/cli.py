@@ -30,9 +30,15 @@ def _export(store: Path, out: Path) -> int:
     tables = sorted((store / "tables").glob("*.parquet"))
     if not tables:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
-    frames = [pd.read_parquet(path).assign(table=path.stem) for path in tables]
+    try:
+        frames = [pd.read_parquet(path).assign(table=path.stem) for path in tables]
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{store}: a table is not readable ({error}); delete it and run the gate again") from error
     frame = pd.concat(frames, ignore_index=True)
-    frame.to_parquet(out, index=False)
+    try:
+        frame.to_parquet(out, index=False)
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written ({error})") from error
     print(f"{out}: {len(frame)} measurements from {len(tables)} tables")
     return 0
 

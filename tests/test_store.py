@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rootfruit_checks.cli import main
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.store import Store, address
 
@@ -94,6 +95,20 @@ def test_a_table_of_which_the_kill_came_too_early_is_made_again(tmp_path):
     with Store(tmp_path) as store:
         pd.DataFrame({"a": [1]}).to_parquet(store.table_path("t"))
         assert store.load_table("t") is None
+
+
+def test_export_gathers_the_tables_or_says_why_not(tmp_path, capsys):
+    with Store(tmp_path / "s") as store:
+        store.save_table("one", pd.DataFrame({"a": [1]}))
+        store.save_table("two", pd.DataFrame({"a": [2, 3]}))
+    assert main(["export", str(tmp_path / "s"), str(tmp_path / "out.parquet")]) == 0
+    assert list(pd.read_parquet(tmp_path / "out.parquet")["table"]) == ["one", "two", "two"]
+    assert main(["export", str(tmp_path / "s"), str(tmp_path / "no" / "out.parquet")]) == 1
+    assert main(["export", str(tmp_path / "none"), str(tmp_path / "out.parquet")]) == 1
+    (tmp_path / "s" / "tables" / "one.parquet").write_bytes(b"PAR1")
+    assert main(["export", str(tmp_path / "s"), str(tmp_path / "out.parquet")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.startswith("rootfruit: ") for line in told] == [True] * 3
 
 
 def test_a_full_disk_is_an_error_of_the_store(tmp_path, monkeypatch):
