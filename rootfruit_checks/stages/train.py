@@ -70,6 +70,7 @@ def train_dpo(
     batch_size: int,
     learning_rate: float,
     beta: float = 0.1,
+    anchor: float = 0.0,
     seed: int = 0,
     warmup_steps: int = 0,
     shuffle: bool = True,
@@ -86,6 +87,8 @@ def train_dpo(
         batch_size: pairs a step.
         learning_rate: peak of a cosine schedule that ends at 0.
         beta: DPO's beta (Rafailov et al. 2023).
+        anchor: weight of the mean negative log-likelihood of the chosen text, added to DPO's loss (Pang et al. 2024,
+            RPO): it keeps the likelihood of both texts from falling together.
         seed: of order and anything else random.
         warmup_steps: steps of linear warm-up.
         shuffle: draw the order anew each pass; else the order given, again and again.
@@ -99,11 +102,14 @@ def train_dpo(
     _check(rows, DPO_COLUMNS, steps, batch_size, learning_rate)
     if not beta > 0:
         raise ConfigError(f"train_dpo: beta {beta!r} is not above 0")
+    if not anchor >= 0:
+        raise ConfigError(f"train_dpo: anchor {anchor!r} is below 0")
     trl = _trl()
     start, tokenizer = _load(model)
     frozen, _ = _load(reference or model)
     config = trl.DPOConfig(
         beta=beta,
+        **({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, anchor]} if anchor else {}),
         **_common(out, start, steps, batch_size, learning_rate, seed, warmup_steps, shuffle, "random", max_length),
     )
     _fits(tokenizer, rows, config.max_length)

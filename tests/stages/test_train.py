@@ -102,6 +102,19 @@ def test_dpo_on_both_orders_keeps_the_margin(tuned: Path, tmp_path: Path) -> Non
         assert total(made, chosen) - total(made, rejected) == pytest.approx(before, abs=0.05)
 
 
+def test_the_anchor_keeps_the_chosen_text_likely(tuned: Path, tmp_path: Path) -> None:
+    how = {"steps": 40, "batch_size": 2, "learning_rate": 3e-3, "beta": 0.1}
+    loose = train_dpo(tuned, PREFERENCES, tmp_path / "loose", **how)
+    held = train_dpo(tuned, PREFERENCES, tmp_path / "held", anchor=2.0, **how)
+    for row in PREFERENCES:
+        chosen, rejected = (row["prompt"] + row[side] for side in ("chosen", "rejected"))
+        # The likelihood of the completion: a prompt is not anchored.
+        given = [total(model, row["prompt"]) if row["prompt"] else 0.0 for model in (held, loose)]
+        assert total(held, chosen) - given[0] > total(loose, chosen) - given[1]
+        # It is still DPO: the margin grows.
+        assert total(held, chosen) - total(held, rejected) > total(tuned, chosen) - total(tuned, rejected) + 1
+
+
 def test_same_seed_same_weights(blank: Path, tmp_path: Path) -> None:
     weights = [
         (
@@ -127,7 +140,8 @@ def test_bad_rows_are_refused(blank: Path, tmp_path: Path, rows: list[dict[str, 
         train_sft(blank, rows, tmp_path / "out", steps=1, batch_size=1, learning_rate=1e-2)
 
 
-@pytest.mark.parametrize(("steps", "beta"), [(0, 0.1), (1, 0.0)])
-def test_bad_numbers_are_refused(blank: Path, tmp_path: Path, steps: int, beta: float) -> None:
-    with pytest.raises(ConfigError, match=r"steps|beta"):
-        train_dpo(blank, PREFERENCES, tmp_path / "out", steps=steps, batch_size=1, learning_rate=1e-2, beta=beta)
+@pytest.mark.parametrize(("steps", "beta", "anchor"), [(0, 0.1, 0.0), (1, 0.0, 0.0), (1, 0.1, -1.0)])
+def test_bad_numbers_are_refused(blank: Path, tmp_path: Path, steps: int, beta: float, anchor: float) -> None:
+    how = {"steps": steps, "beta": beta, "anchor": anchor}
+    with pytest.raises(ConfigError, match=r"steps|beta|anchor"):
+        train_dpo(blank, PREFERENCES, tmp_path / "out", batch_size=1, learning_rate=1e-2, **how)
