@@ -59,6 +59,26 @@ def make_policy(reference: Path, work: Path) -> Path:
     return out
 
 
+def check_tree(model: Path, sentences: int = 400) -> None:
+    """Score starter sentences on the prefix tree and in flat batches: equal, and by the path that is said."""
+    from rootfruit_checks.benchmarks.starter import starter_pairs
+    from rootfruit_checks.engines import flat
+    from rootfruit_checks.engines.base import FORGET
+    from rootfruit_checks.engines.hf import HFEngine
+
+    pairs = starter_pairs()
+    texts = [text for pair in pairs[:: 2 * len(pairs) // sentences] for text in (pair.queer, pair.counterfactual)]
+    engine = HFEngine(model)
+    tree = engine.score(texts)
+    one_by_one = flat.score(engine.loaded, [tuple(score.ids.tolist()) for score in tree], engine.bos[0], 16, FORGET)
+    worst = max(float(abs(score.logprobs - expected).max()) for score, expected in zip(tree, one_by_one, strict=True))
+    if engine.record["scoring"] != "prefix tree" or not worst < 1e-3:
+        raise SystemExit(
+            f"{model}: scored by {engine.record['scoring']}, largest difference from flat {worst:.2g} nats"
+        )
+    print(f"prefix tree on {len(texts)} sentences: largest difference from flat {worst:.2g} nats a token")
+
+
 def gate(policy: Path, reference: Path, work: Path, data: str, extra: list[str]) -> None:
     """Run the suite and check that every verdict rests on numbers."""
     result = work / f"result-{Path(data).name}.json"
@@ -90,6 +110,7 @@ def main() -> None:
     policy = make_policy(reference, arguments.work)
     if arguments.models_only:
         return
+    check_tree(reference)
     gate(policy, reference, arguments.work, "starter", arguments.extra)
     if arguments.tango and (arguments.tango / "misgendering_prompts.csv").exists():
         only = ["--rootfruit-benchmarks=misgendering", *arguments.extra]
