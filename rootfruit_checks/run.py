@@ -6,7 +6,6 @@ of a parallel test run, and the next run, read what one process has computed und
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -89,7 +88,7 @@ class Run:
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
-                self._records[role] = self._recorded(store, engine)
+                self._records[role] = tables.records.get(role, {})
                 engine.close()
         finally:
             self.computed, self.reused = tables.computed, tables.reused
@@ -116,16 +115,6 @@ class Run:
         return [
             f"this store holds the same run with {len(seeds)} seeds ({listed}): a verdict chosen among them is none"
         ]
-
-    def _recorded(self, store: Store, engine: Engine) -> dict[str, str]:
-        """The engine's record of what ran, kept with the units: a resumed run that computes nothing tells the same."""
-        key = "record:" + ",".join(self._needed)
-        kept = store.get(engine.fingerprint, key)
-        if kept is None:
-            kept = json.dumps(dict(engine.record), sort_keys=True).encode()
-            store.put(engine.fingerprint, key, kept)
-        record = json.loads(kept)
-        return {**{str(k): str(v) for k, v in record.items()}, "fingerprint": engine.fingerprint}
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 

@@ -42,16 +42,27 @@ class Tables:
         self._sampling = sampling
         self._regard = regard
         self._progress = progress
+        self.records: dict[Role, dict[str, str]] = {}
         self.computed = 0
         self.reused = 0
 
     def measure(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> pd.DataFrame:
-        """Return the tidy frame of one model on one benchmark, from the store where it is there."""
+        """Return the tidy frame of one model on one benchmark, from the store where it is there.
+
+        The engine's record of what ran is kept with the table and added to `records`, so that a run that only reads
+        tells the same as the one that computed.
+        """
         name = self.name(engine, benchmark, data)
         frame = self._store.load_table(name)
-        if frame is None:
+        record = self._store.get(engine.fingerprint, f"record:{name}")
+        if frame is None or record is None:
             frame = to_frame(self._observations(role, engine, benchmark, data))
+            if record is None:
+                record = json.dumps(dict(engine.record), sort_keys=True).encode()
+                self._store.put(engine.fingerprint, f"record:{name}", record)
             self._store.save_table(name, frame)
+        told = {str(key): str(value) for key, value in json.loads(record).items()}
+        self.records[role] = {**self.records.get(role, {}), **told, "fingerprint": engine.fingerprint}
         # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
         return frame.assign(role=role)
 

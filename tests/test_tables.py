@@ -162,3 +162,30 @@ def test_a_table_from_the_store_equals_the_one_that_was_measured(tmp_path):
         frames[0].drop(columns="role"), frames[1].drop(columns="role"), check_dtype=False, check_exact=True
     )
     assert tables.computed == tables.reused == 0
+
+
+def test_a_run_that_only_reads_tells_what_ran_when_the_table_was_made(tmp_path):
+    class Telling(ScriptedEngine):
+        """Says how it scored once it has, as a model does that is loaded only when it must compute."""
+
+        how = {}
+
+        @property
+        def record(self):
+            return {"engine": "scripted", **self.how}
+
+        def score(self, texts, units):
+            self.how = {"scoring": "word by word"}
+            return super().score(texts, units)
+
+    data = load_pairs("starter", "smoke", 0)
+    told = []
+    for _ in range(2):
+        engine = Telling("m", lambda *_: -1.0, lambda *_: "")
+        with Store(tmp_path) as store:
+            tables = Tables(store, SAMPLING, None, Silent())
+            tables.measure("policy", engine, "winoqueer", data)
+        told.append(tables.records)
+    assert engine.how == {}, "the second run computed, so that it shows nothing"
+    assert told[0] == told[1]
+    assert told[0]["policy"]["scoring"] == "word by word"

@@ -66,7 +66,7 @@ class HFEngine:
         self._allow_pickle, self._trust = allow_pickle, trust_remote_code
         self._config = read_config(self.path)
         self._model: Loaded | None = None
-        self._scoring = "nothing scored"
+        self._scoring = ""
         self.stats: dict[str, int] = {}
 
     # -- identity ------------------------------------------------------------------------------------------------------
@@ -92,17 +92,17 @@ class HFEngine:
     @property
     def record(self) -> Mapping[str, str]:
         """What ran: how log-probs were computed, BOS handling, dtype, device, versions, digests."""
-        return {
+        told = {
             "engine": f"transformers {importlib.metadata.version('transformers')}",
             "torch": importlib.metadata.version("torch"),
             "architecture": ", ".join(self._config["architectures"]),
             "dtype": self._dtype,
             "device": self._device,
-            "scoring": self._scoring,
             "bos": self.bos[1],
             "weights": weights_digest(self.path)[:16],
             "tokenizer": tokenizer_digest(self.path)[:16],
         }
+        return {**told, "scoring": self._scoring} if self._scoring else told
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
