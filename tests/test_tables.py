@@ -168,11 +168,11 @@ def test_a_run_that_only_reads_tells_what_ran_when_the_table_was_made(tmp_path):
     class Telling(ScriptedEngine):
         """Says how it scored once it has, as a model does that is loaded only when it must compute."""
 
-        how = {}
+        how = None
 
         @property
         def record(self):
-            return {"engine": "scripted", **self.how}
+            return {"engine": "scripted", **(self.how or {})}
 
         def score(self, texts, units):
             self.how = {"scoring": "word by word"}
@@ -186,6 +186,6 @@ def test_a_run_that_only_reads_tells_what_ran_when_the_table_was_made(tmp_path):
             tables = Tables(store, SAMPLING, None, Silent())
             tables.measure("policy", engine, "winoqueer", data)
         told.append(tables.records)
-    assert engine.how == {}, "the second run computed, so that it shows nothing"
+    assert engine.how is None, "the second run computed, so that it shows nothing"
     assert told[0] == told[1]
     assert told[0]["policy"]["scoring"] == "word by word"
