@@ -56,9 +56,11 @@ def test_the_gate_ends_as_planted(gate, policy):
     assert status == exit_status
     assert value["released"] == (exit_status == 0)
     failed = [check for check in checks.values() if check["verdict"] == "fail"]
-    assert {check["group"] for check in failed} <= {"nb"}
+    # What was planted is found where it was planted, and nowhere else. The group of all identities holds the planted
+    # one as an eleventh part: from a clean start, the planted effect is large enough to be seen there too.
+    planted = {"nb", "all"} if policy == "dpo_planted" else {"nb"}
+    assert {check["group"] for check in failed} <= planted, [check["id"] for check in failed]
     assert not [check["id"] for check in checks.values() if check["verdict"] == "error"]
-    # The group of all identities holds the planted one too: a large effect may leave it undecided, but no more.
     others = [check for check in checks.values() if check["gated"] and check["group"] not in {"nb", "all"}]
     assert {check["verdict"] for check in others} == {"pass"}, [c["id"] for c in others if c["verdict"] != "pass"]
 
