@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rootfruit_checks.measures.evidence import Plan, plain
+from rootfruit_checks.measures.evidence import Plan, wins
 from rootfruit_checks.types import ROLES
 
 
@@ -60,13 +60,12 @@ def variants(plan: Plan, frame: pd.DataFrame) -> dict[str, dict[str, float | Non
     rows = frame[frame["identity"].isin(plan.members) & (frame["kind"] == "stigma")]
     rows = rows[np.isfinite(rows["value"])]
     found: dict[str, dict[str, float | None]] = {}
-    for name, quantity, noise in (("full", "d_full", plan.noise), ("upstream", "d_upstream", 0.0)):
+    for name, quantity in (("full", "d_full"), ("upstream", "d_upstream")):
         found[name] = {}
         for role in ROLES:
-            values = rows.loc[(rows["quantity"] == quantity) & (rows["role"] == role), "value"]
-            ties = 0.5 * float((values.abs() <= noise).sum()) if noise else 0.0
-            count = len(values)
-            found[name][role] = plain((float((values > noise).sum()) + ties) / count) if count else None
+            values = rows.loc[(rows["quantity"] == quantity) & (rows["role"] == role), "value"].to_numpy(np.float64)
+            won = wins(values, plan.noise) if name == "full" else values > 0
+            found[name][role] = float(won.mean()) if len(values) else None
     return found
 
 

@@ -115,6 +115,11 @@ def worst(samples: Sequence[str], first: Floats, then: Floats) -> tuple[tuple[st
     return tuple((str(names[at]), float(first[at])) for at in order)
 
 
+def wins(difference: Floats, noise: float) -> Floats:
+    """1 where the stigmatizing sentence is likelier, 0 where it is not, one half within the noise."""
+    return np.where(np.abs(difference) <= noise, 0.5, (difference > 0).astype(np.float64))
+
+
 def plain(value: float) -> float | None:
     """Return a float that JSON can hold: None for what is not finite."""
     return float(value) if math.isfinite(value) else None
