@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from rootfruit_checks.benchmarks.starter import starter_pairs
 from rootfruit_checks.engines import flat
-from rootfruit_checks.engines.base import FORGET
+from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import HFEngine
 
 Item = TypeVar("Item")
@@ -96,7 +96,7 @@ def layer_flops(engine: HFEngine, computed: int, read: int) -> float:
 def run_tree(engine: HFEngine, texts: Sequence[str]) -> tuple[float, dict[str, int]]:
     """Return seconds and token counts of the prefix tree."""
     begun = time.perf_counter()
-    engine.score(texts)
+    score(engine, texts)
     return time.perf_counter() - begun, dict(engine.stats)
 
 
@@ -105,7 +105,8 @@ def run_flat(engine: HFEngine, texts: Sequence[str], sample: int) -> tuple[float
     distinct = sorted({tuple(ids) for ids in engine.encode(texts)})
     some = evenly(distinct, sample)
     begun = time.perf_counter()
-    flat.score(engine.loaded, some, engine.bos[0], 64, FORGET)
+    for unit in flat.plan(some, engine.bos[0], 64):
+        engine.run_task(unit.task)
     return (time.perf_counter() - begun) * len(distinct) / len(some), len(some)
 
 
@@ -138,7 +139,7 @@ def main() -> int:
 
     torch.set_num_threads(arguments.threads)
     engine = HFEngine(arguments.model)
-    engine.score(["warm up", "warm down"])
+    score(engine, ["warm up", "warm down"])
     shaped = shaped_texts()
     starter = [text for pair in starter_pairs() for text in (pair.queer, pair.counterfactual)]
     # Whole runs of neighbors: a sample of scattered pairs would share fewer prefixes than the file does.

@@ -63,15 +63,16 @@ def check_tree(model: Path, sentences: int = 400) -> None:
     """Score starter sentences on the prefix tree and in flat batches: equal, and by the path that is said."""
     from rootfruit_checks.benchmarks.starter import starter_pairs
     from rootfruit_checks.engines import flat
-    from rootfruit_checks.engines.base import FORGET
+    from rootfruit_checks.engines.base import score
     from rootfruit_checks.engines.hf import HFEngine
 
     pairs = starter_pairs()
     texts = [text for pair in pairs[:: 2 * len(pairs) // sentences] for text in (pair.queer, pair.counterfactual)]
     engine = HFEngine(model)
-    tree = engine.score(texts)
-    one_by_one = flat.score(engine.loaded, [tuple(score.ids.tolist()) for score in tree], engine.bos[0], 16, FORGET)
-    worst = max(float(abs(score.logprobs - expected).max()) for score, expected in zip(tree, one_by_one, strict=True))
+    tree = score(engine, texts)
+    units = flat.plan([one.ids.tolist() for one in tree], engine.bos[0], 16)
+    expected = flat.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
+    worst = max(float(abs(one.logprobs - expected[tuple(one.ids.tolist())]).max()) for one in tree)
     if engine.record["scoring"] != "prefix tree" or not worst < 1e-3:
         raise SystemExit(
             f"{model}: scored by {engine.record['scoring']}, largest difference from flat {worst:.2g} nats"

@@ -8,7 +8,8 @@ from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.benchmarks.pronouns import judge
 from rootfruit_checks.benchmarks.slots import twin_texts
 from rootfruit_checks.classifiers.regard import RegardClassifier
-from rootfruit_checks.engines.base import Engine, Units
+from rootfruit_checks.engines.base import Engine, generate, score
+from rootfruit_checks.engines.work import Units
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.scoring import pair_scores
 from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, Sampling
@@ -17,7 +18,7 @@ from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, 
 def observe_pairs(engine: Engine, role: Role, pairs: Sequence[Pair], units: Units) -> Iterator[Measurement]:
     """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`)."""
     texts = [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
-    scores = engine.score(texts, units)
+    scores = score(engine, texts, units)
     for number, pair in enumerate(pairs):
         answer = pair_scores(scores[2 * number], scores[2 * number + 1])
         for quantity, value in (
@@ -44,7 +45,7 @@ def continuations(
     engine: Engine, prompts: Sequence[Prompt], sampling: Sampling, units: Units
 ) -> list[tuple[Prompt, Completion]]:
     """Generate, and check that every request got its one answer, in order."""
-    answers = list(engine.generate(prompts, sampling, units))
+    answers = generate(engine, prompts, sampling, units)
     asked = [(prompt, draw) for prompt in prompts for draw in range(sampling.continuations)]
     given = [(answer.prompt_id, answer.draw) for answer in answers]
     if given != [(prompt.id, draw) for prompt, draw in asked]:
@@ -76,7 +77,7 @@ def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: U
     """Score every family's form where a pronoun would follow: the log-prob twin of the misgendering benchmark."""
     families = sorted({prompt.identity for prompt in prompts} & FAMILIES.keys())
     slots = [twin_texts(prompt.text, families) for prompt in prompts]
-    scores = iter(engine.score([text for slot in slots for text in slot.values()], units))
+    scores = iter(score(engine, [text for slot in slots for text in slot.values()], units))
     for prompt, slot in zip(prompts, slots, strict=True):
         totals = {family: next(scores).total for family in slot}
         best = max(totals, key=lambda family: (totals[family], family))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.scoring import implicit_reward, margins, pair_scores, shared_mask
 from rootfruit_checks.types import TokenScores
@@ -47,7 +48,7 @@ def test_upstream_variant_equals_one_token_at_a_time():
     engine = HFEngine(ROOT / "fixtures" / "models" / "base")
     with EXCERPT.open(encoding="utf-8", newline="") as stream:
         rows = [(row["sent_x"], row["sent_y"]) for row in csv.DictReader(stream)]
-    scores = engine.score([text for row in rows for text in row])
+    scores = score(engine, [text for row in rows for text in row])
     model = engine.loaded().model
 
     def brute(token_ids, mask):

@@ -55,7 +55,7 @@ def test_the_lists_hold_every_module_that_decides_a_label():
     assert set(PRONOUN_JUDGE) == judge
     assert set(REGARD) == closure("classifiers/regard.py") - words
     # observe.py brings the engines' Protocols, which decide nothing either.
-    every = closure("observe.py", "frame.py") - words - {"engines/base.py"}
+    every = closure("observe.py", "frame.py") - words - {"engines/base.py", "engines/work.py"}
     assert every == {path for paths in SOURCES.values() for path in paths}
 
 
@@ -174,9 +174,9 @@ def test_a_run_that_only_reads_tells_what_ran_when_the_table_was_made(tmp_path):
         def record(self):
             return {"engine": "scripted", **(self.how or {})}
 
-        def score(self, texts, units):
+        def plan_scores(self, texts, units):
             self.how = {"scoring": "word by word"}
-            return super().score(texts, units)
+            return super().plan_scores(texts, units)
 
     data = load_pairs("starter", "smoke", 0)
     told = []

@@ -1,44 +1,12 @@
-"""What an engine is. An engine cuts its work into units that are fixed by data and settings alone.
-
-A unit (a block of the prefix tree, a batch of prompts) is the smallest thing that is computed, stored and resumed.
-"""
+"""What an engine is. It plans its work as units (see `work.py`), and computes them where they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from rootfruit_checks.engines.work import FORGET, Units, Work, fulfil
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
-
-
-class Units(Protocol):
-    """Where finished units are kept. The implementation knows the engine's fingerprint; a key names only the work."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Say that `total` units of `what` ("score", "generate") follow: each is got, or computed and put."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return the stored result of a unit, or None where it must be computed."""
-
-    def put(self, key: str, value: bytes) -> None:
-        """Keep the result of a unit. When this returns, it survives a kill."""
-
-
-class Forget:
-    """Units that keeps nothing."""
-
-    def begin(self, what: str, total: int) -> None:
-        """Do nothing."""
-
-    def get(self, key: str) -> bytes | None:
-        """Return None: nothing is kept."""
-        return None
-
-    def put(self, key: str, value: bytes) -> None:
-        """Drop the value."""
-
-
-FORGET = Forget()
 
 
 class Scorer(Protocol):
@@ -52,8 +20,11 @@ class Scorer(Protocol):
     def record(self) -> Mapping[str, str]:
         """What ran, for the report: path taken, dtype, device, BOS handling."""
 
-    def score(self, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
-        """Score each text: one answer per request, in request order; an over-long text is an EngineError."""
+    def plan_scores(self, texts: Sequence[str], units: Units) -> Work[TokenScores]:
+        """Plan the scores of the texts: one answer per request, in request order.
+
+        An over-long text is an EngineError. `units` holds what a probe of the model found.
+        """
 
 
 class Generator(Protocol):
@@ -67,8 +38,11 @@ class Generator(Protocol):
     def record(self) -> Mapping[str, str]:
         """What ran, for the report."""
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET) -> Iterator[Completion]:
-        """Yield `sampling.continuations` completions per prompt, in prompt order, draws together."""
+    def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
+        """Plan `sampling.continuations` completions per prompt, in prompt order, draws together.
+
+        A prompt that leaves no room for them is an EngineError.
+        """
 
 
 class Engine(Scorer, Generator, Protocol):
@@ -76,3 +50,15 @@ class Engine(Scorer, Generator, Protocol):
 
     def close(self) -> None:
         """Free the weights."""
+
+
+def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
+    """Score each text with BOS before it and no EOS: one answer per request, in request order."""
+    return fulfil(engine.plan_scores(texts, units), units)
+
+
+def generate(
+    engine: Generator, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET
+) -> Sequence[Completion]:
+    """Draw `sampling.continuations` completions per prompt, in prompt order, draws together."""
+    return fulfil(engine.plan_generation(prompts, sampling), units)

@@ -6,41 +6,50 @@ Right padding with no attention mask and no cache is exact for causal models: wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.base import Units
 from rootfruit_checks.engines.loaded import Loaded
+from rootfruit_checks.engines.work import Unit
 
 
-def score(
-    loaded: Callable[[], Loaded], sequences: Sequence[Sequence[int]], bos: int, batch_size: int, units: Units
-) -> list[NDArray[np.float32]]:
-    """Return the log-probs of each sequence's tokens (ids without BOS), batches sorted by length."""
-    order = sorted(range(len(sequences)), key=lambda i: (len(sequences[i]), tuple(sequences[i])))
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    answers: list[NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)] * len(sequences)
-    units.begin("score (flat)", len(batches))
-    for batch in batches:
-        rows = [list(sequences[i]) for i in batch]
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Token ids (without BOS) of some sentences, and the BOS."""
+
+    rows: list[list[int]]
+    bos: int
+
+
+def plan(sequences: Sequence[Sequence[int]], bos: int, batch_size: int) -> list[Unit]:
+    """Cut the sequences, by length, into batches."""
+    ordered = sorted(sequences, key=lambda ids: (len(ids), tuple(ids)))
+    units = []
+    for start in range(0, len(ordered), batch_size):
+        rows = [list(ids) for ids in ordered[start : start + batch_size]]
         key = hashlib.sha256(repr(("flat/1", bos, rows)).encode()).hexdigest()
-        held = units.get(key)
-        if held is None:
-            held = _run(loaded(), rows, bos).astype("<f4").tobytes()
-            units.put(key, held)
-        values = np.frombuffer(held, dtype="<f4")
-        ends = np.cumsum([len(row) for row in rows])
-        for i, piece in zip(batch, np.split(values, ends[:-1]), strict=True):
-            answers[i] = piece
-    return answers
+        units.append(Unit(key, len(rows) * len(rows[-1]), Batch(rows, bos)))
+    return units
 
 
-def _run(loaded: Loaded, rows: Sequence[Sequence[int]], bos: int) -> NDArray[np.float32]:
-    """Return the rows' log-probs one after the other, by the model's own forward pass, head and all."""
+def read(units: Sequence[Unit], held: Mapping[str, bytes]) -> dict[tuple[int, ...], NDArray[np.float32]]:
+    """Return the log-probs of each sequence."""
+    found: dict[tuple[int, ...], NDArray[np.float32]] = {}
+    for unit in units:
+        rows = unit.task.rows
+        pieces = np.split(np.frombuffer(held[unit.key], dtype="<f4"), np.cumsum([len(row) for row in rows])[:-1])
+        found.update(zip(map(tuple, rows), pieces, strict=True))
+    return found
+
+
+def run(loaded: Loaded, batch: Batch) -> bytes:
+    """Return the rows' log-probs one after the other (float32), by the model's own forward pass, head and all."""
     import torch
 
+    rows, bos = batch.rows, batch.bos
     width = max(map(len, rows))
     ids = torch.full((len(rows), width + 1), bos, dtype=torch.long)
     for number, row in enumerate(rows):
@@ -52,4 +61,4 @@ def _run(loaded: Loaded, rows: Sequence[Sequence[int]], bos: int) -> NDArray[np.
             mine = logits[number, : len(row)].float()
             picked = mine.gather(1, torch.tensor(row, device=mine.device)[:, None])[:, 0]
             out.append((picked - torch.logsumexp(mine, dim=-1)).cpu().numpy())
-    return np.concatenate(out)
+    return np.concatenate(out).astype("<f4").tobytes()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
-from rootfruit_checks.engines.base import FORGET, Units
 from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
 from rootfruit_checks.engines.weights import (
     check_directory,
@@ -23,6 +22,7 @@ from rootfruit_checks.engines.weights import (
     tokenizer_digest,
     weights_digest,
 )
+from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 
@@ -163,48 +163,58 @@ class HFEngine:
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
-    def score(self, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
-        """Score each text with BOS before it and no EOS: one answer per request, in request order."""
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+        """Plan scores on the prefix tree, or in flat batches where the tree must not be used."""
         encoded = self.encode(texts)
         sequences = sorted({tuple(ids) for ids in encoded})
         # An empty text has no token to score.
         scored = [ids for ids in sequences if ids]
-        values = self._score_sequences(scored, units) if scored else []
-        found: dict[tuple[int, ...], NDArray[np.float32]] = dict(zip(scored, values, strict=True))
+        reason = self._against_tree(scored, units) if scored else ""
+        self._scoring = f"flat ({reason})" if reason else _TREE.decode()
+        self.stats = {"flat": sum(map(len, encoded)), "deduplicated": sum(map(len, sequences))}
+        read: Callable[[Mapping[str, bytes]], dict[tuple[int, ...], NDArray[np.float32]]]
+        if reason:
+            batches = flat.plan(scored, self.bos[0], self._batch_size)
+            read = partial(flat.read, batches)
+            self.stats["computed"] = self.stats["deduplicated"]
+        else:
+            tree = prefix_tree.build(scored, self.bos[0])
+            batches = [
+                Unit(block.key, len(block.tokens), block) for block in prefix_tree.pack(tree, self._block_tokens)
+            ]
+            read = partial(_read_tree, tree, batches, scored)
+            self.stats |= {"tree": len(tree.tokens), "computed": sum(unit.cost for unit in batches)}
+        return Work(
+            "score (flat)" if reason else "score",
+            batches,
+            self._compute,
+            lambda held: self._scores(encoded, read(held)),
+        )
+
+    def _scores(
+        self, encoded: Sequence[Sequence[int]], found: Mapping[tuple[int, ...], NDArray[np.float32]]
+    ) -> list[TokenScores]:
         nothing = np.zeros(0, dtype=np.float32)
         answers = []
         for ids in encoded:
-            logprobs = found.get(tuple(ids), nothing)
+            logprobs = found[tuple(ids)] if ids else nothing
             if not np.isfinite(logprobs).all():
                 raise EngineError(f"{self.path}: gives log-probabilities that are not finite; are the weights damaged?")
             answers.append(TokenScores(np.array(ids, dtype=np.int32), logprobs))
-        self.stats = {
-            "flat": sum(map(len, encoded)),
-            "deduplicated": sum(map(len, sequences)),
-            **self.stats,
-        }
         return answers
 
-    def _score_sequences(self, sequences: Sequence[tuple[int, ...]], units: Units) -> list[NDArray[np.float32]]:
-        reason = self._against_tree(sequences, units)
-        if reason:
-            self._scoring = f"flat ({reason})"
-            self.stats = {"computed": sum(len(ids) for ids in sequences)}
-            return flat.score(self.loaded, sequences, self.bos[0], self._batch_size, units)
-        self._scoring = _TREE.decode()
-        tree = prefix_tree.build(sequences, self.bos[0])
-        blocks = prefix_tree.pack(tree, self._block_tokens)
-        self.stats = {"tree": len(tree.tokens), "computed": sum(len(block.tokens) for block in blocks)}
-        logprobs = np.full(len(tree.tokens), np.nan, dtype=np.float32)
-        units.begin("score", len(blocks))
-        for block in blocks:
-            key = block.key
-            held = units.get(key)
-            if held is None:
-                held = hf_tree.run_block(self.loaded(), block).astype("<f4").tobytes()
-                units.put(key, held)
-            logprobs[block.nodes] = np.frombuffer(held, dtype="<f4")
-        return [logprobs[path] for path in tree.paths]
+    def run_task(self, task: Any) -> bytes:
+        """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts."""
+        loaded = self.loaded()
+        if isinstance(task, prefix_tree.Block):
+            return hf_tree.run_block(loaded, task).astype("<f4").tobytes()
+        if isinstance(task, flat.Batch):
+            return flat.run(loaded, task)
+        return hf_generate.run(loaded, self.tokenizer, task)
+
+    def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        for unit in units:
+            yield unit.key, self.run_task(unit.task)
 
     def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units) -> str:
         """Return why the tree must not be used, or "". What a probe found is kept with the units."""
@@ -223,7 +233,8 @@ class HFEngine:
 
     def _probe(self, probe: Sequence[tuple[int, ...]]) -> str:
         model = self.loaded()
-        expected = flat.score(self.loaded, probe, self.bos[0], len(probe), FORGET)
+        whole = flat.plan(probe, self.bos[0], len(probe))
+        expected = flat.read(whole, {unit.key: flat.run(model, unit.task) for unit in whole})
         tree = prefix_tree.build(probe, self.bos[0])
         found = np.full(len(tree.tokens), np.nan, dtype=np.float32)
         try:
@@ -232,14 +243,27 @@ class HFEngine:
         except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
             return f"the architecture does not take an ancestor mask: {type(error).__name__}"
         allowed = TOLERANCE if self._dtype == "float32" else 0.1
-        worst = max(float(np.abs(found[path] - want).max()) for path, want in zip(tree.paths, expected, strict=True))
+        worst = max(
+            float(np.abs(found[path] - expected[ids]).max()) for path, ids in zip(tree.paths, probe, strict=True)
+        )
         if not worst <= allowed:
             return f"on a probe the tree differed by {worst:.2g} nats"
         return ""
 
     # -- generation ----------------------------------------------------------------------------------------------------
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET) -> Iterator[Completion]:
-        """Draw continuations; see `hf_generate`."""
+    def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
+        """Plan continuations; see `hf_generate`."""
         room = None if self._longest is None else self._longest - sampling.max_new_tokens
-        return hf_generate.generate(self.loaded, self.tokenizer, self.bos[0], prompts, sampling, units, room)
+        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room)
+        batches = hf_generate.plan(prompts, rows, sampling)
+        return Work("generate", batches, self._compute, lambda held: hf_generate.read(batches, held, prompts, sampling))
+
+
+def _read_tree(
+    tree: prefix_tree.Tree, units: Sequence[Unit], sequences: Sequence[tuple[int, ...]], held: Mapping[str, bytes]
+) -> dict[tuple[int, ...], NDArray[np.float32]]:
+    logprobs = np.full(len(tree.tokens), np.nan, dtype=np.float32)
+    for unit in units:
+        logprobs[unit.task.nodes] = np.frombuffer(held[unit.key], dtype="<f4")
+    return {ids: logprobs[path] for ids, path in zip(sequences, tree.paths, strict=True)}

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.base import Units
 from rootfruit_checks.engines.loaded import Loaded
+from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling
 
@@ -25,61 +26,63 @@ from rootfruit_checks.types import Completion, Prompt, Sampling
 _HEAD_OF_DISTRIBUTION = 256
 
 
-def generate(
-    loaded: Callable[[], Loaded],
-    tokenizer: Any,
-    bos: int,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    units: Units,
-    room: int | None = None,
-) -> Iterator[Completion]:
-    """Yield `sampling.continuations` completions per prompt, in prompt order.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Prompts that are continued together: (prompt id, draw) and token ids of each, and how."""
 
-    Args:
-        loaded: gives the model; called only when a batch must be computed.
-        tokenizer: the model's; a prompt is encoded as the tokenizer does by itself, and decoded without specials.
-        bos: begins a prompt that would otherwise be empty.
-        prompts: what to continue.
-        sampling: how.
-        units: where finished batches are kept.
-        room: the longest prompt that leaves space for `max_new_tokens`, in tokens.
+    names: list[tuple[str, int]]
+    ids: list[list[int]]
+    sampling: Sampling
+
+
+def encode(tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None) -> list[list[int]]:
+    """Return the token ids of each prompt, as the tokenizer encodes a text by itself; an empty one is `bos` alone.
 
     Raises:
-        EngineError: a prompt is too long; it is never cut.
+        EngineError: a prompt has more than `room` tokens; it is never cut.
 
     """
     encoded = tokenizer([prompt.text for prompt in prompts])["input_ids"] if prompts else []
-    rows = [ids or [bos] for ids in encoded]
+    rows = [list(ids) or [bos] for ids in encoded]
     for prompt, ids in zip(prompts, rows, strict=True):
         if room is not None and len(ids) > room:
             raise EngineError(
                 f"prompt {prompt.id} has {len(ids)} tokens and the model leaves room for {room}; "
                 "lower --rootfruit-max-new-tokens"
             )
-    jobs = [(i, draw) for i in range(len(prompts)) for draw in range(sampling.continuations)]
+    return rows
+
+
+def plan(prompts: Sequence[Prompt], rows: Sequence[list[int]], sampling: Sampling) -> list[Unit]:
+    """Cut the draws of all prompts (`rows`: their token ids), sorted by length, into batches."""
+    # One answer serves every request for the same prompt: its stream of uniforms is its own.
+    distinct = {prompt.id: i for i, prompt in enumerate(prompts)}
+    jobs = [(i, draw) for i in distinct.values() for draw in range(sampling.continuations)]
     jobs.sort(key=lambda job: (len(rows[job[0]]), prompts[job[0]].id, job[1]))
-    batches = [jobs[i : i + sampling.batch_size] for i in range(0, len(jobs), sampling.batch_size)]
-    answers: dict[tuple[int, int], list[Any]] = {}
-    units.begin("generate", len(batches))
-    for batch in batches:
+    how = [sampling.temperature, sampling.top_p, sampling.max_new_tokens, sampling.seed]
+    units = []
+    for start in range(0, len(jobs), sampling.batch_size):
+        batch = jobs[start : start + sampling.batch_size]
         names = [(prompts[i].id, draw) for i, draw in batch]
         ids = [rows[i] for i, _ in batch]
-        key = _key(names, ids, sampling)
-        held = units.get(key)
-        if held is None:
-            held = json.dumps(_run(loaded(), tokenizer, names, ids, sampling)).encode()
-            units.put(key, held)
-        answers.update(zip(batch, json.loads(held), strict=True))
-    for i, prompt in enumerate(prompts):
-        for draw in range(sampling.continuations):
-            text, tokens, finish = answers[i, draw]
-            yield Completion(prompt.id, draw, text, tokens, finish)
+        key = hashlib.sha256(json.dumps(["generate/1", how, names, ids]).encode()).hexdigest()
+        cost = len(ids) * (len(ids[-1]) + sampling.max_new_tokens)
+        units.append(Unit(key, cost, Batch(names, ids, sampling)))
+    return units
 
 
-def _key(names: Sequence[tuple[str, int]], ids: Sequence[Sequence[int]], sampling: Sampling) -> str:
-    how = [sampling.temperature, sampling.top_p, sampling.max_new_tokens, sampling.seed]
-    return hashlib.sha256(json.dumps(["generate/1", how, names, ids]).encode()).hexdigest()
+def read(
+    units: Sequence[Unit], held: Mapping[str, bytes], prompts: Sequence[Prompt], sampling: Sampling
+) -> list[Completion]:
+    """Return the completions in prompt order, draws together."""
+    found: dict[tuple[str, int], tuple[str, int, Literal["eos", "length"]]] = {}
+    for unit in units:
+        found.update(zip(unit.task.names, json.loads(held[unit.key]), strict=True))
+    return [
+        Completion(prompt.id, draw, *found[prompt.id, draw])
+        for prompt in prompts
+        for draw in range(sampling.continuations)
+    ]
 
 
 def uniforms(seed: int, prompt_id: str, draw: int, count: int) -> NDArray[np.float64]:
@@ -94,15 +97,11 @@ def _stops(loaded: Loaded, tokenizer: Any) -> list[int]:
     return sorted({int(token) for token in (*several, tokenizer.eos_token_id) if token is not None})
 
 
-def _run(
-    loaded: Loaded,
-    tokenizer: Any,
-    names: Sequence[tuple[str, int]],
-    ids: Sequence[Sequence[int]],
-    sampling: Sampling,
-) -> list[tuple[str, int, str]]:
+def run(loaded: Loaded, tokenizer: Any, batch: Batch) -> bytes:
+    """Draw one batch; return JSON of (text, tokens, finish) for each of its rows."""
     import torch
 
+    names, ids, sampling = batch.names, batch.ids, batch.sampling
     device = loaded.device
     width, count = max(map(len, ids)), sampling.max_new_tokens
     tokens = torch.zeros((len(ids), width), dtype=torch.long)
@@ -141,7 +140,7 @@ def _run(
         finish = "eos" if mine and mine[-1] in halt else "length"
         text = tokenizer.decode(mine[:-1] if finish == "eos" else mine, skip_special_tokens=True)
         found.append((text, len(mine), finish))
-    return found
+    return json.dumps(found).encode()
 
 
 def _takes_positions(model: Any) -> bool:

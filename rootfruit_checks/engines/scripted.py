@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import TypeVar
 
 import numpy as np
 
-from rootfruit_checks.engines.base import FORGET, Units
+from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
+
+T = TypeVar("T")
 
 
 class ScriptedEngine:
@@ -46,43 +49,58 @@ class ScriptedEngine:
         """Says that no model ran."""
         return {"engine": "scripted", "tokenizer": "words"}
 
-    def score(self, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
-        """Score word by word."""
-        batches = [list(texts[i : i + self._batch]) for i in range(0, len(texts), self._batch)]
-        units.begin("score", len(batches))
-        return [score for batch in batches for score in self._score_batch(batch, units)]
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+        """Plan scores, word by word."""
+        batches = [
+            Unit(_key("score", place, part), sum(len(text.split()) for text in part), part)
+            for place, part in _parts(texts, self._batch)
+        ]
+        return Work("score", batches, self._score, lambda held: list(_read_scores(batches, held)))
 
-    def _score_batch(self, batch: Sequence[str], units: Units) -> Iterator[TokenScores]:
-        key = _key("score", list(batch))
-        held = units.get(key)
-        if held is None:
+    def _score(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        for unit in units:
             rows = []
-            for text in batch:
+            for text in unit.task:
                 words = text.split()
                 rows.append([self._word_logprob(word, place, words) for place, word in enumerate(words)])
-            held = json.dumps(rows).encode()
-            units.put(key, held)
-        for text, row in zip(batch, json.loads(held), strict=True):
-            ids = [int.from_bytes(hashlib.sha256(word.encode()).digest()[:3], "big") for word in text.split()]
-            yield TokenScores(np.array(ids, dtype=np.int32), np.array(row, dtype=np.float32))
+            yield unit.key, json.dumps(rows).encode()
 
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET) -> Iterator[Completion]:
-        """Answer each prompt `sampling.continuations` times."""
-        batches = [list(prompts[i : i + self._batch]) for i in range(0, len(prompts), self._batch)]
-        units.begin("generate", len(batches))
-        for batch in batches:
-            key = _key("generate", [asdict(prompt) for prompt in batch], asdict(sampling))
-            held = units.get(key)
-            if held is None:
-                texts = [[self._answer(prompt, draw) for draw in range(sampling.continuations)] for prompt in batch]
-                held = json.dumps(texts).encode()
-                units.put(key, held)
-            for prompt, texts in zip(batch, json.loads(held), strict=True):
-                for draw, text in enumerate(texts):
-                    yield Completion(prompt.id, draw, text, len(text.split()), "eos")
+    def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
+        """Plan `sampling.continuations` answers of each prompt."""
+        batches = [
+            Unit(_key("generate", place, [asdict(prompt) for prompt in part], asdict(sampling)), len(part), part)
+            for place, part in _parts(prompts, self._batch)
+        ]
+
+        def compute(units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+            for unit in units:
+                texts = [[self._answer(prompt, draw) for draw in range(sampling.continuations)] for prompt in unit.task]
+                yield unit.key, json.dumps(texts).encode()
+
+        return Work("generate", batches, compute, lambda held: list(_read_answers(batches, held)))
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[tuple[int, list[T]]]:
+    """Yield the place and the items of each unit; by its place a repeated one has a key of its own."""
+    for start in range(0, len(items), size):
+        yield start, list(items[start : start + size])
+
+
+def _read_scores(units: Sequence[Unit], held: Mapping[str, bytes]) -> Iterator[TokenScores]:
+    for unit in units:
+        for text, row in zip(unit.task, json.loads(held[unit.key]), strict=True):
+            ids = [int.from_bytes(hashlib.sha256(word.encode()).digest()[:3], "big") for word in text.split()]
+            yield TokenScores(np.array(ids, dtype=np.int32), np.array(row, dtype=np.float32))
+
+
+def _read_answers(units: Sequence[Unit], held: Mapping[str, bytes]) -> Iterator[Completion]:
+    for unit in units:
+        for prompt, texts in zip(unit.task, json.loads(held[unit.key]), strict=True):
+            for draw, text in enumerate(texts):
+                yield Completion(prompt.id, draw, text, len(text.split()), "eos")
 
 
 def _key(*parts: object) -> str:

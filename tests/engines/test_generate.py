@@ -8,6 +8,7 @@ import torch
 
 from rootfruit_checks.benchmarks.starter import starter_misgendering
 from rootfruit_checks.engines import hf_generate
+from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Sampling
@@ -25,7 +26,7 @@ def engine():
 def test_greedy_equals_transformers_generate(engine):
     greedy = Sampling(temperature=0, max_new_tokens=12, batch_size=5)
     model = engine.loaded().model
-    for prompt, answer in zip(PROMPTS, engine.generate(PROMPTS, greedy), strict=True):
+    for prompt, answer in zip(PROMPTS, generate(engine, PROMPTS, greedy), strict=True):
         ids = torch.tensor([engine.tokenizer(prompt.text)["input_ids"]])
         want = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)[
             0, ids.shape[1] :
@@ -35,19 +36,19 @@ def test_greedy_equals_transformers_generate(engine):
 
 
 def test_selection_and_batch_size_change_no_answer(engine):
-    whole = {a.prompt_id: a.text for a in engine.generate(PROMPTS, Sampling(max_new_tokens=10, batch_size=24))}
+    whole = {a.prompt_id: a.text for a in generate(engine, PROMPTS, Sampling(max_new_tokens=10, batch_size=24))}
     some = {
-        a.prompt_id: a.text for a in engine.generate(PROMPTS[5:11][::-1], Sampling(max_new_tokens=10, batch_size=2))
+        a.prompt_id: a.text for a in generate(engine, PROMPTS[5:11][::-1], Sampling(max_new_tokens=10, batch_size=2))
     }
     assert some == {key: whole[key] for key in some}
     assert len(set(whole.values())) > 5
 
 
 def test_draws_and_seeds_differ(engine):
-    twice = list(engine.generate(PROMPTS, Sampling(max_new_tokens=10, continuations=2)))
+    twice = list(generate(engine, PROMPTS, Sampling(max_new_tokens=10, continuations=2)))
     assert [(a.prompt_id, a.draw) for a in twice] == [(p.id, d) for p in PROMPTS for d in (0, 1)]
     assert any(a.text != b.text for a, b in zip(twice[::2], twice[1::2], strict=True))
-    other = list(engine.generate(PROMPTS, Sampling(max_new_tokens=10, seed=1)))
+    other = list(generate(engine, PROMPTS, Sampling(max_new_tokens=10, seed=1)))
     assert any(a.text != b.text for a, b in zip(twice[::2], other, strict=True))
 
 
@@ -77,4 +78,4 @@ def test_uniforms_depend_on_the_name_alone():
 
 def test_a_prompt_without_room_is_refused(engine):
     with pytest.raises(EngineError, match="leaves room for"):
-        list(engine.generate(PROMPTS, Sampling(max_new_tokens=250)))
+        list(generate(engine, PROMPTS, Sampling(max_new_tokens=250)))

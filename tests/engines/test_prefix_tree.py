@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from rootfruit_checks.benchmarks.starter import starter_pairs
 from rootfruit_checks.engines import flat, prefix_tree
-from rootfruit_checks.engines.base import FORGET
+from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.errors import EngineError
 
@@ -71,30 +71,30 @@ def build(folder, config_name, options, seed=0, **special):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_tree_equals_the_flat_answer(tmp_path, family):
     engine = HFEngine(build(tmp_path, *FAMILIES[family]), block_tokens=96)
-    tree = engine.score(TEXTS)
+    tree = score(engine, TEXTS)
     assert engine.record["scoring"] == "prefix tree"
     assert engine.stats["computed"] < engine.stats["deduplicated"] <= engine.stats["flat"]
-    sequences = [tuple(score.ids.tolist()) for score in tree]
-    want = flat.score(engine.loaded, sequences, engine.bos[0], 32, FORGET)
-    worst = max(float(np.abs(score.logprobs - expected).max()) for score, expected in zip(tree, want, strict=True))
+    units = flat.plan([one.ids.tolist() for one in tree], engine.bos[0], 32)
+    want = flat.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
+    worst = max(float(np.abs(one.logprobs - want[tuple(one.ids.tolist())]).max()) for one in tree)
     assert worst < 1e-3
     # The answers differ among sentences, so that agreement means something.
-    assert np.std([score.total for score in tree]) > 1
+    assert np.std([one.total for one in tree]) > 1
 
 
 @pytest.mark.parametrize("family", FALLS_BACK)
 def test_a_family_that_cannot_take_the_mask_falls_back(tmp_path, family):
     name, options, why = FALLS_BACK[family]
     engine = HFEngine(build(tmp_path, name, options), batch_size=16)
-    scores = engine.score(TEXTS[:40])
+    scores = score(engine, TEXTS[:40])
     assert engine.record["scoring"].startswith("flat (")
     assert why in engine.record["scoring"]
-    for text, score in list(zip(TEXTS, scores, strict=False))[:5]:
+    for text, one in list(zip(TEXTS, scores, strict=False))[:5]:
         ids = [0, *tokenizer()(text, add_special_tokens=False)["input_ids"]]
         with torch.no_grad():
             logits = engine.loaded().model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].double()
         want = logits.log_softmax(-1)[range(len(ids) - 1), ids[1:]]
-        np.testing.assert_allclose(score.logprobs, want.numpy(), atol=1e-3)
+        np.testing.assert_allclose(one.logprobs, want.numpy(), atol=1e-3)
 
 
 def test_an_unknown_disagreement_is_found_by_the_probe(tmp_path, monkeypatch):
@@ -103,25 +103,25 @@ def test_an_unknown_disagreement_is_found_by_the_probe(tmp_path, monkeypatch):
     engine = HFEngine(build(tmp_path, *FAMILIES["llama"]))
     right = hf_tree.run_block
     monkeypatch.setattr(hf_tree, "run_block", lambda model, block: right(model, block) + 0.01)
-    engine.score(TEXTS[:20])
+    score(engine, TEXTS[:20])
     assert engine.record["scoring"].startswith("flat (on a probe the tree differed by 0.01")
 
 
 def test_answers_come_in_request_order_and_empty_text_has_no_tokens(tmp_path):
     engine = HFEngine(build(tmp_path, *FAMILIES["llama"]))
     texts = ["", TEXTS[3], TEXTS[0], TEXTS[3], "\u00fc\u4e2d\U0001f33f"]
-    scores = engine.score(texts)
+    scores = score(engine, texts)
     assert len(scores[0].ids) == 0
     assert scores[0].total == 0.0
     np.testing.assert_array_equal(scores[1].logprobs, scores[3].logprobs)
     assert scores[1].total != scores[2].total
-    assert engine.score([]) == []
+    assert score(engine, []) == []
 
 
 def test_an_over_long_text_is_refused_not_cut(tmp_path):
     engine = HFEngine(build(tmp_path, *FAMILIES["llama"]))
     with pytest.raises(EngineError, match="the model takes 63"):
-        engine.score(["word " * 200])
+        score(engine, ["word " * 200])
 
 
 class Kept:
@@ -143,15 +143,15 @@ class Kept:
 def test_stored_blocks_are_not_computed_again(tmp_path):
     folder = build(tmp_path, *FAMILIES["llama"])
     first = Kept()
-    want = HFEngine(folder, block_tokens=96).score(TEXTS, first)
+    want = score(HFEngine(folder, block_tokens=96), TEXTS, first)
     lost = sorted(first.held)[::3]
     second = Kept({key: value for key, value in first.held.items() if key not in lost})
-    again = HFEngine(folder, block_tokens=96).score(TEXTS, second)
+    again = score(HFEngine(folder, block_tokens=96), TEXTS, second)
     assert sorted(second.put_now) == lost
     for a, b in zip(want, again, strict=True):
         np.testing.assert_array_equal(a.logprobs, b.logprobs)
     third = HFEngine(folder, block_tokens=96)
-    third.score(TEXTS, Kept(first.held))
+    score(third, TEXTS, Kept(first.held))
     assert third._model is None, "weights were loaded although every unit was stored"
 
 

@@ -1,0 +1,128 @@
+"""Work cut into units: what is computed, stored, resumed, shared out and given to workers.
+
+A unit (a block of the prefix tree, a batch of prompts, one request) is fixed by data and settings alone. So who
+computes it, when, and beside what changes no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from rootfruit_checks.errors import EngineError
+
+T = TypeVar("T")
+
+
+class Units(Protocol):
+    """Where finished units are kept. The implementation knows the engine's fingerprint; a key names only the work."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Say that `total` units of `what` ("score", "generate") follow: each is got, or computed and put."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return the stored result of a unit, or None where it must be computed."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep the result of a unit. When this returns, it survives a kill."""
+
+
+class Forget:
+    """Units that keeps nothing."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Do nothing."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return None: nothing is kept."""
+        return None
+
+    def put(self, key: str, value: bytes) -> None:
+        """Drop the value."""
+
+
+FORGET = Forget()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit: its content address, its cost in tokens (to share work out evenly), and what the engine computes.
+
+    `task` can be pickled: it may be computed in another process.
+    """
+
+    key: str
+    cost: int
+    task: Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[T]):
+    """A stage of work.
+
+    Attributes:
+        what: its name in progress and logs.
+        units: all of it, in an order that the plan fixes; keys are distinct.
+        compute: yields (key, value) of the units it is given, as they finish, in any order.
+        answers: makes the answers, in request order, from the values of all units.
+
+    """
+
+    what: str
+    units: Sequence[Unit]
+    compute: Callable[[Sequence[Unit]], Iterable[tuple[str, bytes]]]
+    answers: Callable[[Mapping[str, bytes]], Sequence[T]]
+
+
+def fulfil(work: Work[T], units: Units) -> Sequence[T]:
+    """Return the answers; compute and keep what is not kept yet.
+
+    Raises:
+        EngineError: the engine left units undone.
+
+    """
+    return work.answers(_held(work, work.units, units))
+
+
+def compute(work: Work[T], share: Sequence[Unit], units: Units) -> None:
+    """Compute and keep a share of the units, and answer nothing."""
+    _held(work, share, units)
+
+
+def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, bytes]:
+    units.begin(work.what, len(wanted))
+    held: dict[str, bytes] = {}
+    missing = []
+    for unit in wanted:
+        value = units.get(unit.key)
+        if value is None:
+            missing.append(unit)
+        else:
+            held[unit.key] = value
+    if missing:
+        for key, value in work.compute(missing):
+            units.put(key, value)
+            held[key] = value
+    if len(held) < len(wanted):
+        raise EngineError(
+            f"the engine left {len(wanted) - len(held)} of {len(wanted)} units of {work.what} undone; report this"
+        )
+    return held
+
+
+def share_out(units: Sequence[Unit], index: int, count: int) -> list[Unit]:
+    """Return the units of share `index` (1 to `count`), balanced by cost and the same whenever it is asked.
+
+    The largest first, each to the share that has least so far (Graham's LPT rule): no share costs more than a third
+    above the best possible.
+    """
+    loads = [0] * count
+    mine = []
+    for unit in sorted(units, key=lambda unit: (-unit.cost, unit.key)):
+        lightest = min(range(count), key=lambda i: (loads[i], i))
+        loads[lightest] += unit.cost
+        if lightest == index - 1:
+            mine.append(unit)
+    order = {unit.key: place for place, unit in enumerate(units)}
+    return sorted(mine, key=lambda unit: order[unit.key])
