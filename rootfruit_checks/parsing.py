@@ -28,6 +28,14 @@ def text(where: str, raw: object) -> str:
     return value
 
 
+def instruction(where: str, raw: object) -> str:
+    """Return a text with `{prompt}` in it, once."""
+    value = text(where, raw)
+    if value.count("{prompt}") != 1:
+        raise ConfigError(f"{where}: {value!r} must hold {{prompt}} once, where the benchmark's text goes")
+    return value
+
+
 def switch(where: str, raw: object) -> bool:
     """Return true or false."""
     if isinstance(raw, bool):

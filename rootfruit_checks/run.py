@@ -6,7 +6,7 @@ of a parallel test run, and the next run, read what one process has computed und
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from rootfruit_checks.checks import Check, exploratory, require_model, require_r
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
+from rootfruit_checks.engines.chat import settle
 from rootfruit_checks.engines.load import open_engine
 from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
@@ -28,7 +29,7 @@ from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Verdict
+from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Chat, Role, RunInfo, Verdict
 
 # Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
 NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
@@ -62,6 +63,7 @@ class Run:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[str, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
+        self._prompts = ""
         self.computed = 0
         self.reused = 0
         with Store(settings.store) as store, FileLock(store.lock_path):
@@ -83,7 +85,8 @@ class Run:
                 f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
             )
         self._notes = self._attempts(store, prints)
-        tables = Tables(store, self.settings.sampling, self._regard, self._progress)
+        sampling = replace(self.settings.sampling, chat=self._settle_chat(engines))
+        tables = Tables(store, sampling, self._regard, self._progress)
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
@@ -94,6 +97,14 @@ class Run:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
+
+    def _settle_chat(self, engines: Mapping[Role, Engine]) -> Chat | None:
+        """Decide how prompts are put, where any are."""
+        if set(self._needed) <= {"winoqueer"}:
+            return None
+        settings = self.settings
+        chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
+        return chat
 
     def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
         before = self._frames.get(benchmark)
@@ -173,6 +184,8 @@ class Run:
     def info(self) -> RunInfo:
         """What was run, for the head of every result."""
         data: dict[str, str] = {"scale": self.settings.scale}
+        if self._prompts:
+            data["prompts"] = self._prompts
         notes = list(self._notes)
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"

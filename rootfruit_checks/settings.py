@@ -15,7 +15,7 @@ from rootfruit_checks import parsing
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.parsing import Parse
 from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.types import BENCHMARKS, Sampling
+from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
+_INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
 OPTIONS: tuple[Option, ...] = (
@@ -66,6 +67,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
     Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
     Option("continuations", parsing.whole(1, 1000), 1, "continuations per prompt", "N"),
+    Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
+    Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
+    Option("chat_instruction", parsing.instruction, _INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
     Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
     Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
@@ -104,6 +108,9 @@ class Settings:
     top_p: float = 0.95
     max_new_tokens: int = 32
     continuations: int = 1
+    chat: str = "auto"
+    chat_system: str | None = None
+    chat_instruction: str = _INSTRUCTION
     regard: str = "mini"
     threshold: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
@@ -113,6 +120,11 @@ class Settings:
     allow_same: bool = False
     allow_pickle: bool = False
     trust_remote_code: bool = False
+
+    @property
+    def chat_format(self) -> Chat:
+        """How a prompt is put to a chat model, if it is put so."""
+        return Chat(self.chat_instruction, self.chat_system or "")
 
     @property
     def sampling(self) -> Sampling:

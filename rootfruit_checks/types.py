@@ -61,8 +61,19 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """How a prompt is put to a chat model: `{prompt}` in `instruction` is the user's turn; `system` may be empty."""
+
+    instruction: str
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
-    """How continuations are drawn. `temperature` 0 is greedy. `batch_size` is part of what is reproducible."""
+    """How continuations are drawn. `temperature` 0 is greedy. `batch_size` is part of what is reproducible.
+
+    Without `chat` the model is given the prompt as it is, to go on with.
+    """
 
     temperature: float = 1.0
     top_p: float = 0.95
@@ -70,6 +81,7 @@ class Sampling:
     continuations: int = 1
     seed: int = 0
     batch_size: int = 64
+    chat: Chat | None = None
 
 
 @dataclass(frozen=True, slots=True)

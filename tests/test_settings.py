@@ -129,6 +129,9 @@ def test_an_ini_key_that_begins_like_ours_is_ours_or_an_error():
 
 # One value of each option that is not its default.
 OTHER = {
+    "chat": "never",
+    "chat_system": "be kind",
+    "chat_instruction": "go on: {prompt}",
     "model": "m", "reference": "r", "engine": "hf", "dtype": "bfloat16", "device": "cuda:1", "batch_size": "3",
     "block_tokens": "64", "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",

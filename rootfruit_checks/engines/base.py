@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rootfruit_checks.engines.work import FORGET, Units, Work, fulfil
-from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
 
 class Scorer(Protocol):
@@ -37,6 +37,9 @@ class Generator(Protocol):
     @property
     def record(self) -> Mapping[str, str]:
         """What ran, for the report."""
+
+    def render(self, chat: Chat, text: str) -> str | None:
+        """Return a prompt as the model's chat template puts it; None where it has none."""
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan `sampling.continuations` completions per prompt, in prompt order, draws together.

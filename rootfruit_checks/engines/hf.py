@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
+from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
 from rootfruit_checks.engines.weights import (
     check_directory,
@@ -24,7 +25,7 @@ from rootfruit_checks.engines.weights import (
 )
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
 # Where the tree's answer may differ from the flat one before the tree is given up, in nats.
 TOLERANCE = 1e-3
@@ -110,6 +111,10 @@ class HFEngine:
     def tokenizer(self) -> Any:
         """The model's tokenizer."""
         return load_tokenizer(self.path, self._trust)
+
+    def render(self, chat: Chat, text: str) -> str | None:
+        """Return a prompt as the model's chat template puts it; None where there is none."""
+        return render(self.tokenizer, self.path, chat, text)
 
     @cached_property
     def bos(self) -> tuple[int, str]:
@@ -255,7 +260,7 @@ class HFEngine:
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan continuations; see `hf_generate`."""
         room = None if self._longest is None else self._longest - sampling.max_new_tokens
-        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room)
+        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room, sampling.chat)
         batches = hf_generate.plan(prompts, rows, sampling)
         return Work("generate", batches, self._compute, lambda held: hf_generate.read(batches, held, prompts, sampling))
 

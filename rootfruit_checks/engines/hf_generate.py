@@ -17,10 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import Loaded
 from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Completion, Prompt, Sampling
+from rootfruit_checks.types import Chat, Completion, Prompt, Sampling
 
 # The nucleus seldom holds more words than this; where it does, the whole vocabulary is sorted.
 _HEAD_OF_DISTRIBUTION = 256
@@ -35,14 +36,19 @@ class Batch:
     sampling: Sampling
 
 
-def encode(tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None) -> list[list[int]]:
+def encode(
+    tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None, chat: Chat | None = None
+) -> list[list[int]]:
     """Return the token ids of each prompt, as the tokenizer encodes a text by itself; an empty one is `bos` alone.
+
+    With `chat` it is put as a user's turn, and the template says which special tokens there are.
 
     Raises:
         EngineError: a prompt has more than `room` tokens; it is never cut.
 
     """
-    encoded = tokenizer([prompt.text for prompt in prompts])["input_ids"] if prompts else []
+    texts = [prompt.text if chat is None else _turn(tokenizer, chat, prompt) for prompt in prompts]
+    encoded = tokenizer(texts, add_special_tokens=chat is None)["input_ids"] if prompts else []
     rows = [list(ids) or [bos] for ids in encoded]
     for prompt, ids in zip(prompts, rows, strict=True):
         if room is not None and len(ids) > room:
@@ -51,6 +57,13 @@ def encode(tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None
                 "lower --rootfruit-max-new-tokens"
             )
     return rows
+
+
+def _turn(tokenizer: Any, chat: Chat, prompt: Prompt) -> str:
+    rendered = render(tokenizer, f"prompt {prompt.id}", chat, prompt.text)
+    if rendered is None:
+        raise EngineError("the model has no chat template; use --rootfruit-chat=never")
+    return rendered
 
 
 def plan(prompts: Sequence[Prompt], rows: Sequence[list[int]], sampling: Sampling) -> list[Unit]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
-from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
 T = TypeVar("T")
 
@@ -78,6 +78,10 @@ class ScriptedEngine:
                 yield unit.key, json.dumps(texts).encode()
 
         return Work("generate", batches, compute, lambda held: list(_read_answers(batches, held)))
+
+    def render(self, chat: Chat, text: str) -> str | None:
+        """Return None: it has no chat template."""
+        return None
 
     def close(self) -> None:
         """Nothing to free."""

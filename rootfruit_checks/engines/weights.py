@@ -63,8 +63,8 @@ def tokenizer_digest(path: Path) -> str:
 
 
 def config_digest(path: Path) -> str:
-    """Return the SHA-256 over the model's configuration files."""
-    return _digest(path, ("config.json", "generation_config.json"))
+    """Return the SHA-256 over the model's configuration files, its chat template among them."""
+    return _digest(path, ("config.json", "generation_config.json", "chat_template.jinja"))
 
 
 def _digest(path: Path, endings: tuple[str, ...]) -> str:
