@@ -91,6 +91,7 @@ class Worker:
         except EOFError as error:
             raise self._broken("") from error
         except ValueError as error:
+            self._process.kill()
             raise self._broken(f"wrote what is no message ({error})") from error
         if isinstance(message, dict) and "error" in message:
             raise self._broken(_printable(str(message["error"])))
