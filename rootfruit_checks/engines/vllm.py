@@ -44,7 +44,7 @@ class VLLMEngine(ModelDir):
     def __init__(self, path: str | Path, setup: VLLMSetup | None = None) -> None:
         self._setup = VLLMSetup() if setup is None else setup
         super().__init__(path, allow_pickle=self._setup.allow_pickle, trust_remote_code=self._setup.trust_remote_code)
-        self._limit = self._setup.limit(self._longest, self.path)
+        self.limit = self._setup.limit(self._longest, self.path)
         self._running: tuple[Mode, Worker] | None = None
         self._used: dict[str, str] = {}
 
@@ -66,7 +66,7 @@ class VLLMEngine(ModelDir):
             "cpu" if setup.on_cpu else "cuda",
             str(setup.tensor_parallel),
             str(setup.quantization),
-            str(self._limit),
+            str(self.limit),
             os.environ.get("VLLM_BATCH_INVARIANT", "0"),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -86,7 +86,7 @@ class VLLMEngine(ModelDir):
             "tokenizer": tokenizer[:16],
             "tensor_parallel": str(setup.tensor_parallel),
             "quantization": setup.quantization or "as configured",
-            "max_model_len": str(self._limit),
+            "max_model_len": str(self.limit),
         }
         return {**told, **self._used}
 
@@ -99,7 +99,7 @@ class VLLMEngine(ModelDir):
         worker = Worker(self._setup.worker, self._setup.environment(), f"{self.path}: the vLLM worker")
         self._running = mode, worker
         try:
-            worker.send({"model": self._setup.arguments(mode, self.path, self._limit)})
+            worker.send({"model": self._setup.arguments(mode, self.path, self.limit)})
             worker.receive()
         except BaseException:
             self._drop()
@@ -142,9 +142,9 @@ class VLLMEngine(ModelDir):
         encoded = self.encode(texts)
         # vLLM scores in passing, while it makes one more token: that one must have room too.
         for number, ids in enumerate(encoded):
-            if len(ids) + 2 > self._limit:
+            if len(ids) + 2 > self.limit:
                 raise EngineError(
-                    f"{self.path}: text {number} has {len(ids)} tokens and vLLM is set up for {self._limit - 2}; "
+                    f"{self.path}: text {number} has {len(ids)} tokens and vLLM is set up for {self.limit - 2}; "
                     "raise --rootfruit-max-model-len"
                 )
         bos = self.bos[0]
@@ -179,7 +179,7 @@ class VLLMEngine(ModelDir):
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan continuations, one unit a draw, in an order that the plan fixes."""
-        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, self._limit - sampling.max_new_tokens)
+        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, self.limit - sampling.max_new_tokens)
         planned = hf_generate.plan(prompts, rows, replace(sampling, batch_size=1))
         self._used["draws"] = self._drawn(sampling)
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from rootfruit_checks.engines import frames
 
-_GRACE_S = 10.0
+_GRACE_S = 5.0
 
 
 def _listen(stream: BinaryIO, inbox: queue.Queue[Any]) -> None:
