@@ -46,6 +46,7 @@ class VLLMEngine(ModelDir):
         super().__init__(path, allow_pickle=self._setup.allow_pickle, trust_remote_code=self._setup.trust_remote_code)
         self.limit = self._setup.limit(self._longest, self.path)
         self._running: tuple[Mode, Worker] | None = None
+        self._busy = False
         self._used: dict[str, str] = {}
 
     # -- identity ------------------------------------------------------------------------------------------------------
@@ -93,36 +94,32 @@ class VLLMEngine(ModelDir):
     # -- the process ---------------------------------------------------------------------------------------------------
 
     def _worker(self, mode: Mode) -> Worker:
-        if self._running is not None and self._running[0] == mode:
+        if self._running is not None and self._running[0] == mode and not self._busy:
             return self._running[1]
         self.close()
         worker = Worker(self._setup.worker, self._setup.environment(), f"{self.path}: the vLLM worker")
-        self._running = mode, worker
+        self._running, self._busy = (mode, worker), True
         try:
             worker.send({"model": self._setup.arguments(mode, self.path, self.limit)})
             worker.receive()
-        except BaseException:
-            self._drop()
-            raise
+            self._busy = False
+        finally:
+            if self._busy:
+                self.close()
         return worker
 
     def close(self) -> None:
-        """End the process that holds the weights."""
+        """End the process that holds the weights, at once if it is at work."""
         if self._running is not None:
-            self._running[1].close()
-            self._running = None
-
-    def _drop(self) -> None:
-        """End the process in the midst of what it does."""
-        if self._running is not None:
-            self._running[1].close(idle=False)
-            self._running = None
+            self._running[1].close(idle=not self._busy)
+            self._running, self._busy = None, False
 
     def _ask(
         self, mode: Mode, units: Sequence[Unit], request: Mapping[str, Any], read: Callable[[Unit, Any], bytes]
     ) -> Iterator[tuple[str, bytes]]:
         """Hand all units over, and yield each as it is finished."""
         worker = self._worker(mode)
+        self._busy = True
         left = set(range(len(units)))
         try:
             worker.send(request)
@@ -130,10 +127,11 @@ class VLLMEngine(ModelDir):
                 for number, answer in worker.receive()["answers"]:
                     left.remove(number)
                     yield units[number].key, read(units[number], answer)
+            self._busy = False
         finally:
             # Also where the caller stops listening: what is half done must not answer the next question.
-            if left:
-                self._drop()
+            if left and self._running is not None and self._running[1] is worker:
+                self.close()
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 

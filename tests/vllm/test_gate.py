@@ -23,11 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "fixtures" / "models"
 
 
-def run_gate(engine, store, result):
+PAIR = (f"--rootfruit-model={MODELS / 'sft_dpo'}", f"--rootfruit-reference={MODELS / 'sft'}")
+REAL = os.environ.get("ROOTFRUIT_SMOLLM2")
+
+
+def run_gate(engine, store, result, models=PAIR):
     command = [
         *(sys.executable, "-m", "pytest", "bias_tests", "-q", "--tb=line", "-p", "no:cacheprovider"),
-        *(f"--rootfruit-model={MODELS / 'sft_dpo'}", f"--rootfruit-reference={MODELS / 'sft'}"),
-        *(f"--rootfruit-engine={engine}", "--rootfruit-scale=smoke", f"--rootfruit-store={store}"),
+        *(*models, f"--rootfruit-engine={engine}", "--rootfruit-scale=smoke", f"--rootfruit-store={store}"),
         f"--rootfruit-json={result}",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -50,6 +53,15 @@ def test_the_gate_runs_on_vllm(results):
         assert record["engine"].startswith("vllm")
         assert "seed" in record["draws"]
         assert "log-probs of the prompt" in record["scoring"]
+
+
+@pytest.mark.skipif(not REAL, reason="ROOTFRUIT_SMOLLM2 names no directory")
+def test_the_gate_runs_on_a_real_model(tmp_path):
+    models = (f"--rootfruit-model={REAL}", "--rootfruit-absolute-only")
+    result = run_gate("vllm", tmp_path / "store", tmp_path / "result.json", models)
+    gated = [check for check in result["checks"] if check["gated"]]
+    assert {check["benchmark"] for check in gated} == {"winoqueer", "disclosure", "misgendering"}
+    assert all(check["n"] and check["verdict"] in {"pass", "fail", "inconclusive"} for check in gated)
 
 
 def test_what_is_scored_gets_the_figures_and_verdicts_of_transformers(results):
