@@ -6,13 +6,16 @@ Ours is prompts in, stored completions out: plan, worker, decoding, one store co
 same texts, sampling and vLLM arguments in a process of its own, with vLLM's own defaults for everything else, and
 gives texts. Both are loaded and warmed up first and take turns; the figure is the best round of each, for what else the
 machine does only slows. Exits 1 where ours is below 95 % of the bare loop. Needs vLLM.
+
+On a machine that is busy with other work the wall clock tells how many processes stand in the queue (the bare loop has
+three, ours two). There, on a CPU, the judgement is by tokens per second of CPU time of all processes of each side, and
+the output says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -68,6 +71,15 @@ def make_bare(engine: VLLMEngine, setup: VLLMSetup) -> Worker:
     worker.send(told)
     worker.receive()
     return worker
+
+
+def cpu_seconds(*pids: int) -> float:
+    """Return the CPU seconds used so far by the processes and all they started."""
+    import psutil
+
+    mains = [psutil.Process(pid) for pid in pids]
+    every = {process for main in mains for process in (main, *main.children(recursive=True))}
+    return sum(sum(process.cpu_times()[:2]) for process in every)
 
 
 def run_bare(worker: Worker, engine: VLLMEngine, prompts: Sequence[Prompt], sampling: Sampling) -> tuple[int, float]:
@@ -148,6 +160,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer prompts: measures for less than 50 s")
     parser.add_argument("--without-transformers", action="store_true")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     # Two engines are loaded at once here: they share a GPU.
     setup = VLLMSetup(dtype=arguments.dtype, gpu_memory=None if VLLMSetup().on_cpu else 0.4)
     prompts = make_prompts(min(arguments.prompts, 96) if arguments.quick else arguments.prompts)
@@ -158,25 +171,34 @@ def main() -> int:
         for warm in (prompts[:8], prompts):
             run_ours(engine, warm, replace(sampling, max_new_tokens=4))
             run_bare(loop, engine, warm, replace(sampling, max_new_tokens=4))
-        ours, theirs = [], []
+        ours: list[tuple[float, float]] = []
+        theirs: list[tuple[float, float]] = []
         for number in range(arguments.rounds):
-            turns = [(ours, run_ours, (engine,)), (theirs, run_bare, (loop, engine))]
-            for rates, run, first in turns if number % 2 == 0 else turns[::-1]:
+            # The bare loop's round is asked for from here: its asking is not its work.
+            turns = [(ours, run_ours, (engine,), None), (theirs, run_bare, (loop, engine), loop.pid)]
+            for rates, run, first, pid in turns if number % 2 == 0 else turns[::-1]:
+                before, mine = cpu_seconds(pid or os.getpid()), 0.0 if pid else cpu_seconds(loop.pid)
                 tokens, seconds = run(*first, prompts, replace(sampling, seed=number))
-                rates.append(tokens / seconds)
+                used = cpu_seconds(pid or os.getpid()) - before - (0.0 if pid else cpu_seconds(loop.pid) - mine)
+                rates.append((tokens / seconds, tokens / used))
     finally:
         loop.close()
         engine.close()
-    ratio = max(ours) / max(theirs)
     print(f"{arguments.model}: {len(prompts)} prompts x {sampling.max_new_tokens} tokens, {arguments.dtype}")
     for name, rates in (("ours, stored", ours), ("bare LLM.generate", theirs)):
-        shown = ", ".join(f"{rate:.0f}" for rate in rates)
-        print(f"{name:22} {max(rates):8.0f} tokens/s (median {statistics.median(rates):.0f}; rounds {shown})")
+        wall, cpu = zip(*rates, strict=True)
+        shown = ", ".join(f"{rate:.0f}" for rate in wall)
+        print(f"{name:22} {max(wall):8.0f} tokens/s (rounds {shown}), {max(cpu):8.0f} per CPU second")
     if not arguments.without_transformers:
         print(
             f"{'transformers.generate':22} {run_transformers(engine, prompts, sampling, arguments.dtype):8.0f} tokens/s"
         )
-    print(f"ours / bare: {ratio:.3f} (at least {BAND})")
+    by_wall, by_cpu = (max(rate[kind] for rate in ours) / max(rate[kind] for rate in theirs) for kind in (0, 1))
+    busy = VLLMSetup().on_cpu and load > (os.cpu_count() or 1)
+    ratio = by_cpu if busy else by_wall
+    print(f"ours / bare: {by_wall:.3f} by the wall clock, {by_cpu:.3f} by CPU time (at least {BAND})")
+    if busy:
+        print(f"judged by CPU time: the load before the start was {load:.1f} on {os.cpu_count()} CPUs")
     return 0 if ratio >= BAND else 1
 
 
