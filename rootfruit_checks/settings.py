@@ -48,11 +48,15 @@ _DTYPES = ("float32", "bfloat16", "float16")
 OPTIONS: tuple[Option, ...] = (
     Option("model", parsing.text, None, "policy: the model under test (directory or Hub id)", "PATH"),
     Option("reference", parsing.text, None, "reference: the model that the policy was aligned from", "PATH"),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto or hf", "NAME"),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf or vllm", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
     Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
     Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
+    Option("tensor_parallel", parsing.whole(1, 1024), 1, "vLLM: GPUs that share each layer", "N"),
+    Option("quantization", parsing.text, None, "vLLM: quantize so (awq, gptq, bitsandbytes, fp8, ...)", "NAME"),
+    Option("max_model_len", parsing.whole(8, 2**24), None, "vLLM: longest prompt with continuation, in tokens", "N"),
+    Option("gpu_memory", parsing.number(0.0, 1.0, open_low=True), None, "vLLM: share of the GPU's memory to take", "X"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
@@ -96,6 +100,10 @@ class Settings:
     device: str = "auto"
     batch_size: int = 64
     block_tokens: int = 512
+    tensor_parallel: int = 1
+    quantization: str | None = None
+    max_model_len: int | None = None
+    gpu_memory: float | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
     data: str = "starter"
     scale: str = "ci"
@@ -138,6 +146,11 @@ class Settings:
             batch_size=self.batch_size,
         )
 
+    def vllm_only(self) -> list[str]:
+        """Return the flags of the options given that vLLM alone reads."""
+        keys = ("tensor_parallel", "quantization", "max_model_len", "gpu_memory")
+        return [_BY_KEY[key].flag for key in keys if getattr(self, key) != _BY_KEY[key].default]
+
     def threshold_for(self, measure: str, group: str) -> float | None:
         """The user's threshold for a check, else for its measure, else the registry's; None if descriptive."""
         default = BY_ID[measure].threshold
@@ -145,7 +158,7 @@ class Settings:
 
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go is not part of what was run."""
-        skip = {"model", "reference", "store", "json"}
+        skip = {"model", "reference", "store", "json", "gpu_memory"}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -230,9 +243,17 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
 
 
 def _contradictions(settings: Settings) -> None:
-    if settings.engine not in {"auto", "hf"}:
+    if settings.engine not in {"auto", "hf", "vllm"}:
         raise ConfigError(
-            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto or hf"
+            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf or vllm"
+        )
+    given = settings.vllm_only()
+    if given and settings.engine not in {"auto", "vllm"}:
+        raise ConfigError(f"option {given[0]}: is for vLLM; drop it or use --rootfruit-engine=vllm")
+    if settings.quantization and settings.engine != "vllm":
+        raise ConfigError(
+            "option --rootfruit-quantization: scores and continuations must come from one set of weights; "
+            "use --rootfruit-engine=vllm"
         )
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")

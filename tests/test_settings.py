@@ -76,6 +76,9 @@ def test_without_a_setting_the_registry_decides():
         ({"regard": "hub:sasha/regardv3"}, "pin the revision"),
         ({"regard": "maxi"}, "--rootfruit-regard"),
         ({"engine": "ray"}, "not built in this version"),
+        ({"engine": "hf", "tensor_parallel": "2"}, "--rootfruit-tensor-parallel: is for vLLM"),
+        ({"quantization": "fp8"}, "must come from one set of weights"),
+        ({"gpu_memory": "1.5"}, "--rootfruit-gpu-memory"),
         ({"absolute_only": True, "reference": "x", "model": "y"}, "contradict each other"),
         ({"reference": "x"}, "without --model"),
         ({"store": " "}, "--rootfruit-store: is empty"),
@@ -133,7 +136,8 @@ OTHER = {
     "chat_system": "be kind",
     "chat_instruction": "go on: {prompt}",
     "model": "m", "reference": "r", "engine": "hf", "dtype": "bfloat16", "device": "cuda:1", "batch_size": "3",
-    "block_tokens": "64", "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
+    "block_tokens": "64", "tensor_parallel": "2", "quantization": "fp8", "max_model_len": "512", "gpu_memory": "0.5",
+    "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
@@ -143,8 +147,8 @@ OTHER = {
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
 def test_every_option_means_the_same_from_all_three_sources(option):
-    # What another option needs comes along: a reference its policy.
-    needs = {"model": "m"} if option.key == "reference" else {}
+    # What another option needs comes along: a reference its policy, vLLM's quantization vLLM.
+    needs = {"reference": {"model": "m"}, "quantization": {"engine": "vllm"}}.get(option.key, {})
     raw = OTHER[option.key]
     from_cli = build({**needs, option.key: raw})
     assert getattr(from_cli, option.key) != option.default

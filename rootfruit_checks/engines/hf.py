@@ -14,25 +14,18 @@ from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
-from rootfruit_checks.engines.chat import render
-from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
-from rootfruit_checks.engines.weights import (
-    check_directory,
-    config_digest,
-    read_config,
-    tokenizer_digest,
-    weights_digest,
-)
+from rootfruit_checks.engines.loaded import Loaded, load_model
+from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 
 # Where the tree's answer may differ from the flat one before the tree is given up, in nats.
 TOLERANCE = 1e-3
 _TREE = b"prefix tree"
 
 
-class HFEngine:
+class HFEngine(ModelDir):
     """A model directory, run by transformers. The weights are loaded when a unit must be computed, not before.
 
     Args:
@@ -60,12 +53,9 @@ class HFEngine:
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        self.path = Path(path)
-        check_directory(self.path, allow_pickle=allow_pickle)
+        super().__init__(path, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code)
         self._dtype, self._device = dtype, device
         self._block_tokens, self._batch_size = block_tokens, batch_size
-        self._allow_pickle, self._trust = allow_pickle, trust_remote_code
-        self._config = read_config(self.path)
         self._model: Loaded | None = None
         self._scoring = ""
         self.stats: dict[str, int] = {}
@@ -80,9 +70,7 @@ class HFEngine:
             __version__,
             importlib.metadata.version("transformers"),
             importlib.metadata.version("torch"),
-            weights_digest(self.path),
-            config_digest(self.path),
-            tokenizer_digest(self.path),
+            *self.digests,
             self._dtype,
             self._device.partition(":")[0],
             str(self._block_tokens),
@@ -100,59 +88,12 @@ class HFEngine:
             "dtype": self._dtype,
             "device": self._device,
             "bos": self.bos[1],
-            "weights": weights_digest(self.path)[:16],
-            "tokenizer": tokenizer_digest(self.path)[:16],
+            "weights": self.digests[0][:16],
+            "tokenizer": self.digests[2][:16],
         }
         return {**told, "scoring": self._scoring} if self._scoring else told
 
-    # -- tokens --------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        """The model's tokenizer."""
-        return load_tokenizer(self.path, self._trust)
-
-    def render(self, chat: Chat, text: str) -> str | None:
-        """Return a prompt as the model's chat template puts it; None where there is none."""
-        return render(self.tokenizer, self.path, chat, text)
-
-    @cached_property
-    def bos(self) -> tuple[int, str]:
-        """The token that stands before every scored text, and what it is."""
-        tokenizer = self.tokenizer
-        for name in ("bos", "eos", "cls", "pad"):
-            token = getattr(tokenizer, f"{name}_token_id")
-            if token is not None:
-                return int(token), "BOS" if name == "bos" else f"{name.upper()} in place of a missing BOS"
-        raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
-
-    @property
-    def _longest(self) -> int | None:
-        text = self._config.get("text_config", self._config)
-        for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"):
-            if isinstance(text.get(name), int):
-                return int(text[name])
-        return None
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
-        if not texts:
-            return []
-        encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        for number, ids in enumerate(encoded):
-            if self._longest is not None and len(ids) + 1 > self._longest:
-                raise EngineError(
-                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {self._longest - 1}; "
-                    "it is not cut, for that would score another text"
-                )
-        rows = self._config.get("text_config", self._config).get("vocab_size")
-        largest = max((max(ids) for ids in encoded if ids), default=0)
-        if isinstance(rows, int) and max(largest, self.bos[0]) >= rows:
-            raise EngineError(
-                f"{self.path}: the tokenizer gives token {max(largest, self.bos[0])} and the model knows {rows}; "
-                "they do not belong together"
-            )
-        return encoded
+    # -- weights -------------------------------------------------------------------------------------------------------
 
     def loaded(self) -> Loaded:
         """The model with its weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -42,8 +43,62 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
         ) from error
 
 
+def chosen(settings: Settings) -> str:
+    """Return what runs the models: `hf`, `vllm`, or `hf+vllm`, where the prefix tree scores and vLLM generates.
+
+    `auto` is `hf+vllm` where vLLM is installed and a CUDA device is there, else `hf`.
+
+    Raises:
+        EngineError: an option of vLLM's is given, and vLLM does not run.
+
+    """
+    if settings.engine != "auto":
+        return settings.engine
+    if settings.device != "cpu" and importlib.util.find_spec("vllm") is not None:
+        from rootfruit_checks.engines.vllm_setup import has_cuda
+
+        if has_cuda():
+            return "hf+vllm"
+    given = settings.vllm_only()
+    if given:
+        raise EngineError(
+            f"option {given[0]}: is for vLLM, which --rootfruit-engine=auto does not choose here "
+            "(not installed, or no CUDA device); drop it or use --rootfruit-engine=vllm"
+        )
+    return "hf"
+
+
 def open_engine(name: str, settings: Settings, *, option: str = "--model") -> Engine:
     """Return the engine for one model; weights are loaded when first needed."""
+    kind = chosen(settings)
+    path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
+    if kind == "vllm":
+        return _vllm(path, settings)
+    if kind == "hf+vllm":
+        from rootfruit_checks.engines.pair import PairEngine
+
+        return PairEngine(scorer=_hf(path, settings), generator=_vllm(path, settings))
+    return _hf(path, settings)
+
+
+def _vllm(path: Path, settings: Settings) -> Engine:
+    from rootfruit_checks.engines.vllm import VLLMEngine
+    from rootfruit_checks.engines.vllm_setup import VLLMSetup
+
+    setup = VLLMSetup(
+        dtype=settings.dtype,
+        device=settings.device,
+        tensor_parallel=settings.tensor_parallel,
+        quantization=settings.quantization,
+        max_model_len=settings.max_model_len,
+        gpu_memory=settings.gpu_memory,
+        allow_pickle=settings.allow_pickle,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    return VLLMEngine(path, setup)
+
+
+def _hf(path: Path, settings: Settings) -> Engine:
     try:
         from rootfruit_checks.engines.hf import HFEngine
     except ImportError as error:
@@ -51,7 +106,7 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
             f'the transformers engine needs its extra: pip install "rootfruit-checks[hf]" ({error})'
         ) from error
     return HFEngine(
-        resolve(name, allow_pickle=settings.allow_pickle, option=option),
+        path,
         dtype=settings.dtype,
         device=settings.device,
         block_tokens=settings.block_tokens,

@@ -1,0 +1,93 @@
+"""What every engine of a model directory knows before it loads a weight: identity, tokenizer, BOS, longest text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.engines.chat import render
+from rootfruit_checks.engines.loaded import load_tokenizer
+from rootfruit_checks.engines.weights import (
+    check_directory,
+    config_digest,
+    read_config,
+    tokenizer_digest,
+    weights_digest,
+)
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.types import Chat
+
+
+class ModelDir:
+    """A directory that holds a causal model.
+
+    Args:
+        path: a model directory.
+        allow_pickle: accept weights that are not safetensors.
+        trust_remote_code: let the model bring its own code.
+
+    Raises:
+        EngineError: the directory holds no causal model that may be loaded.
+
+    """
+
+    def __init__(self, path: str | Path, *, allow_pickle: bool = False, trust_remote_code: bool = False) -> None:
+        self.path = Path(path)
+        check_directory(self.path, allow_pickle=allow_pickle)
+        self._allow_pickle, self._trust = allow_pickle, trust_remote_code
+        self._config = read_config(self.path)
+
+    @property
+    def digests(self) -> tuple[str, str, str]:
+        """Digests of weights, configuration and tokenizer."""
+        return weights_digest(self.path), config_digest(self.path), tokenizer_digest(self.path)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return load_tokenizer(self.path, self._trust)
+
+    def render(self, chat: Chat, text: str) -> str | None:
+        """Return a prompt as the model's chat template puts it; None where there is none."""
+        return render(self.tokenizer, self.path, chat, text)
+
+    @cached_property
+    def bos(self) -> tuple[int, str]:
+        """The token that stands before every scored text, and what it is."""
+        tokenizer = self.tokenizer
+        for name in ("bos", "eos", "cls", "pad"):
+            token = getattr(tokenizer, f"{name}_token_id")
+            if token is not None:
+                return int(token), "BOS" if name == "bos" else f"{name.upper()} in place of a missing BOS"
+        raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
+
+    @property
+    def _longest(self) -> int | None:
+        text = self._config.get("text_config", self._config)
+        for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"):
+            if isinstance(text.get(name), int):
+                return int(text[name])
+        return None
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
+        if not texts:
+            return []
+        longest = self._longest
+        encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        for number, ids in enumerate(encoded):
+            if longest is not None and len(ids) + 1 > longest:
+                raise EngineError(
+                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {longest - 1}; "
+                    "it is not cut, for that would score another text"
+                )
+        rows = self._config.get("text_config", self._config).get("vocab_size")
+        largest = max((max(ids) for ids in encoded if ids), default=0)
+        if isinstance(rows, int) and max(largest, self.bos[0]) >= rows:
+            raise EngineError(
+                f"{self.path}: the tokenizer gives token {max(largest, self.bos[0])} and the model knows {rows}; "
+                "they do not belong together"
+            )
+        return encoded

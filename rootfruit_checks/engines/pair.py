@@ -1,0 +1,67 @@
+"""Two engines of one model: one scores, the other generates. Only one of them has its weights in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar
+
+from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
+from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
+
+T = TypeVar("T")
+
+
+class PairEngine:
+    """A scorer and a generator over the same model directory."""
+
+    def __init__(self, scorer: Engine, generator: Engine) -> None:
+        self._scorer, self._generator = scorer, generator
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of both fingerprints and who does what."""
+        return hashlib.sha256(f"pair/1\n{self._scorer.fingerprint}\n{self._generator.fingerprint}".encode()).hexdigest()
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """What both tell: once where they agree or one is silent, else side by side."""
+        scorer, generator = self._scorer.record, self._generator.record
+        told = {**generator, **scorer}
+        for key in sorted(scorer.keys() & generator.keys()):
+            if scorer[key] != generator[key]:
+                told[key] = f"scores: {scorer[key]}; generates: {generator[key]}"
+        return told
+
+    def render(self, chat: Chat, text: str) -> str | None:
+        """Return a prompt as the generator's chat template puts it."""
+        return self._generator.render(chat, text)
+
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+        """Plan the scorer's work; a probe may load its weights."""
+        self._generator.close()
+        return _alone(self._scorer.plan_scores(texts, units), self._generator.close)
+
+    def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
+        """Plan the generator's work."""
+        return _alone(self._generator.plan_generation(prompts, sampling), self._scorer.close)
+
+    def close(self) -> None:
+        """Free the weights of both."""
+        try:
+            self._scorer.close()
+        finally:
+            self._generator.close()
+
+
+def _alone(work: Work[T], close_other: Callable[[], None]) -> Work[T]:
+    """Return the work, with the other engine's weights freed before it computes."""
+
+    def compute(units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        close_other()
+        yield from work.compute(units)
+
+    return replace(work, compute=compute)
