@@ -19,13 +19,13 @@ from rootfruit_checks.checks import Check, exploratory, require_model, require_r
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
-from rootfruit_checks.engines.load import open_engine
+from rootfruit_checks.engines.load import open_engine, open_reference
 from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import evaluate
 from rootfruit_checks.samples import shown
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
 from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Verdict
@@ -51,7 +51,7 @@ class Run:
         self, settings: Settings, needed: Iterable[str] = BENCHMARKS, progress: Progress | None = None
     ) -> None:
         require_model(settings)
-        self.settings = settings
+        self.settings = settings = with_base(settings)
         self._progress = progress or Silent()
         self._needed: list[BenchmarkName] = [
             name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
@@ -102,7 +102,7 @@ class Run:
     def _engines(self) -> dict[Role, Engine]:
         engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
         if self.settings.reference:
-            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
+            engines["reference"] = open_reference(engines["policy"], self.settings)
         return engines
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
@@ -189,7 +189,7 @@ class Run:
             )
         return RunInfo(
             policy={"path": str(self.settings.model), **policy},
-            reference={"path": self.settings.reference, **reference} if self.settings.reference else None,
+            reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
             data=data,
             settings=self.settings.explain(),
             instruments=instruments,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
-from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
+from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree, quantized
 from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
 from rootfruit_checks.engines.weights import (
     check_directory,
@@ -102,6 +102,8 @@ class HFEngine:
             "weights": weights_digest(self.path)[:16],
             "tokenizer": tokenizer_digest(self.path)[:16],
         }
+        if packed := quantized.method(self._config):
+            told["quantization"] = packed
         return {**told, "scoring": self._scoring} if self._scoring else told
 
     # -- tokens --------------------------------------------------------------------------------------------------------

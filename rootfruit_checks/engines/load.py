@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.settings import BASE, Settings, is_adapter
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # What a causal model needs; nothing else of a repository is fetched. Pickled weights only when they are allowed.
@@ -50,12 +52,40 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         raise EngineError(
             f'the transformers engine needs its extra: pip install "rootfruit-checks[hf]" ({error})'
         ) from error
-    return HFEngine(
-        resolve(name, allow_pickle=settings.allow_pickle, option=option),
-        dtype=settings.dtype,
-        device=settings.device,
-        block_tokens=settings.block_tokens,
-        batch_size=settings.batch_size,
-        allow_pickle=settings.allow_pickle,
-        trust_remote_code=settings.trust_remote_code,
-    )
+    path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
+    options: dict[str, Any] = {
+        "dtype": settings.dtype,
+        "device": settings.device,
+        "block_tokens": settings.block_tokens,
+        "batch_size": settings.batch_size,
+        "allow_pickle": settings.allow_pickle,
+        "trust_remote_code": settings.trust_remote_code,
+    }
+    if is_adapter(path):
+        from rootfruit_checks.engines.adapter import AdapterEngine
+
+        return AdapterEngine(path, resolve_base(path, settings, option), **options)
+    return HFEngine(path, **options)
+
+
+def resolve_base(adapter: Path, settings: Settings, option: str = "--model") -> Path:
+    """Return the directory of an adapter's base."""
+    from rootfruit_checks.engines.adapter import base_name
+
+    return resolve(base_name(adapter), allow_pickle=settings.allow_pickle, option=f"{option} {adapter}, whose base is")
+
+
+def open_reference(policy: Engine, settings: Settings) -> Engine:
+    """Return the engine of the reference; for `base`, the policy's own weights with the adapter switched off."""
+    if settings.reference != BASE or (Path(BASE).is_dir() and not is_adapter(settings.model)):
+        return open_engine(str(settings.reference), settings, option="--reference")
+    shared: Callable[[], Engine] | None = getattr(policy, "base", None)
+    if shared is not None:
+        return shared()
+    path = resolve(str(settings.model), allow_pickle=settings.allow_pickle)
+    if not is_adapter(path):
+        raise EngineError(
+            f"--reference=base means the base of an adapter, and --model {settings.model} is none; "
+            "give the reference's directory"
+        )
+    return open_engine(str(resolve_base(path, settings)), settings, option="--reference")
