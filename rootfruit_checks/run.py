@@ -6,13 +6,14 @@ of a parallel test run, and the next run, read what one process has computed und
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
 from filelock import FileLock
 
+from rootfruit_checks import canaries
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check, exploratory, require_model, require_reference
@@ -30,8 +31,7 @@ from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
 from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Verdict
 
-# Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
-NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
+NOISE_FLOOR = canaries.NOISE_FLOOR
 
 
 class Run:
@@ -60,7 +60,7 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
-        self._records: dict[str, dict[str, str]] = {"policy": {}, "reference": {}}
+        self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self.computed = 0
         self.reused = 0
@@ -84,16 +84,28 @@ class Run:
             )
         self._notes = self._attempts(store, prints)
         tables = Tables(store, self.settings.sampling, self._regard, self._progress)
+        probe = canaries.sentences(self.data)
+        noise: dict[Role, canaries.Noise] = {}
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
+                if probe:
+                    noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
                 engine.close()
         finally:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
+        self._doubt(noise)
+
+    def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
+        """Look for signs that the instrument is broken, before anything is decided."""
+        self._floor, warnings = canaries.noise_floor(noise, self.settings.dtype)
+        if self.settings.reference and not self.settings.allow_same:
+            canaries.refuse_same(self._frames.values(), self._floor)
+        self._notes += [*canaries.tokenizers(self._records), *warnings, *canaries.degenerate(self._frames)]
 
     def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
         before = self._frames.get(benchmark)
@@ -141,7 +153,7 @@ class Run:
             alpha=settings.alpha,
             beta=settings.beta,
             seed=settings.seed,
-            noise_floor=NOISE_FLOOR[settings.dtype],
+            noise_floor=self._floor,
             members=groups().members(measure.benchmark, check.group),
             controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
         )
@@ -183,10 +195,6 @@ class Run:
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
-        if reference and policy.get("tokenizer") != reference.get("tokenizer"):
-            notes.append(
-                "the tokenizers differ: full-sentence sums are comparable, per-token and shared-token ones less so"
-            )
         return RunInfo(
             policy={"path": str(self.settings.model), **policy},
             reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,

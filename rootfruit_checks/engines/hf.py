@@ -197,13 +197,7 @@ class HFEngine:
         self, encoded: Sequence[Sequence[int]], found: Mapping[tuple[int, ...], NDArray[np.float32]]
     ) -> list[TokenScores]:
         nothing = np.zeros(0, dtype=np.float32)
-        answers = []
-        for ids in encoded:
-            logprobs = found[tuple(ids)] if ids else nothing
-            if not np.isfinite(logprobs).all():
-                raise EngineError(f"{self.path}: gives log-probabilities that are not finite; are the weights damaged?")
-            answers.append(TokenScores(np.array(ids, dtype=np.int32), logprobs))
-        return answers
+        return [TokenScores(np.array(ids, dtype=np.int32), found[tuple(ids)] if ids else nothing) for ids in encoded]
 
     def run_task(self, task: Any) -> bytes:
         """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts."""
