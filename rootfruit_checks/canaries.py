@@ -124,7 +124,7 @@ def same_answers(frames: Iterable[pd.DataFrame], floor: float) -> str:
     scores = texts = 0
     for frame in frames:
         policy, reference = (_answers(frame, role) for role in ROLES)
-        both = policy.join(reference, how="inner", rsuffix="_reference")
+        both = policy.join(reference.add_suffix("_reference"), how="inner")
         if len(both) < max(len(policy), len(reference)):
             return ""
         scored = both[both.index.isin(_SCORES, level="quantity")]

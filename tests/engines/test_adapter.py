@@ -282,7 +282,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
     assert build({"model": adapter, "reference": "x"}).reference == "x"
     assert build({"model": adapter, "absolute_only": True}).reference is None
     assert build({"model": str(BASE)}).reference is None
-    with pytest.raises(ConfigError, match="base means the base of an adapter, and --model .* is none"):
+    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is none"):
         build({"model": str(BASE), "reference": "base"})
     # A directory of that name is what is meant where the model has no base of its own.
     (tmp_path / "base").mkdir()
@@ -358,7 +358,7 @@ def cut(folder):
 
 
 def first(weights):
-    return sorted(weights)[0]
+    return min(weights)
 
 
 def without_first(weights):
@@ -417,7 +417,7 @@ def test_what_cannot_be_switched_off_is_no_reference(tmp_path):
     model.get_input_embeddings().base_layer.weight.data *= 1.1
     model.save_pretrained(folder)
     engine = AdapterEngine(folder, BASE)
-    with pytest.raises(EngineError, match="with the adapter off the model is not its base.*--reference=PATH"):
+    with pytest.raises(EngineError, match=r"with the adapter off the model is not its base.*--reference=PATH"):
         score(engine.base(), TEXTS[:3])
     assert np.abs(total(engine) - total(HFEngine(BASE))).max() > 0.1
     run = Run(settings(folder, tmp_path / "store", reference=str(BASE)))
