@@ -168,9 +168,9 @@ def test_scores_are_the_merged_models_and_the_plain_bases(kind, path, trained, k
     np.testing.assert_array_equal(total(policy), found)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_continuations_are_the_merged_models_and_the_plain_bases(trained, temperature):
-    adapter, merged, base = trained
+@pytest.mark.parametrize(("kind", "temperature"), [("trained", 1.0), ("dora", 0.0)])
+def test_continuations_are_the_merged_models_and_the_plain_bases(trained, kinds, kind, temperature):
+    adapter, merged, base = trained if kind == "trained" else kinds(kind)
     how = Sampling(temperature=temperature, max_new_tokens=12, batch_size=5)
     policy = AdapterEngine(adapter, base)
     reference = policy.base()
@@ -320,7 +320,7 @@ def test_the_base_lies_beside_the_adapter_or_as_it_is_named_or_on_the_hub(plain,
         named(None)
     with pytest.raises(EngineError, match="is an adapter itself"):
         named(str(adapter))
-    named("no-such-directory")
+    named("no-such-directory", revision=None)
     with pytest.raises(EngineError, match="whose base is no-such-directory: no such directory"):
         open_engine(str(adapter), Settings(model=str(adapter)))
 
