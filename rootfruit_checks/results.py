@@ -61,7 +61,7 @@ class Results:
         from rootfruit_checks.report.summary import named_model
 
         hashed = not config.getoption("collectonly", default=False)
-        reference = named_model(settings.reference, hashed) if settings.reference else "none"
+        reference = named_model(settings.reference_name, hashed) if settings.reference else "none"
         whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
         return [
             f"rootfruit: policy {named_model(settings.model, hashed)}",
@@ -139,7 +139,7 @@ class Results:
         settings = self.settings
         return RunInfo(
             policy={"path": settings.model} if settings.model else {},
-            reference={"path": settings.reference} if settings.reference else None,
+            reference={"path": settings.reference_name} if settings.reference else None,
             data={"scale": settings.scale, **dict.fromkeys(settings.benchmarks, settings.data)},
             settings=settings.explain(),
             instruments={},

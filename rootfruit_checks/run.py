@@ -13,6 +13,7 @@ from functools import cached_property
 import pandas as pd
 from filelock import FileLock
 
+from rootfruit_checks import canaries
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check, exploratory, require_model, require_reference
@@ -20,19 +21,18 @@ from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
-from rootfruit_checks.engines.load import open_engine
+from rootfruit_checks.engines.load import open_engine, open_reference
 from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import evaluate
 from rootfruit_checks.samples import shown
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
 from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Chat, Role, RunInfo, Verdict
 
-# Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
-NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
+NOISE_FLOOR = canaries.NOISE_FLOOR
 
 
 class Run:
@@ -52,7 +52,7 @@ class Run:
         self, settings: Settings, needed: Iterable[str] = BENCHMARKS, progress: Progress | None = None
     ) -> None:
         require_model(settings)
-        self.settings = settings
+        self.settings = settings = with_base(settings)
         self._progress = progress or Silent()
         self._needed: list[BenchmarkName] = [
             name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
@@ -61,7 +61,7 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
-        self._records: dict[str, dict[str, str]] = {"policy": {}, "reference": {}}
+        self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = ""
         self.computed = 0
@@ -87,16 +87,28 @@ class Run:
         self._notes = self._attempts(store, prints)
         sampling = replace(self.settings.sampling, chat=self._settle_chat(engines))
         tables = Tables(store, sampling, self._regard, self._progress)
+        probe = canaries.sentences(self.data)
+        noise: dict[Role, canaries.Noise] = {}
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
+                if probe:
+                    noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
                 engine.close()
         finally:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
+        self._doubt(noise)
+
+    def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
+        """Look for signs that the instrument is broken, before anything is decided."""
+        self._floor, warnings = canaries.noise_floor(noise, self.settings.dtype)
+        if self.settings.reference and not self.settings.allow_same:
+            canaries.refuse_same(self._frames.values(), self._floor)
+        self._notes += [*canaries.tokenizers(self._records), *warnings, *canaries.degenerate(self._frames)]
 
     def _settle_chat(self, engines: Mapping[Role, Engine]) -> Chat | None:
         """Decide how prompts are put, where any are."""
@@ -113,7 +125,7 @@ class Run:
     def _engines(self) -> dict[Role, Engine]:
         engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
         if self.settings.reference:
-            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
+            engines["reference"] = open_reference(engines["policy"], self.settings)
         return engines
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
@@ -152,7 +164,7 @@ class Run:
             alpha=settings.alpha,
             beta=settings.beta,
             seed=settings.seed,
-            noise_floor=NOISE_FLOOR[settings.dtype],
+            noise_floor=self._floor,
             members=groups().members(measure.benchmark, check.group),
             controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
         )
@@ -196,13 +208,9 @@ class Run:
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
-        if reference and policy.get("tokenizer") != reference.get("tokenizer"):
-            notes.append(
-                "the tokenizers differ: full-sentence sums are comparable, per-token and shared-token ones less so"
-            )
         return RunInfo(
             policy={"path": str(self.settings.model), **policy},
-            reference={"path": self.settings.reference, **reference} if self.settings.reference else None,
+            reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
             data=data,
             settings=self.settings.explain(),
             instruments=instruments,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from rootfruit_checks import parsing
@@ -40,14 +41,24 @@ class Option:
         return "rootfruit_" + self.key
 
 
+# `--reference=base`: the base of the adapter that is the policy.
+BASE = "base"
+ADAPTER_CONFIG = "adapter_config.json"
+
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
 _INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", parsing.text, None, "policy: the model under test (directory or Hub id)", "PATH"),
-    Option("reference", parsing.text, None, "reference: the model that the policy was aligned from", "PATH"),
+    Option("model", parsing.text, None, "policy: the model under test (directory, PEFT adapter or Hub id)", "PATH"),
+    Option(
+        "reference",
+        parsing.text,
+        None,
+        "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
+        "PATH",
+    ),
     Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf or vllm", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
@@ -151,6 +162,12 @@ class Settings:
         keys = ("tensor_parallel", "quantization", "max_model_len", "gpu_memory")
         return [_BY_KEY[key].flag for key in keys if getattr(self, key) != _BY_KEY[key].default]
 
+    @property
+    def reference_name(self) -> str:
+        """What a report calls the reference."""
+        shared = self.reference == BASE and (is_adapter(self.model) or not Path(BASE).is_dir())
+        return "base of the adapter" if shared else str(self.reference)
+
     def threshold_for(self, measure: str, group: str) -> float | None:
         """The user's threshold for a check, else for its measure, else the registry's; None if descriptive."""
         default = BY_ID[measure].threshold
@@ -198,8 +215,33 @@ def build(
             if raw is not None:
                 option = _BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
-    settings = Settings(**values)  # type: ignore[arg-type]
+    settings = with_base(Settings(**values))  # type: ignore[arg-type]
     _contradictions(settings)
+    return settings
+
+
+def is_adapter(name: str | Path | None) -> bool:
+    """Whether a model's name is the directory of a PEFT adapter."""
+    return name is not None and (Path(name) / ADAPTER_CONFIG).is_file()
+
+
+def with_base(settings: Settings) -> Settings:
+    """Return the settings with an adapter's own base as its reference, where no other is named.
+
+    Raises:
+        ConfigError: `--reference=base` and the model is no adapter.
+
+    """
+    adapter = is_adapter(settings.model)
+    if adapter and not settings.reference and not settings.absolute_only:
+        return replace(settings, reference=BASE)
+    # A model of the Hub may turn out to be an adapter, and a directory may bear the name.
+    known = settings.model is not None and Path(settings.model).exists()
+    if settings.reference == BASE and known and not adapter and not Path(BASE).is_dir():
+        raise ConfigError(
+            f"option --reference: base means the base of an adapter, and --model {settings.model} is none "
+            f"(it holds no {ADAPTER_CONFIG}); give the reference's directory"
+        )
     return settings
 
 

@@ -7,7 +7,7 @@ again by content: weights, samples, sampling and instrument.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from rootfruit_checks import __version__, instruments, observe
 from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.canaries import Noise, measure_noise
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, StoredUnits
@@ -65,6 +66,12 @@ class Tables:
         self.records[role] = {**self.records.get(role, {}), **told, "fingerprint": engine.fingerprint}
         # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
         return frame.assign(role=role)
+
+    def noise(self, role: Role, engine: Engine, texts: Sequence[str]) -> Noise:
+        """Return how far the engine's log-probs move between batches, and add it to `records`."""
+        found = self._stored(role, engine, "noise floor", lambda units: measure_noise(engine, texts, units))
+        self.records.setdefault(role, {})["noise_floor"] = str(found)
+        return found
 
     def name(self, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> str:
         """Return the table's address: everything that decides its content."""

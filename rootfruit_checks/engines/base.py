@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from rootfruit_checks.engines.work import FORGET, Units, Work, fulfil
+from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
 
@@ -56,8 +59,22 @@ class Engine(Scorer, Generator, Protocol):
 
 
 def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
-    """Score each text with BOS before it and no EOS: one answer per request, in request order."""
-    return fulfil(engine.plan_scores(texts, units), units)
+    """Score each text with BOS before it and no EOS: one answer per request, in request order.
+
+    Raises:
+        EngineError: an answer is missing, or a log-probability is NaN or infinite.
+
+    """
+    answers = fulfil(engine.plan_scores(texts, units), units)
+    if len(answers) != len(texts):
+        raise EngineError(f"the engine scored {len(answers)} of {len(texts)} texts; report this")
+    for number, answer in enumerate(answers):
+        if not np.isfinite(answer.logprobs).all():
+            raise EngineError(
+                f"text {number} of {len(texts)} got log-probabilities that are not finite; are the weights damaged, or "
+                "too small a dtype for them?"
+            )
+    return answers
 
 
 def generate(

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
-from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
+from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree, quantized
 from rootfruit_checks.engines.loaded import Loaded, load_model
 from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
-from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 
 # Where the tree's answer may differ from the flat one before the tree is given up, in nats.
@@ -91,6 +90,8 @@ class HFEngine(ModelDir):
             "weights": self.digests[0][:16],
             "tokenizer": self.digests[2][:16],
         }
+        if packed := quantized.method(self._config):
+            told["quantization"] = packed
         return {**told, "scoring": self._scoring} if self._scoring else told
 
     # -- weights -------------------------------------------------------------------------------------------------------
@@ -141,13 +142,7 @@ class HFEngine(ModelDir):
         self, encoded: Sequence[Sequence[int]], found: Mapping[tuple[int, ...], NDArray[np.float32]]
     ) -> list[TokenScores]:
         nothing = np.zeros(0, dtype=np.float32)
-        answers = []
-        for ids in encoded:
-            logprobs = found[tuple(ids)] if ids else nothing
-            if not np.isfinite(logprobs).all():
-                raise EngineError(f"{self.path}: gives log-probabilities that are not finite; are the weights damaged?")
-            answers.append(TokenScores(np.array(ids, dtype=np.int32), logprobs))
-        return answers
+        return [TokenScores(np.array(ids, dtype=np.int32), found[tuple(ids)] if ids else nothing) for ids in encoded]
 
     def run_task(self, task: Any) -> bytes:
         """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts."""

@@ -38,7 +38,7 @@ def run_block(loaded: Loaded, block: Block) -> NDArray[np.float32]:
     with torch.inference_mode():
         device = loaded.device
         visible = torch.from_numpy(block.visible()).to(device)
-        dtype = next(loaded.backbone.parameters()).dtype
+        dtype = loaded.model.dtype
         mask = torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill_(~visible, torch.finfo(dtype).min)
         hidden = loaded.backbone(
             input_ids=torch.from_numpy(block.tokens).to(device)[None],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.settings import BASE, Settings, is_adapter
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # What a causal model needs; nothing else of a repository is fetched. Pickled weights only when they are allowed.
@@ -46,7 +48,7 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
 def chosen(settings: Settings) -> str:
     """Return what runs the models: `hf`, `vllm`, or `hf+vllm`, where the prefix tree scores and vLLM generates.
 
-    `auto` is `hf+vllm` where vLLM is installed and a CUDA device is there, else `hf`.
+    `auto` is `hf+vllm` where vLLM is installed, a CUDA device is there and neither model is an adapter, else `hf`.
 
     Raises:
         EngineError: an option of vLLM's is given, and vLLM does not run.
@@ -54,7 +56,8 @@ def chosen(settings: Settings) -> str:
     """
     if settings.engine != "auto":
         return settings.engine
-    if settings.device != "cpu" and importlib.util.find_spec("vllm") is not None:
+    adapters = any(is_adapter(name) for name in (settings.model, settings.reference))
+    if settings.device != "cpu" and not adapters and importlib.util.find_spec("vllm") is not None:
         from rootfruit_checks.engines.vllm_setup import has_cuda
 
         if has_cuda():
@@ -73,15 +76,20 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
     kind = chosen(settings)
     path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
     if kind == "vllm":
-        return _vllm(path, settings)
+        return _vllm(path, settings, option)
     if kind == "hf+vllm":
         from rootfruit_checks.engines.pair import PairEngine
 
-        return PairEngine(scorer=_hf(path, settings), generator=_vllm(path, settings))
-    return _hf(path, settings)
+        return PairEngine(scorer=_hf(path, settings, option), generator=_vllm(path, settings, option))
+    return _hf(path, settings, option)
 
 
-def _vllm(path: Path, settings: Settings) -> Engine:
+def _vllm(path: Path, settings: Settings, option: str) -> Engine:
+    if is_adapter(path):
+        raise EngineError(
+            f"{option} {path}: is an adapter, which the vLLM engine does not run; use --rootfruit-engine=hf, "
+            "or merge it into its base"
+        )
     from rootfruit_checks.engines.vllm import VLLMEngine
     from rootfruit_checks.engines.vllm_setup import VLLMSetup
 
@@ -98,19 +106,46 @@ def _vllm(path: Path, settings: Settings) -> Engine:
     return VLLMEngine(path, setup)
 
 
-def _hf(path: Path, settings: Settings) -> Engine:
+def _hf(path: Path, settings: Settings, option: str) -> Engine:
     try:
         from rootfruit_checks.engines.hf import HFEngine
     except ImportError as error:
         raise EngineError(
             f'the transformers engine needs its extra: pip install "rootfruit-checks[hf]" ({error})'
         ) from error
-    return HFEngine(
-        path,
-        dtype=settings.dtype,
-        device=settings.device,
-        block_tokens=settings.block_tokens,
-        batch_size=settings.batch_size,
-        allow_pickle=settings.allow_pickle,
-        trust_remote_code=settings.trust_remote_code,
-    )
+    options: dict[str, Any] = {
+        "dtype": settings.dtype,
+        "device": settings.device,
+        "block_tokens": settings.block_tokens,
+        "batch_size": settings.batch_size,
+        "allow_pickle": settings.allow_pickle,
+        "trust_remote_code": settings.trust_remote_code,
+    }
+    if is_adapter(path):
+        from rootfruit_checks.engines.adapter import AdapterEngine
+
+        return AdapterEngine(path, resolve_base(path, settings, option), **options)
+    return HFEngine(path, **options)
+
+
+def resolve_base(adapter: Path, settings: Settings, option: str = "--model") -> Path:
+    """Return the directory of an adapter's base."""
+    from rootfruit_checks.engines.adapter import base_name
+
+    return resolve(base_name(adapter), allow_pickle=settings.allow_pickle, option=f"{option} {adapter}, whose base is")
+
+
+def open_reference(policy: Engine, settings: Settings) -> Engine:
+    """Return the engine of the reference; for `base`, the policy's own weights with the adapter switched off."""
+    if settings.reference != BASE or (Path(BASE).is_dir() and not is_adapter(settings.model)):
+        return open_engine(str(settings.reference), settings, option="--reference")
+    shared: Callable[[], Engine] | None = getattr(policy, "base", None)
+    if shared is not None:
+        return shared()
+    path = resolve(str(settings.model), allow_pickle=settings.allow_pickle)
+    if not is_adapter(path):
+        raise EngineError(
+            f"--reference=base means the base of an adapter, and --model {settings.model} is none; "
+            "give the reference's directory"
+        )
+    return open_engine(str(resolve_base(path, settings)), settings, option="--reference")

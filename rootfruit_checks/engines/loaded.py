@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.engines import quantized
+from rootfruit_checks.engines.weights import read_config
 from rootfruit_checks.errors import EngineError
 
 
@@ -38,7 +41,7 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except Exception as error:
-        raise EngineError(f"{path}: the tokenizer cannot be read ({_line(error)})") from error
+        raise EngineError(f"{path}: the tokenizer cannot be read ({line(error)})") from error
 
 
 def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_remote_code: bool) -> Loaded:
@@ -59,6 +62,9 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     auto: Any = transformers.AutoModelForCausalLM
     model: Any
     told: Any
+    # A quantized model is put on its device as it is loaded: moving it afterwards is refused by most methods.
+    packed = bool(quantized.method(read_config(path)))
+    placed = {"device_map": {"": where}} if packed else {}
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
@@ -69,11 +75,12 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
             use_safetensors=None if allow_pickle else True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            **placed,
         )
-        model = model.to(where).eval()
+        model = (model if packed else model.to(where)).eval()
     except Exception as error:
         # transformers, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
-        raise EngineError(f"{path}: the weights cannot be loaded ({_line(error)})") from error
+        raise EngineError(f"{path}: the weights cannot be loaded ({line(error)})") from error
     finally:
         log.set_verbosity(level)
         if bars:
@@ -82,24 +89,53 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     if missing:
         # transformers would fill them with random numbers and go on.
         raise EngineError(f"{path}: {len(missing)} tensors are missing from the weights, such as {missing[0]}")
-    for name, tensor in model.named_parameters():
-        if not torch.isfinite(tensor).all():
-            raise EngineError(f"{path}: tensor {name} holds values that are not finite")
-    head = model.get_output_embeddings()
-    if head is None or not hasattr(head, "weight"):
-        raise EngineError(f"{path}: the model has no language-model head")
-    bias = getattr(head, "bias", None)
+    check_finite(path, model.named_parameters())
+    weight, bias = head_of(model, path)
     text = getattr(model.config, "text_config", model.config)
     return Loaded(
         model=model,
         backbone=model.base_model,
-        head_weight=head.weight.detach().float(),
-        head_bias=None if bias is None else bias.detach().float(),
+        head_weight=weight,
+        head_bias=bias,
         softcap=getattr(text, "final_logit_softcapping", None),
         device=torch.device(where),
     )
 
 
-def _line(error: BaseException) -> str:
+def check_finite(path: Path, tensors: Iterable[tuple[str, Any]]) -> None:
+    """Raise an EngineError, naming the tensor, where a value is NaN or infinite. Integers (quantized) are finite."""
+    import torch
+
+    for name, tensor in tensors:
+        # One byte a value (float8) is a quantized tensor, on which few operations are defined.
+        if tensor.is_floating_point() and tensor.element_size() > 1 and not torch.isfinite(tensor).all():
+            raise EngineError(f"{path}: tensor {name} holds values that are not finite")
+
+
+def head_of(model: Any, path: Path) -> tuple[Any, Any]:
+    """Return the weight (v, h) and the bias (v,) or None of the model's head, as it is now, in float32.
+
+    Where the head is no plain matrix (quantized, or with an adapter on it) it is read off from its answers to the unit
+    vectors: at inference every such head is a linear map.
+    """
+    import torch
+
+    head = model.get_output_embeddings()
+    if head is None:
+        raise EngineError(f"{path}: the model has no language-model head")
+    weight, bias = getattr(head, "weight", None), getattr(head, "bias", None)
+    wrapped = hasattr(head, "base_layer") or hasattr(head, "original_module")
+    if isinstance(weight, torch.Tensor) and weight.is_floating_point() and weight.element_size() > 1 and not wrapped:
+        return weight.detach().float(), None if bias is None else bias.detach().float()
+    size = getattr(model.config, "text_config", model.config).hidden_size
+    units = torch.eye(size, dtype=model.dtype, device=model.device)
+    with torch.inference_mode():
+        offset = head(torch.zeros_like(units[:1]))[0].float()
+        columns = head(units).float() - offset
+    return columns.T.contiguous(), offset if bool(offset.any()) else None
+
+
+def line(error: BaseException) -> str:
+    """Return an error's text in one line of bearable length."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + "…"

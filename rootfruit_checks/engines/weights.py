@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.engines.quantized import check_installed
 from rootfruit_checks.errors import EngineError
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
@@ -32,13 +33,19 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def has_tokenizer(path: Path) -> bool:
+    """Whether the directory holds a tokenizer."""
+    return any((path / name).is_file() for name in _TOKENIZER)
+
+
 def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
     """Raise an EngineError unless the directory holds a causal model, a tokenizer and weights that may be loaded."""
     config = read_config(path)
+    check_installed(path, config)
     kinds = config.get("architectures") or []
     if not any(str(kind).endswith(_CAUSAL) for kind in kinds):
         raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
-    if not any((path / name).is_file() for name in _TOKENIZER):
+    if not has_tokenizer(path):
         raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")
     if any(path.glob("*.safetensors")):
         return
@@ -67,12 +74,17 @@ def config_digest(path: Path) -> str:
     return _digest(path, ("config.json", "generation_config.json", "chat_template.jinja"))
 
 
+def file_digest(file: Path) -> str:
+    """Return the SHA-256 over one file's size and bytes. Reads it once per process."""
+    stat = file.stat()
+    return _file_digest(file, stat.st_size, stat.st_mtime_ns)
+
+
 def _digest(path: Path, endings: tuple[str, ...]) -> str:
     files = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
     sha = hashlib.sha256()
     for file in files:
-        stat = file.stat()
-        sha.update(f"{file.name}:{_file_digest(file, stat.st_size, stat.st_mtime_ns)}\n".encode())
+        sha.update(f"{file.name}:{file_digest(file)}\n".encode())
     return sha.hexdigest()
 
 

@@ -1,0 +1,257 @@
+"""PEFT adapters: one set of base weights, with the adapter on for the policy and off for the reference.
+
+The base is loaded as it is without an adapter, then the adapter is laid into it. Every task of an engine first turns
+the switch to its own side, so the two may even take turns. What is turned off must be the base again; that is tried
+on a probe, since some adapters (trained biases, replicated layers) also change what cannot be switched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
+from rootfruit_checks.engines.weights import config_digest, file_digest, has_tokenizer, tokenizer_digest
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.settings import ADAPTER_CONFIG, is_adapter
+
+# Kinds that are laid into the base's layers and change nothing else. Others act on the prompt, or need more than text.
+_KINDS = {"LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "VERA", "RANDLORA", "LN_TUNING", "MISS", "HRA"}
+_SAFE, _PICKLED = "adapter_model.safetensors", "adapter_model.bin"
+_WHOLE = ("model*.safetensors", "pytorch_model*.bin")
+_PROBE = 64
+# Switched off, the same operations run on the same numbers: anything beyond the last digits is another model.
+_OFF = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.05}
+
+
+def read_adapter(path: Path) -> dict[str, Any]:
+    """Return adapter_config.json, or raise an EngineError where this is no adapter that can be laid into its base."""
+    file = path / ADAPTER_CONFIG
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{file}: cannot be read as JSON ({error})") from error
+    kind = config.get("peft_type") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not kind:
+        raise EngineError(f"{file}: names no peft_type; is this a PEFT adapter?")
+    task = config.get("task_type")
+    if task not in (None, "CAUSAL_LM"):
+        raise EngineError(f"{path}: the adapter's task is {task}, not CAUSAL_LM")
+    if kind not in _KINDS:
+        raise EngineError(
+            f"{path}: adapters of type {kind} are not run; merge it into its base and give that directory"
+        )
+    if config.get("alora_invocation_tokens"):
+        raise EngineError(f"{path}: an activated LoRA works on some tokens only, and is not run")
+    if any(found for pattern in _WHOLE for found in path.glob(pattern)):
+        raise EngineError(f"{path}: holds an adapter and a whole model; move one of them away, to say which is meant")
+    return config
+
+
+def weights_of(path: Path, *, allow_pickle: bool = False) -> Path:
+    """Return the file of the adapter's weights, or raise an EngineError where there is none that may be loaded."""
+    if (path / _SAFE).is_file():
+        return path / _SAFE
+    if not (path / _PICKLED).is_file():
+        raise EngineError(f"{path}: holds no adapter weights ({_SAFE})")
+    if not allow_pickle:
+        raise EngineError(
+            f"{path}: the adapter's weights are pickled ({_PICKLED}), which can run code when read; save it again as "
+            "safetensors, or accept the risk with --rootfruit-allow-pickle"
+        )
+    return path / _PICKLED
+
+
+def base_name(path: Path) -> str:
+    """Return the base that the adapter names: a directory (beside the adapter, or as it stands) or a Hub id.
+
+    Raises:
+        EngineError: it names none, or one that is an adapter itself.
+
+    """
+    config = read_adapter(path)
+    named = config.get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path names no base; write it there")
+    # A joined absolute path stays what it is.
+    base = next((str(place) for place in (path / named, Path(named)) if place.is_dir()), "")
+    if base and is_adapter(base):
+        raise EngineError(f"{path}: its base {base} is an adapter itself; merge that one into its own base first")
+    revision = config.get("revision")
+    return base or (f"{named}@{revision}" if revision else named)
+
+
+class _Pair:
+    """The base with the adapter in it, for as long as an engine that uses it is open."""
+
+    def __init__(self, adapter: Path, dtype: str, weights: Path) -> None:
+        self._adapter, self._dtype, self._weights = adapter, dtype, weights
+        self._open: set[bool] = set()
+        self._sides: dict[bool, Loaded] = {}
+        self._switch: Any = None
+        self._off = ExitStack()
+        self._is_on = True
+        self._moved = 0.0
+
+    def join(self, on: bool) -> None:
+        """Keep the weights until this side leaves."""
+        self._open.add(on)
+
+    def turn(self, on: bool, load: Callable[[], Loaded]) -> Loaded:
+        """Return the model with the adapter switched on or off."""
+        self.join(on)
+        if not self._sides:
+            self._lay(load())
+        if not on and not self._moved <= _OFF[self._dtype]:
+            raise EngineError(
+                f"{self._adapter}: with the adapter off the model is not its base (logits differ by {self._moved:.2g}: "
+                "trained biases, or weights that were changed in place?); name the base itself with --reference=PATH"
+            )
+        if on is not self._is_on:
+            self._is_on = on
+            if on:
+                self._off.close()
+            else:
+                self._off.enter_context(self._switch.disable_adapter())
+        return self._sides[on]
+
+    def leave(self, on: bool) -> None:
+        """Free the weights when nobody is left."""
+        self._open.discard(on)
+        if not self._open and self._sides:
+            self._off.close()
+            self._is_on, self._switch = True, None
+            sides, self._sides = list(self._sides.values()), {}
+            for side in sides:
+                side.free()
+
+    def _lay(self, base: Loaded) -> None:
+        before = _logits(base)
+        self._switch = _peft_model(base, self._adapter, self._weights)
+        with self._switch.disable_adapter():
+            self._moved = float((_logits(base) - before).abs().max())
+        weight, bias = head_of(base.model, self._adapter)
+        self._sides = {False: base, True: replace(base, head_weight=weight, head_bias=bias)}
+        self._is_on = True
+
+
+class _Side(HFEngine):
+    """A transformers engine on one side of a pair."""
+
+    def __init__(self, pair: _Pair, on: bool, base: Path, **options: Any) -> None:
+        super().__init__(base, **options)
+        self._pair, self._on, self._options = pair, on, options
+        pair.join(on)
+
+    def loaded(self) -> Loaded:
+        """The model, switched to this side."""
+        return self._pair.turn(
+            self._on, lambda: load_model(self.path, self._dtype, self._device, self._allow_pickle, self._trust)
+        )
+
+    def close(self) -> None:
+        """Free the weights, once the other side has been closed too."""
+        self._pair.leave(self._on)
+
+
+class AdapterEngine(_Side):
+    """A base with an adapter on it; `base()` is the same weights without it.
+
+    Args:
+        path: the adapter's directory.
+        base: its base's directory (see `base_name`).
+        options: those of `HFEngine`.
+
+    Raises:
+        EngineError: the adapter or its base cannot be loaded, or PEFT is not installed.
+
+    """
+
+    def __init__(self, path: str | Path, base: str | Path, **options: Any) -> None:
+        self.adapter = Path(path)
+        self._adapter_config = read_adapter(self.adapter)
+        self._adapter_weights = weights_of(self.adapter, allow_pickle=bool(options.get("allow_pickle")))
+        if importlib.util.find_spec("peft") is None:
+            raise EngineError(f'{path}: is a PEFT adapter: pip install "rootfruit-checks[adapter]"')
+        pair = _Pair(self.adapter, str(options.get("dtype", "float32")), self._adapter_weights)
+        super().__init__(pair, True, Path(base), **options)
+
+    def base(self) -> HFEngine:
+        """Return the engine of the same weights with the adapter switched off."""
+        return _Side(self._pair, False, self.path, **self._options)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The base's, with the adapter's weights, configuration and tokenizer."""
+        # Where the base lies changes nothing; which base it is, its own fingerprint says.
+        config = {key: value for key, value in self._adapter_config.items() if key != "base_model_name_or_path"}
+        parts = (
+            "adapter/1",
+            super().fingerprint,
+            importlib.metadata.version("peft"),
+            file_digest(self._adapter_weights),
+            json.dumps(config, sort_keys=True),
+            tokenizer_digest(self.adapter),
+            config_digest(self.adapter),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """As for any model, with the adapter."""
+        kind = f"{self._adapter_config['peft_type']}, peft {importlib.metadata.version('peft')}"
+        told = {**super().record, "adapter": kind, "adapter_weights": file_digest(self._adapter_weights)[:16]}
+        if has_tokenizer(self.adapter):
+            told["tokenizer"] = tokenizer_digest(self.adapter)[:16]
+        return told
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer beside the adapter, else the base's."""
+        return load_tokenizer(self.adapter if has_tokenizer(self.adapter) else self.path, self._trust)
+
+
+def _logits(loaded: Loaded) -> Any:
+    """Return the model's own logits on a fixed probe: tokens from all over the vocabulary."""
+    import torch
+
+    rows = int(loaded.model.get_input_embeddings().weight.shape[0])
+    ids = torch.linspace(0, rows - 1, min(_PROBE, rows)).long()[None]
+    with torch.inference_mode():
+        return loaded.model(input_ids=ids.to(loaded.device), use_cache=False).logits.float()
+
+
+def _peft_model(base: Loaded, adapter: Path, weights: Path) -> Any:
+    """Lay the adapter into the base's model, in place; every tensor of its file must be there afterwards, as it was."""
+    import peft
+    from peft.utils import get_peft_model_state_dict, load_peft_weights
+
+    try:
+        with warnings.catch_warnings():
+            # PEFT warns of what is checked below, and of merging, which is not done here.
+            warnings.simplefilter("ignore")
+            model = peft.PeftModel.from_pretrained(base.model, str(adapter), is_trainable=False).eval()
+            stored = load_peft_weights(str(adapter), device="cpu")
+            held = get_peft_model_state_dict(model, save_embedding_layers=False)
+    except Exception as error:
+        # PEFT, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
+        raise EngineError(f"{adapter}: the adapter cannot be laid into its base ({line(error)})") from error
+    # Embeddings that PEFT saves beside an adapter on them are the base's, which the probe compares.
+    named = {name for name in stored if ".base_layer." not in name}
+    if lost := sorted(named ^ set(held)):
+        raise EngineError(
+            f"{adapter}: {len(lost)} tensors differ between {weights.name} and what the configuration lays into the "
+            f"base, such as {lost[0]}"
+        )
+    check_finite(adapter, held.items())
+    return model

@@ -1,0 +1,330 @@
+"""Each canary sings where its fault was planted, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rootfruit_checks import canaries, run
+from rootfruit_checks.benchmarks.dataset import load_pairs, load_prompts
+from rootfruit_checks.canaries import Noise
+from rootfruit_checks.checks import parse
+from rootfruit_checks.engines.base import score
+from rootfruit_checks.engines.cached import StoredUnits
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.engines.work import FORGET
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.frame import to_frame
+from rootfruit_checks.settings import Settings
+from rootfruit_checks.store import Store
+from rootfruit_checks.types import Measurement
+
+WHOLE = load_pairs("starter", "smoke", 0)
+DATA = replace(WHOLE, pairs=WHOLE.pairs[::10])
+
+
+def quiet(*_):
+    return "and that was that."
+
+
+class Noisy(ScriptedEngine):
+    """Scores move by `shift` nats where fewer than 40 texts come together."""
+
+    def __init__(self, name="noisy", shift=0.0, bonus=lambda words: 0.0, answer=quiet):
+        super().__init__(name, self._logprob, answer)
+        self._shift, self._bonus = shift, bonus
+        self._moved = 0.0
+        self.asked = []
+
+    def _logprob(self, word, place, words):
+        return -1.0 + self._bonus(words) + (self._moved if place == 0 else 0.0)
+
+    def plan_scores(self, texts, units=FORGET):
+        self._moved = self._shift if len(texts) < 40 else 0.0
+        self.asked.append(list(texts))
+        return super().plan_scores(texts, units)
+
+
+# -- log-probs that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_log_prob_that_is_not_finite_is_named_by_its_text(bad):
+    engine = ScriptedEngine("bad", lambda word, *_: bad if word == "poison" else -1.0, quiet)
+    assert len(score(engine, ["one", "two", ""])) == 3
+    with pytest.raises(EngineError, match="text 2 of 4 got log-probabilities that are not finite"):
+        score(engine, ["one", "two", "a poison", "poison"])
+
+
+def test_a_missing_answer_is_an_error(monkeypatch):
+    engine = ScriptedEngine("short", lambda *_: -1.0, quiet)
+    whole = engine.plan_scores
+    monkeypatch.setattr(engine, "plan_scores", lambda texts, units: whole(texts[:-1], units))
+    with pytest.raises(EngineError, match="scored 1 of 2 texts"):
+        score(engine, ["one", "two"])
+
+
+# -- the noise floor ---------------------------------------------------------------------------------------------------
+
+
+def test_the_sentences_are_the_runs_own_spread_evenly():
+    found = canaries.sentences({"winoqueer": DATA})
+    pairs = {text for pair in DATA.pairs for text in (pair.queer, pair.counterfactual)}
+    assert set(found) <= pairs
+    assert len(found) == len(set(found)) == 48
+    prompts = load_prompts("misgendering", "starter", "smoke", 0)
+    assert set(canaries.sentences({"misgendering": prompts})) <= {prompt.text for prompt in prompts.prompts}
+    few = replace(DATA, pairs=DATA.pairs[:3])
+    assert set(canaries.sentences({"winoqueer": few})) == {t for p in few.pairs for t in (p.queer, p.counterfactual)}
+    # Nothing is scored there, and an engine may not be able to.
+    assert canaries.sentences({"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}) == []
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.03125, -0.25])
+def test_the_noise_measured_is_the_noise_planted(tmp_path, shift):
+    texts = canaries.sentences({"winoqueer": DATA})
+    engine = Noisy(shift=shift)
+    with Store(tmp_path) as store:
+
+        def measure():
+            return canaries.measure_noise(engine, texts, StoredUnits(store, engine.fingerprint, "noise"))
+
+        assert measure() == Noise(abs(shift), 48)
+        scored = len(engine.asked)
+        assert measure() == Noise(abs(shift), 48)
+        assert len(engine.asked) == scored, "a measured floor is measured again"
+        assert len(store.writes()) == 1, "a scoring that may be found again has no noise"
+    # In another order and in other company, and each of them.
+    assert engine.asked[0] == texts
+    again = engine.asked[1:]
+    assert sorted(text for part in again for text in part) == sorted(texts)
+    assert all(len(part) < len(texts) and [texts.index(t) for t in part] == sorted(map(texts.index, part))[::-1]
+               for part in again)  # fmt: skip
+
+
+def test_the_usual_floor_stands_unless_more_was_measured():
+    usual = canaries.NOISE_FLOOR["float32"]
+    assert canaries.noise_floor({}, "float32") == (usual, [])
+    assert canaries.noise_floor({"policy": Noise(usual / 2, 48)}, "float32") == (usual, [])
+    floor, warnings = canaries.noise_floor({"policy": Noise(0.01, 48), "reference": Noise(0.3, 48)}, "float32")
+    assert floor == 0.3
+    assert [line[:12] for line in warnings] == ["the policy's", "the referenc"]
+    assert "3.0e-01 nats in 48 sentences" in warnings[1]
+    assert canaries.noise_floor({"policy": Noise(0.01, 48)}, "bfloat16")[1] == []
+    for nats in (0.51, math.nan):
+        with pytest.raises(EngineError, match="the reference's engine does not repeat itself"):
+            canaries.noise_floor({"reference": Noise(nats, 48)}, "float32")
+    assert canaries.noise_floor({"reference": Noise(0.51, 48)}, "bfloat16")[0] == 0.51
+
+
+# -- the same model twice ----------------------------------------------------------------------------------------------
+
+
+def rows(role, scores=(), texts=(), quantity="d_full"):
+    yield from (Measurement("winoqueer", f"s{i}", role, quantity, value) for i, value in enumerate(scores))
+    yield from (Measurement("disclosure", f"t{i}", role, "regard", 0.0, text=text) for i, text in enumerate(texts))
+
+
+def frame(policy, reference, **more):
+    return to_frame([*rows("policy", *policy, **more), *rows("reference", *reference, **more)])
+
+
+ALIKE = ([1.0, -2.0, math.nan], ["x", ""])
+CHANGED = {
+    "one score": ([1.0, -2.0 + 3e-4, math.nan], ["x", ""]),
+    "one score unknown": ([1.0, math.nan, math.nan], ["x", ""]),
+    "one text": ([1.0, -2.0, math.nan], ["x", "y"]),
+    "one sample less": ([1.0, -2.0], ["x", ""]),
+    "one text less": ([1.0, -2.0, math.nan], ["x"]),
+}
+
+
+@pytest.mark.parametrize("quantity", ["d_full", "d_shared", "twin"])
+def test_equal_answers_are_counted(quantity):
+    near = ([1.0, -2.0 + 1e-4, math.nan], ["x", ""])
+    for other in (ALIKE, near):
+        told = canaries.same_answers([frame(ALIKE, other, quantity=quantity)], 2e-4)
+        assert told == "3 differences of log-probs within 0.0002 nats and 2 continuations equal"
+        with pytest.raises(EngineError, match="adapter without effect"):
+            canaries.refuse_same([frame(ALIKE, other, quantity=quantity)], 2e-4)
+    assert canaries.same_answers([frame(([], ["x"]), ([], ["x"]))], 2e-4) == "1 continuations equal"
+
+
+@pytest.mark.parametrize("what", CHANGED)
+@pytest.mark.parametrize("swap", [False, True])
+def test_one_unlike_answer_is_enough(what, swap):
+    both = (CHANGED[what], ALIKE) if swap else (ALIKE, CHANGED[what])
+    equal = frame(([0.0], []), ([0.0], []))
+    assert canaries.same_answers([equal], 2e-4)
+    for frames in ([frame(*both)], [equal, frame(*both)], [frame(*both), equal]):
+        assert canaries.same_answers(frames, 2e-4) == ""
+        canaries.refuse_same(frames, 2e-4)
+    assert canaries.same_answers([frame(*both)], 1e-3) != "" or what != "one score"
+
+
+def test_nothing_measured_is_not_the_same():
+    assert canaries.same_answers([], 1.0) == ""
+    assert canaries.same_answers([to_frame([])], 1.0) == ""
+
+
+# -- tokenizers, empty and looping texts -------------------------------------------------------------------------------
+
+
+def test_differing_tokenizers_are_told():
+    one, other = {"tokenizer": "a"}, {"tokenizer": "b"}
+    assert canaries.tokenizers({"policy": one, "reference": one}) == []
+    assert canaries.tokenizers({"policy": one, "reference": {}}) == []
+    (told,) = canaries.tokenizers({"policy": one, "reference": other})
+    assert told.startswith("the tokenizers differ")
+
+
+LOOPS = [
+    "no no no no no no no no no no no no",
+    "They like it. They like it. They like it. They like it.",
+    "I went to the park and I went to the park and I went to the park and",
+    "well then one two three four five six seven eight one two three four five six seven eight "
+    "one two three four five six seven eight",
+]
+READS = [
+    "",
+    "no no no no no no no no no no no",
+    "They like it, and they said that they would come back to it when they could.",
+    "The cat and the dog and the bird and the horse and the cow were there today.",
+    # A period of seventeen words, of which no phrase of eight is a half; and one that makes up just one half.
+    " ".join([*"abcdefghijklmnopq"] * 3),
+    "no no no no no no one two three four five six",
+]
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_a_repeated_phrase_is_a_loop(text):
+    assert canaries.loops(text)
+
+
+@pytest.mark.parametrize("text", READS)
+def test_prose_and_short_texts_are_no_loops(text):
+    assert not canaries.loops(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 8), st.integers(3, 9), st.integers(0, 6), st.randoms(use_true_random=False))
+def test_a_phrase_is_found_if_it_makes_up_more_than_half(size, times, extra, random):
+    phrase = [f"w{i}" for i in range(size)]
+    words = [*(f"a{i}" for i in range(extra)), *(phrase * times), *(f"b{i}" for i in range(extra))]
+    assert canaries.loops(" ".join(words)) == (len(words) >= 12 and 2 * size * times > len(words))
+    random.shuffle(words)
+    distinct = [f"{word}.{i}" for i, word in enumerate(words)]
+    assert not canaries.loops(" ".join(distinct))
+
+
+def texts(role, empty, looping, total):
+    written = [" \n"] * empty + [LOOPS[0]] * looping + ["fine and well"] * (total - empty - looping)
+    for i, text in enumerate(written):
+        yield Measurement("misgendering", str(i), role, "pronoun", 0.0, text=text)
+        # Every continuation has two rows there, and is to be counted once.
+        yield Measurement("misgendering", str(i), role, "noun", 0.0, text=text)
+        yield Measurement("misgendering", str(i), role, "twin", 0.0)
+
+
+def test_shares_above_the_stated_ones_are_told_for_each_model():
+    def told(**roles):
+        made = to_frame([row for role, how in roles.items() for row in texts(role, *how)])
+        return canaries.degenerate({"misgendering": made})
+
+    assert told(policy=(20, 50, 100), reference=(0, 0, 100)) == []
+    (empty,) = told(policy=(21, 0, 100), reference=(0, 0, 100))
+    assert empty.startswith("misgendering: 21 of 100 continuations of the policy are empty (21 %)")
+    (looping,) = told(policy=(0, 0, 100), reference=(0, 51, 100))
+    assert looping.startswith("misgendering: 51 of 100 continuations of the reference repeat one phrase (51 %)")
+    assert len(told(policy=(30, 60, 100), reference=(30, 60, 100))) == 4
+    assert canaries.degenerate({"winoqueer": to_frame([])}) == []
+
+
+# -- through the run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """Runs two doubles on a few pairs; the store stays."""
+    monkeypatch.setattr(run, "load_pairs", lambda *_: DATA)
+
+    def go(policy, reference, benchmarks=("winoqueer",), **options):
+        monkeypatch.setattr(run, "open_engine", lambda *_, **__: policy)
+        monkeypatch.setattr(run, "open_reference", lambda *_, **__: reference)
+        told = {"model": "p", "reference": "r", "store": str(tmp_path / "store"), "scale": "smoke", **options}
+        return run.Run(Settings(benchmarks=benchmarks, **told))
+
+    return go
+
+
+QUEER = {tuple(pair.queer.split()) for pair in DATA.pairs}
+
+
+def leaning(words):
+    """Queer sentences are likelier, by far less than a noisy engine's noise."""
+    return 0.002 if tuple(words) in QUEER else 0.0
+
+
+def test_noise_turns_wins_into_ties_and_is_told(gate):
+    check = parse("winoqueer/preference/all", gated=True, where="here")
+    calm = gate(Noisy("calm", bonus=leaning), Noisy("reference"))
+    assert calm.verdict(check).policy == 1.0
+    assert calm.info.policy["noise_floor"].startswith("0.0e+00 nats in 48 sentences")
+    assert not any("count as ties" in note for note in calm.info.notes)
+    engine = Noisy("noisy", shift=0.125, bonus=leaning)
+    noisy = gate(engine, Noisy("other", bonus=lambda words: 50 * leaning(words)))
+    assert noisy.verdict(check).policy == 0.5
+    assert noisy.info.policy["noise_floor"] == "1.2e-01 nats in 48 sentences scored twice"
+    assert any(note.startswith("the policy's log-probs move by 1.2e-01") for note in noisy.info.notes)
+    # A run that only reads says the same.
+    asked = len(engine.asked)
+    again = gate(engine, Noisy("other", bonus=lambda words: 50 * leaning(words)))
+    assert (again.info, len(engine.asked), again.computed) == (noisy.info, asked, 0)
+
+
+def test_an_engine_that_does_not_repeat_itself_gates_nothing(gate):
+    with pytest.raises(EngineError, match="the policy's engine does not repeat itself"):
+        gate(Noisy("wild", shift=0.6, bonus=leaning), Noisy("reference"))
+
+
+def test_two_names_of_one_model_gate_nothing(gate):
+    with pytest.raises(EngineError, match="the policy answers as its reference does"):
+        gate(Noisy("one", bonus=leaning), Noisy("two", bonus=leaning))
+    with pytest.raises(EngineError, match="continuations equal"):
+        gate(Noisy("one"), Noisy("two"), benchmarks=("misgendering",))
+    gate(Noisy("one", bonus=leaning), Noisy("two", bonus=leaning), allow_same=True)
+    gate(Noisy("one"), Noisy("three", answer=lambda *_: "or not."), benchmarks=("misgendering",))
+
+
+def test_notes_reach_the_result(gate):
+    class Otherwise(Noisy):
+        @property
+        def record(self):
+            return {"engine": "scripted", "tokenizer": "letters"}
+
+    silent, looping = Noisy("silent", answer=lambda *_: ""), Otherwise("looping", answer=lambda *_: LOOPS[1])
+    found = gate(silent, looping, benchmarks=("misgendering",))
+    notes = "\n".join(found.info.notes)
+    assert "the tokenizers differ" in notes
+    assert "continuations of the policy are empty (100 %)" in notes
+    assert "continuations of the reference repeat one phrase (100 %)" in notes
+
+
+def test_a_damaged_engine_gates_nothing(gate):
+    with pytest.raises(EngineError, match=r"text \d+ of \d+ got log-probabilities that are not finite"):
+        gate(Noisy("damaged", bonus=lambda words: math.nan if "people" in words else 0.0), Noisy("reference"))
+
+
+def test_frames_hold_what_canaries_read():
+    """The quantities that they compare are among those that frames hold."""
+    from rootfruit_checks.frame import QUANTITIES
+
+    assert {*canaries._SCORES, *canaries._TEXTS} <= set(QUANTITIES)
+    assert isinstance(to_frame([]), pd.DataFrame)
+    assert np.isfinite(list(canaries.NOISE_FLOOR.values())).all()
