@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
-from filelock import FileLock
 
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
@@ -29,6 +28,7 @@ from rootfruit_checks.settings import Settings
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
 from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Verdict
+from rootfruit_checks.waiting import locked
 
 # Log-probs of equal text differ by about this much between batches: below it, a difference of two is a tie.
 NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
@@ -58,13 +58,13 @@ class Run:
         ]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
-        if "disclosure" in self._needed:
+        if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[str, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self.computed = 0
         self.reused = 0
-        with Store(settings.store) as store, FileLock(store.lock_path):
+        with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
 
     def _load(self, benchmark: str) -> DataSet:
@@ -74,7 +74,7 @@ class Run:
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 
-    def _measure(self, store: Store) -> None:
+    def _opened(self, store: Store) -> dict[Role, Engine]:
         engines = self._engines()
         prints = {role: engine.fingerprint for role, engine in engines.items()}
         if len(set(prints.values())) < len(prints) and not self.settings.allow_same:
@@ -83,7 +83,12 @@ class Run:
                 f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
             )
         self._notes = self._attempts(store, prints)
-        tables = Tables(store, self.settings.sampling, self._regard, self._progress)
+        return engines
+
+    def _measure(self, store: Store) -> None:
+        engines = self._opened(store)
+        settings = self.settings
+        tables = Tables(store, settings.sampling, self._regard, self._progress, stored_only=settings.stored_only)
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
