@@ -55,7 +55,7 @@ class Manifest:
         if before is not None and before.facts == self.facts:
             self.shares = before.shares | self.shares
         value = asdict(self) | {"schema": _SCHEMA}
-        store.put(*_PLACE, json.dumps(value, sort_keys=True).encode())
+        store.put(*_PLACE, json.dumps(value).encode())
 
 
 def facts(

@@ -231,7 +231,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
     rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
     check = getattr(getattr(item, "callspec", None), "params", {}).get("rootfruit_check")
-    if not rows and check is not None and call.excinfo is not None:
+    computes_only = share is not None and report.skipped
+    if not rows and check is not None and call.excinfo is not None and not computes_only:
         rows = [_broken(check, call.excinfo.value)]
         item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
     run = item.config.stash.get(RUN, None)
