@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -169,15 +170,26 @@ def test_a_finished_shard_computes_nothing_again(eight, monkeypatch):
     assert (again.computed, again.reused, again.complete) == (0, eight.shares[2].computed, True)
 
 
-def test_the_settings_of_a_manifest_come_back_as_options(eight):
-    with Store(eight.stores[0]) as store:
-        held = manifest.read(store)
-    arguments = manifest.arguments(held.options)
-    cli_values: dict[str, object] = {}
-    for argument in arguments:
-        flag, _, value = argument.partition("=")
-        cli_values[flag.removeprefix("--rootfruit-").replace("-", "_")] = value or True
-    assert build(cli_values) == build(eight.options)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"model": "m"},
+        {"model": "a=b c", "reference": "--r", "seed": str(2**63 - 1), "alpha": "0.0123456789012345"},
+        {"threshold": "winoqueer/preference=0.123456789012,disclosure/disparity=-1e-07", "benchmarks": "disclosure"},
+        {"model": "m", "gate": "winoqueer/preference/gay,winoqueer/preference/asexual", "absolute_only": "true"},
+        {"allow_same": "true", "trust_remote_code": "yes", "regard": "local:some where", "data": "./a, b"},
+    ],
+)
+def test_the_settings_of_a_manifest_come_back_as_options(given):
+    settings = build({**given, "store": "s", "json": "j", "shard": "1/2"})
+    options = json.loads(json.dumps(manifest.options(settings)))
+    back: dict[str, list[str]] = {}
+    for argument in manifest.arguments(options):
+        flag, is_there, value = argument.partition("=")
+        back.setdefault(flag.removeprefix("--rootfruit-").replace("-", "_"), []).append(value if is_there else "true")
+    assert all(len(values) == 1 for key, values in back.items() if key != "threshold")
+    told = {key: values if key == "threshold" else values[0] for key, values in back.items()}
+    assert build(told) == dataclasses.replace(settings, store=".rootfruit", json=None, shard=None)
 
 
 # -- refusals, on a scripted model -------------------------------------------------------------------------------------
