@@ -17,6 +17,7 @@ from pathlib import Path
 from rootfruit_checks import manifest
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.manifest import Manifest
+from rootfruit_checks.report.escape import plain
 from rootfruit_checks.store import Store, digest
 
 # What a table says of itself; tables are made anew from all answers, and not joined.
@@ -105,9 +106,9 @@ def _manifest(directory: Path) -> Manifest:
 
 
 def _agree(first: Path, base: Manifest, directory: Path, other: Manifest) -> None:
-    keys = [*base.facts, *(key for key in other.facts if key not in base.facts)]
-    for key in keys:
-        here, there = other.facts.get(key, "none"), base.facts.get(key, "none")
+    ours, theirs = _told(base), _told(other)
+    for key in [*ours, *(key for key in theirs if key not in ours)]:
+        here, there = theirs.get(key, "none"), ours.get(key, "none")
         if here != there:
             raise StoreError(
                 f"{directory}: is a shard of another run: its {key} is {_short(here)}, and in {first} it is "
@@ -115,11 +116,17 @@ def _agree(first: Path, base: Manifest, directory: Path, other: Manifest) -> Non
             )
 
 
+def _told(held: Manifest) -> dict[str, str]:
+    """Return all that must agree: the facts, and the settings as they will be gated by, which facts show rounded."""
+    # The models are compared by their fingerprints: they may lie elsewhere on another machine.
+    options = {key: value for key, value in held.options.items() if key not in {"model", "reference"}}
+    return held.facts | {f"option {key}": str(value) for key, value in options.items()}
+
+
 def _short(value: str) -> str:
     """Return a value for a message; of a digest what is enough to tell it from another."""
-    return (
-        " ".join(word[:12] if len(word) in {32, 64} and word.isalnum() else word for word in value.split()) or "empty"
-    )
+    words = [word[:12] if len(word) in {32, 64} and word.isalnum() else word for word in value.split()]
+    return plain(" ".join(words), 200) or "empty"
 
 
 def _all_there(held: dict[Path, Manifest]) -> None:

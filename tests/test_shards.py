@@ -239,6 +239,13 @@ def of_another(**options):
     return prepare
 
 
+def of_a_threshold_that_reads_the_same(where, stores):
+    for index, store in enumerate(stores, 1):
+        shutil.rmtree(store)
+        more = "4" if index == 2 else "3"
+        shard(store, index, threshold=f"winoqueer/preference=0.123456{more}", benchmarks="winoqueer")
+
+
 def of_other_data(where, stores):
     rows = [f"{n},Kim,ante_nongendered,they,Kim said {n} of them were here.\n" for n in range(3)]
     (where / "data").mkdir()
@@ -342,6 +349,10 @@ REFUSED = {
     "threshold": (
         of_another(threshold="winoqueer/preference=0.5"),
         r"shard-2: .* its setting threshold is winoqueer/preference=0.5, and in \S*shard-1 it is defaults",
+    ),
+    "rounded": (
+        of_a_threshold_that_reads_the_same,
+        r"shard-2: .* its option threshold is .*0\.1234564.* it is .*234563",
     ),
     "data": (
         of_other_data,
