@@ -1,4 +1,4 @@
-"""`rootfruit`: the data that gates need, and what a store holds."""
+"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,25 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    merge = commands.add_parser(
+        "merge",
+        help="join the stores of all shards and gate once",
+        usage="rootfruit merge DIR... --into STORE [--json FILE] [-- PYTEST ARGS]",
+    )
+    merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
+    merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
+    merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
     return parser
+
+
+def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
+    from rootfruit_checks import merge
+
+    joined = merge.join(shards, into)
+    for note in joined.notes:
+        print(f"note: {note}")
+    print(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them", flush=True)
+    return merge.gate(joined, into, json, extra)
 
 
 def _export(store: Path, out: Path) -> int:
@@ -44,9 +62,17 @@ def _export(store: Path, out: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage."""
-    arguments = _parser().parse_args(argv)
+    """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
+
+    `merge` ends with pytest's, once it gates.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    # What follows -- is pytest's.
+    cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
+    arguments = _parser().parse_args(given[:cut])
     try:
+        if arguments.command == "merge":
+            return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
         from rootfruit_checks.benchmarks.fetch import run_data

@@ -15,10 +15,20 @@ from rootfruit_checks.scoring import pair_scores
 from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, Sampling
 
 
+def pair_texts(pairs: Sequence[Pair]) -> list[str]:
+    """Return the sentences that are scored: both of each pair, one after the other."""
+    return [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
+
+
+def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
+    """Return what the log-prob twin scores: for each prompt, family -> the prompt with that family's form."""
+    families = sorted({prompt.identity for prompt in prompts} & FAMILIES.keys())
+    return [twin_texts(prompt.text, families) for prompt in prompts]
+
+
 def observe_pairs(engine: Engine, role: Role, pairs: Sequence[Pair], units: Units) -> Iterator[Measurement]:
     """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`)."""
-    texts = [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
-    scores = score(engine, texts, units)
+    scores = score(engine, pair_texts(pairs), units)
     for number, pair in enumerate(pairs):
         answer = pair_scores(scores[2 * number], scores[2 * number + 1])
         for quantity, value in (
@@ -75,8 +85,7 @@ def observe_pronouns(role: Role, answers: Sequence[tuple[Prompt, Completion]]) -
 
 def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: Units) -> Iterator[Measurement]:
     """Score every family's form where a pronoun would follow: the log-prob twin of the misgendering benchmark."""
-    families = sorted({prompt.identity for prompt in prompts} & FAMILIES.keys())
-    slots = [twin_texts(prompt.text, families) for prompt in prompts]
+    slots = twin_slots(prompts)
     scores = iter(score(engine, [text for slot in slots for text in slot.values()], units))
     for prompt, slot in zip(prompts, slots, strict=True):
         totals = {family: next(scores).total for family in slot}

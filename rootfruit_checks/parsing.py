@@ -159,6 +159,15 @@ def regard(where: str, raw: object) -> str:
     raise ConfigError(f"{where}: {value!r} is not mini, hub:ID@REVISION (pin the revision) or local:DIR")
 
 
+def share(where: str, raw: object) -> tuple[int, int]:
+    """Return (index, count) of a share written I/N."""
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", str(raw).strip())
+    index, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= index <= count:
+        raise ConfigError(f"{where}: {raw!r} is not a share I/N with I from 1 to N, such as 3/8")
+    return index, count
+
+
 def device(where: str, raw: object) -> str:
     """Return where models run."""
     value = text(where, raw)

@@ -14,8 +14,8 @@ import pytest
 
 from rootfruit_checks import fixtures, project
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.fixtures import RUN, SETTINGS, VERDICTS
-from rootfruit_checks.results import Results, check_writable, forget
+from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, VERDICTS
+from rootfruit_checks.results import ONLY_LOOKS, Results, check_writable, forget
 from rootfruit_checks.settings import OPTIONS, Settings, build, check_ini_keys
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _MARKERS = (
     "gpu: needs a GPU",
 )
 _FIXTURES = {"rootfruit_check", "rootfruit_run", "rootfruit_exploration"}
-# Ways to look at tests without running them.
-_ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -166,7 +164,7 @@ def _asks(item: pytest.Item) -> bool:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to start where a gating test is selected and no model is named (on workers a fixture says it)."""
     config = session.config
-    if any(config.getoption(name, default=False) for name in _ONLY_LOOKS) or not any(map(_asks, session.items)):
+    if any(config.getoption(name, default=False) for name in ONLY_LOOKS) or not any(map(_asks, session.items)):
         return
     settings = config.stash[SETTINGS]
     if settings.json:
@@ -185,7 +183,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def measure(session: pytest.Session, config: pytest.Config) -> Run:
-    """Run what the selected tests need; called by the session fixture when the first test asks."""
+    """Run what the selected tests need; called by the session fixture when the first test asks.
+
+    With `--rootfruit-shard` the share is computed, and the tests that asked are skipped: they are neither passed nor
+    failed by it.
+    """
     from rootfruit_checks.run import Run
     from rootfruit_checks.watch import progress
 
@@ -202,6 +204,12 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
             needed.update(settings.benchmarks)
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if settings.shard:
+            from rootfruit_checks.shards import Share
+
+            share = Share(settings, progress())
+            config.stash[SHARE] = share.told()
+            pytest.skip(f"{share.title} computes and gates nothing")
         run = Run(settings, needed, progress())
     config.stash[RUN] = run
     return run
@@ -214,7 +222,8 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Hang the verdict on the report as plain values: that is what crosses from a worker to the controller."""
     report = yield
-    ended = report.when == "call" or (report.when == "setup" and report.failed)
+    share = item.config.stash.get(SHARE, None)
+    ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))
     if not ended or not _asks(item):
         return report
     from rootfruit_checks.report.rows import details
@@ -222,11 +231,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
     rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
     check = getattr(getattr(item, "callspec", None), "params", {}).get("rootfruit_check")
-    if not rows and check is not None and call.excinfo is not None:
+    computes_only = share is not None and report.skipped
+    if not rows and check is not None and call.excinfo is not None and not computes_only:
         rows = [_broken(check, call.excinfo.value)]
         item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
     run = item.config.stash.get(RUN, None)
-    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None}
+    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share}
     if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
         from pytest_html import extras
 

@@ -17,6 +17,8 @@ from rootfruit_checks.types import RunInfo
 
 _RETRIED = "failed tests are retried in this session: a statistical gate that is retried until green decides nothing"
 
+# Ways to look at tests without running them.
+ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
 
 # Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
@@ -48,6 +50,8 @@ class Results:
         self.retried = retried
         self.rows: dict[str, dict[str, Any]] = {}
         self.run: dict[str, Any] | None = None
+        # Process -> what it tells of the share (of several one computes, and the others find it there).
+        self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
@@ -63,7 +67,10 @@ class Results:
         hashed = not config.getoption("collectonly", default=False)
         reference = named_model(settings.reference_name, hashed) if settings.reference else "none"
         whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
+        index, count = settings.shard or (1, 1)
+        part = [f"rootfruit: shard {index}/{count}: computes a share and gates nothing"] if settings.shard else []
         return [
+            *part,
             f"rootfruit: policy {named_model(settings.model, hashed)}",
             f"rootfruit: reference {reference}",
             f"rootfruit: data {plain(settings.data)}{whose}, scale {settings.scale}, engine {settings.engine}, "
@@ -76,6 +83,8 @@ class Results:
         if not held:
             return
         self.concerned = True
+        if held["share"]:
+            self.shares[held["share"]["process"]] = held["share"]
         for row in held["rows"]:
             before = self.rows.get(row["id"])
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
@@ -83,7 +92,10 @@ class Results:
         self.run = held["run"] or self.run
 
     def pytest_sessionfinish(self, session: Any) -> None:
-        """Write the JSON result; a run whose result is lost does not end well."""
+        """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
+        looks = any(session.config.getoption(name, default=False) for name in ONLY_LOOKS)
+        if self.settings.shard and not looks and not self._share()["complete"]:
+            session.exitstatus = session.exitstatus or 1
         if self.concerned and self.settings.json:
             from rootfruit_checks.report.summary import write
 
@@ -95,12 +107,15 @@ class Results:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, and what it means for the release."""
-        if not self.concerned:
+        out = terminalreporter
+        if self.settings.shard and self.concerned:
+            out.section("rootfruit", sep="=")
+            out.write_line(self._share_line())
+        if self.settings.shard or not self.concerned:
             return
         from rootfruit_checks.report import summary
 
         value = self.value()
-        out = terminalreporter
         out.section("rootfruit", sep="=")
         for line in summary.header(value["run"]):
             out.write_line(line)
@@ -132,7 +147,24 @@ class Results:
         run = dict(self.run) if self.run else as_json(self._asked())
         if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
-        return result(self.rows.values(), run, declared=declared, blocked=blocked)
+        value = result(self.rows.values(), run, declared=declared, blocked=blocked)
+        return value | {"shard": self._share()} if self.settings.shard else value
+
+    def _share(self) -> dict[str, Any]:
+        """What this session's share came to."""
+        index, count = self.settings.shard or (1, 1)
+        told = list(self.shares.values())
+        computed = sum(share["computed"] for share in told)
+        every = max((share["computed"] + share["found"] for share in told), default=0)
+        complete = any(share["complete"] for share in told)
+        return {"index": index, "count": count, "complete": complete, "computed": computed, "found": every - computed}
+
+    def _share_line(self) -> str:
+        share = self._share()
+        what = f"{share['computed']} units computed, {share['found']} were there"
+        if not share["complete"]:
+            what = "is not complete; what was computed is kept, and another run with this store goes on"
+        return f"shard {share['index']}/{share['count']}: {what}; no gate"
 
     def _asked(self) -> RunInfo:
         """What was asked for: all that there is to say where the instrument broke before anything was measured."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
-from filelock import FileLock
 
 from rootfruit_checks import canaries
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
@@ -30,7 +29,8 @@ from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Chat, Role, RunInfo, Verdict
+from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.waiting import locked
 
 NOISE_FLOOR = canaries.NOISE_FLOOR
 
@@ -59,14 +59,14 @@ class Run:
         ]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
-        if "disclosure" in self._needed:
+        if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = ""
         self.computed = 0
         self.reused = 0
-        with Store(settings.store) as store, FileLock(store.lock_path):
+        with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
 
     def _load(self, benchmark: str) -> DataSet:
@@ -76,7 +76,7 @@ class Run:
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 
-    def _measure(self, store: Store) -> None:
+    def _opened(self, store: Store) -> dict[Role, Engine]:
         engines = self._engines()
         prints = {role: engine.fingerprint for role, engine in engines.items()}
         if len(set(prints.values())) < len(prints) and not self.settings.allow_same:
@@ -85,8 +85,13 @@ class Run:
                 f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
             )
         self._notes = self._attempts(store, prints)
-        sampling = replace(self.settings.sampling, chat=self._settle_chat(engines))
-        tables = Tables(store, sampling, self._regard, self._progress)
+        return engines
+
+    def _measure(self, store: Store) -> None:
+        engines = self._opened(store)
+        tables = Tables(
+            store, self._sampling(engines), self._regard, self._progress, stored_only=self.settings.stored_only
+        )
         probe = canaries.sentences(self.data)
         noise: dict[Role, canaries.Noise] = {}
         try:
@@ -110,13 +115,13 @@ class Run:
             canaries.refuse_same(self._frames.values(), self._floor)
         self._notes += [*canaries.tokenizers(self._records), *warnings, *canaries.degenerate(self._frames)]
 
-    def _settle_chat(self, engines: Mapping[Role, Engine]) -> Chat | None:
-        """Decide how prompts are put, where any are."""
-        if set(self._needed) <= {"winoqueer"}:
-            return None
+    def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
+        """How continuations are drawn, and how prompts are put, where any are."""
         settings = self.settings
+        if set(self._needed) <= {"winoqueer"}:
+            return settings.sampling
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
-        return chat
+        return replace(settings.sampling, chat=chat)
 
     def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
         before = self._frames.get(benchmark)

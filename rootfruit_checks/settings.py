@@ -72,6 +72,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
+    Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
+    Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
     Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
     Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
     Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),
@@ -119,6 +121,8 @@ class Settings:
     data: str = "starter"
     scale: str = "ci"
     store: str = ".rootfruit"
+    shard: tuple[int, int] | None = None
+    stored_only: bool = False
     json: str | None = None
     seed: int = 0
     beta: float = 0.1
@@ -174,8 +178,8 @@ class Settings:
         return self.threshold.get(f"{measure}/{group}", self.threshold.get(measure, default))
 
     def explain(self) -> dict[str, str]:
-        """The settings as strings, for the record; where results go is not part of what was run."""
-        skip = {"model", "reference", "store", "json", "gpu_memory"}
+        """The settings as strings, for the record; where results go, and who computes what, is not what was run."""
+        skip = {"model", "reference", "store", "json", "gpu_memory", "shard", "stored_only"}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -299,6 +303,8 @@ def _contradictions(settings: Settings) -> None:
         )
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
+    if settings.shard and settings.stored_only:
+        raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
     if settings.reference and not settings.model:
         raise ConfigError("option --reference is given without --model; add --model=PATH, the policy to gate")
     for check in settings.gate:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +150,38 @@ class Store:
                 "DO UPDATE SET value=excluded.value, digest=excluded.digest, writes=writes+1",
                 (namespace, key, value, digest(value)),
             )
+
+    def put_new(self, namespace: str, items: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes, bytes]]:
+        """Keep the (key, value) that are not there yet, all of them or, where one fails, none.
+
+        Returns key, value kept and value given of each that was there with another value.
+        """
+        differ = []
+        with self._writing():
+            for key, value in items:
+                row = self._db.execute(
+                    "SELECT value FROM units WHERE namespace=? AND key=?", (namespace, key)
+                ).fetchone()
+                if row is None:
+                    self._db.execute("INSERT INTO units VALUES (?, ?, ?, ?, 1)", (namespace, key, value, digest(value)))
+                elif bytes(row[0]) != value:
+                    differ.append((key, bytes(row[0]), value))
+        return differ
+
+    def units_of(self, namespace: str) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, value) of one namespace. A value that does not match its digest is a StoreError."""
+        with self._reading():
+            rows = self._db.execute("SELECT key, value, digest FROM units WHERE namespace=? ORDER BY 1", (namespace,))
+            for key, value, noted in rows:
+                if digest(bytes(value)) != noted:
+                    raise StoreError(f"{self.database}: unit {key} is damaged; delete the store and run again")
+                yield key, bytes(value)
+
+    def attempts(self) -> list[tuple[str, int]]:
+        """Return every (plan, seed) that was tried."""
+        with self._reading():
+            rows = self._db.execute("SELECT plan, seed FROM attempts ORDER BY 1, 2").fetchall()
+        return [(str(plan), int(seed)) for plan, seed in rows]
 
     def writes(self) -> dict[tuple[str, str], int]:
         """Return (namespace, key) -> how often it was computed and written."""

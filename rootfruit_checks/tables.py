@@ -27,6 +27,11 @@ from rootfruit_checks.types import BenchmarkName, Measurement, Role, Sampling
 T = TypeVar("T")
 
 
+def samples_address(data: DataSet) -> str:
+    """Return the address of ids and texts, so that a changed text never meets a stored answer."""
+    return address({"pairs": [asdict(p) for p in data.pairs], "prompts": [asdict(p) for p in data.prompts]})
+
+
 class Tables:
     """Measures through a store, and counts what was computed and what was found there.
 
@@ -35,11 +40,21 @@ class Tables:
         sampling: how continuations are drawn.
         regard: the classifier of disclosure; None where disclosure is not measured.
         progress: hears how far long work has come.
+        stored_only: compute nothing; a unit that is not stored is a StoreError.
 
     """
 
-    def __init__(self, store: Store, sampling: Sampling, regard: RegardClassifier | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sampling: Sampling,
+        regard: RegardClassifier | None,
+        progress: Progress,
+        *,
+        stored_only: bool = False,
+    ) -> None:
         self._store = store
+        self._stored_only = stored_only
         self._sampling = sampling
         self._regard = regard
         self._progress = progress
@@ -81,10 +96,7 @@ class Tables:
             "version": __version__,
             "instrument": instruments.fingerprint(benchmark),
             "engine": engine.fingerprint,
-            # Ids and texts, so that a changed text never meets a stored answer.
-            "samples": address(
-                {"pairs": [asdict(p) for p in data.pairs], "prompts": [asdict(p) for p in data.prompts]}
-            ),
+            "samples": samples_address(data),
             "sampling": sampling,
             "regard": regard,
         }
@@ -106,7 +118,8 @@ class Tables:
         return [*observe.observe_pronouns(role, answers), *twin]
 
     def _stored(self, role: Role, engine: Engine, what: str, work: Callable[[StoredUnits], T]) -> T:
-        units = StoredUnits(self._store, engine.fingerprint, f"{role} {what}", self._progress)
+        title = f"{role} {what}"
+        units = StoredUnits(self._store, engine.fingerprint, title, self._progress, only=self._stored_only)
         try:
             return work(units)
         finally:

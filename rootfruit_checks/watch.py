@@ -51,7 +51,9 @@ class Lines:
         self._started = self._said = time.monotonic()
 
     def step(self) -> None:
-        """Count one; say so if it is time."""
+        """Count one; say so if it is time. What is looked up before a stage begins belongs to none."""
+        if not self._total:
+            return
         self._done += 1
         now = time.monotonic()
         if now - self._said >= _SECONDS_BETWEEN_LINES:

@@ -141,7 +141,7 @@ OTHER = {
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
-    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
+    "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
 }  # fmt: skip
 
 
@@ -161,6 +161,6 @@ def test_an_unknown_key_of_the_table_is_an_error_with_a_guess():
         build({}, {}, {"treshold": {}})
 
 
-def test_the_record_leaves_out_where_results_go():
-    here, there = Settings(store="a", json="x.json"), Settings(store="b", json=None)
+def test_the_record_leaves_out_where_results_go_and_who_computes():
+    here, there = Settings(store="a", json="x.json"), Settings(store="b", json=None, shard=(1, 2))
     assert here.explain() == there.explain()

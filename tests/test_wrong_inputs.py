@@ -40,6 +40,14 @@ OPTIONS = {
     "threshold of description": (("--rootfruit-threshold=winoqueer/preservation=0.5",), "described and never gated"),
     "threshold group": (("--rootfruit-threshold=winoqueer/preference/martian=0.5",), "'martian' is no group"),
     "device": (("--rootfruit-device=banana",), "'banana' is not one of auto, cpu, cuda, cuda:N"),
+    "shard 0": (
+        ("--rootfruit-shard=0/8",),
+        "--rootfruit-shard: '0/8' is not a share I/N with I from 1 to N, such as 3/8",
+    ),
+    "shard 9": (("--rootfruit-shard=9/8",), "--rootfruit-shard: '9/8' is not a share I/N"),
+    "shard whole": (("--rootfruit-shard=3",), "--rootfruit-shard: '3' is not a share I/N"),
+    "shard words": (("--rootfruit-shard=a/b",), "--rootfruit-shard: 'a/b' is not a share I/N"),
+    "shard to read": (("--rootfruit-shard=1/2", "--rootfruit-stored-only"), "contradict each other"),
     "json": (("--rootfruit-json=.",), "--rootfruit-json: . is a directory"),
     "json folder": (("--rootfruit-json=pytest.ini/r.json",), "pytest.ini is no writable directory"),
     "gate without reference": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rootfruit_checks.errors import StoreError
 from rootfruit_checks.store import Store
 
 
@@ -34,10 +35,22 @@ class Silent:
 
 
 class StoredUnits:
-    """`Units` over a Store, in one namespace (everything but the unit's content that changes its result)."""
+    """`Units` over a Store, in one namespace (everything but the unit's content that changes its result).
 
-    def __init__(self, store: Store, namespace: str, title: str, progress: Progress | None = None) -> None:
+    Args:
+        store: where they are kept.
+        namespace: what they belong to.
+        title: whose work this is, for progress and errors.
+        progress: hears how far it has come.
+        only: a unit that is not there is a StoreError, so that nothing is computed.
+
+    """
+
+    def __init__(
+        self, store: Store, namespace: str, title: str, progress: Progress | None = None, *, only: bool = False
+    ) -> None:
         self._store = store
+        self._only = only
         self._namespace = namespace
         self._title = title
         self._progress = progress or Silent()
@@ -51,6 +64,11 @@ class StoredUnits:
     def get(self, key: str) -> bytes | None:
         """Return the stored value, or None."""
         value = self._store.get(self._namespace, key)
+        if value is None and self._only:
+            raise StoreError(
+                f"{self._store.directory}: lacks answers of {self._title} (unit {key[:12]}), and "
+                "--rootfruit-stored-only computes none; were they made with other settings, data or weights?"
+            )
         if value is not None:
             self.reused += 1
             self._progress.step()

@@ -6,6 +6,7 @@ computes it, when, and beside what changes no answer.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -111,18 +112,29 @@ def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, byte
     return held
 
 
-def share_out(units: Sequence[Unit], index: int, count: int) -> list[Unit]:
+def share_out(units: Sequence[Unit], index: int, count: int, loads: list[int] | None = None) -> list[Unit]:
     """Return the units of share `index` (1 to `count`), balanced by cost and the same whenever it is asked.
 
-    The largest first, each to the share that has least so far (Graham's LPT rule): no share costs more than a third
-    above the best possible.
+    The largest first, each to the share that has least so far (Graham's LPT rule): where all begin with nothing, no
+    share costs more than a third above the best possible; in any case no two differ by more than the dearest unit,
+    unless they did before.
+
+    Args:
+        units: all units of a stage, in the order of the plan.
+        index: which share.
+        count: how many shares there are.
+        loads: what each share has from earlier stages, so that a remainder does not always fall to the first ones;
+            this stage's costs are added to it.
+
     """
-    loads = [0] * count
-    mine = []
+    loads = [0] * count if loads is None else loads
+    lightest = [(load, place) for place, load in enumerate(loads)]
+    heapq.heapify(lightest)
+    mine = set()
     for unit in sorted(units, key=lambda unit: (-unit.cost, unit.key)):
-        lightest = min(range(count), key=lambda i: (loads[i], i))
-        loads[lightest] += unit.cost
-        if lightest == index - 1:
-            mine.append(unit)
-    order = {unit.key: place for place, unit in enumerate(units)}
-    return sorted(mine, key=lambda unit: order[unit.key])
+        place = lightest[0][1]
+        loads[place] += unit.cost
+        heapq.heapreplace(lightest, (loads[place], place))
+        if place == index - 1:
+            mine.add(unit.key)
+    return [unit for unit in units if unit.key in mine]
