@@ -64,6 +64,14 @@ def test_both_sides_get_the_same_kind(machine):
     }
 
 
+def test_a_pairs_record_tells_both_where_they_differ(machine):
+    machine(vllm=True, cuda=True)
+    pair, alone = load.open_engine(BASE, Settings()), HFEngine(BASE)
+    assert pair.record["engine"] == f"scores: {alone.record['engine']}; generates: vllm 0"
+    for key in ("tokenizer", "weights", "bos", "dtype"):
+        assert pair.record[key] == alone.record[key]
+
+
 def test_an_option_that_nobody_would_read_is_refused(machine):
     machine(vllm=False, cuda=False)
     with pytest.raises(EngineError, match="option --rootfruit-max-model-len: is for vLLM"):
