@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS
@@ -25,6 +26,14 @@ def text(where: str, raw: object) -> str:
     value = str(raw).strip()
     if not value:
         raise ConfigError(f"{where}: is empty; give a value or leave the option out")
+    return value
+
+
+def model(where: str, raw: object) -> str:
+    """Return the name of a model; one that is an address holds no user, password or query."""
+    value = text(where, raw)
+    if addresses.is_served(value):
+        addresses.split(where, value)
     return value
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from rootfruit_checks import parsing
+from rootfruit_checks import addresses, parsing
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.parsing import Parse
 from rootfruit_checks.registry import BY_ID
@@ -45,13 +45,21 @@ _SCALES = ("smoke", "ci", "paper", "full")
 _DTYPES = ("float32", "bfloat16", "float16")
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", parsing.text, None, "policy: the model under test (directory or Hub id)", "PATH"),
-    Option("reference", parsing.text, None, "reference: the model that the policy was aligned from", "PATH"),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto or hf", "NAME"),
+    Option("model", parsing.model, None, "policy under test: directory, Hub id or http://HOST:PORT/v1#NAME", "PATH"),
+    Option("reference", parsing.model, None, "reference: the model that the policy was aligned from", "PATH"),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf or openai (a server)", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
     Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
     Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
+    Option("concurrency", parsing.whole(1, 1024), 32, "requests at once to a served model", "N"),
+    Option(
+        "timeout", parsing.number(0.0, 86400.0, open_low=True), 120.0, "seconds for one answer of a served model", "S"
+    ),
+    Option(
+        "server_seed", parsing.one_of("auto", "never"), "auto", "send a seed per draw to a server: auto, never", "HOW"
+    ),
+    Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
@@ -92,6 +100,10 @@ class Settings:
     device: str = "auto"
     batch_size: int = 64
     block_tokens: int = 512
+    concurrency: int = 32
+    timeout: float = 120.0
+    server_seed: str = "auto"
+    server_bos: str | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
     data: str = "starter"
     scale: str = "ci"
@@ -132,8 +144,8 @@ class Settings:
         return self.threshold.get(f"{measure}/{group}", self.threshold.get(measure, default))
 
     def explain(self) -> dict[str, str]:
-        """The settings as strings, for the record; where results go is not part of what was run."""
-        skip = {"model", "reference", "store", "json"}
+        """The settings as strings, for the record; where results go and how fast is not part of what was run."""
+        skip = {"model", "reference", "store", "json", "concurrency", "timeout"}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -218,10 +230,11 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
 
 
 def _contradictions(settings: Settings) -> None:
-    if settings.engine not in {"auto", "hf"}:
+    if settings.engine not in {"auto", "hf", "openai"}:
         raise ConfigError(
-            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto or hf"
+            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf or openai"
         )
+    _served(settings)
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.reference and not settings.model:
@@ -233,4 +246,23 @@ def _contradictions(settings: Settings) -> None:
         if measure.needs_reference and settings.absolute_only:
             raise ConfigError(
                 f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"
+            )
+
+
+def _served(settings: Settings) -> None:
+    """Refuse an engine that cannot run what is named, and a served model against one that is run here."""
+    named = {"--model": settings.model, "--reference": settings.reference}
+    served = {option: addresses.is_served(name) for option, name in named.items() if name}
+    if len(set(served.values())) == 2:
+        raise ConfigError(
+            "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
+            "or the difference of the engines would be read as one of the models: serve both, or neither"
+        )
+    for option, is_served in served.items():
+        if is_served and settings.engine not in {"auto", "openai"}:
+            raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
+        if not is_served and settings.engine == "openai":
+            raise ConfigError(
+                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is no address; "
+                "write http://HOST:PORT/v1#NAME"
             )

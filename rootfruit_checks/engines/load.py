@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rootfruit_checks import addresses
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.settings import Settings
@@ -43,7 +44,11 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
 
 
 def open_engine(name: str, settings: Settings, *, option: str = "--model") -> Engine:
-    """Return the engine for one model; weights are loaded when first needed."""
+    """Return the engine for one model; weights are loaded, and servers asked, when first needed."""
+    if addresses.is_served(name):
+        return _open_served(name, settings, option)
+    if settings.engine == "openai":
+        raise EngineError(f"{option} {name}: is no address; --rootfruit-engine=openai wants http://HOST:PORT/v1#NAME")
     try:
         from rootfruit_checks.engines.hf import HFEngine
     except ImportError as error:
@@ -58,4 +63,24 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         batch_size=settings.batch_size,
         allow_pickle=settings.allow_pickle,
         trust_remote_code=settings.trust_remote_code,
+    )
+
+
+def _open_served(name: str, settings: Settings, option: str) -> Engine:
+    try:
+        import openai  # noqa: F401
+
+        from rootfruit_checks.engines.openai import ServedEngine
+    except ImportError as error:
+        raise EngineError(
+            f'a served model needs the extra of its client: pip install "rootfruit-checks[served]" ({error})'
+        ) from error
+    address, model = addresses.split(f"option {option}", name)
+    return ServedEngine(
+        address,
+        model,
+        concurrency=settings.concurrency,
+        timeout=settings.timeout,
+        server_seed=settings.server_seed,
+        server_bos=settings.server_bos,
     )
