@@ -143,7 +143,7 @@ class Caller:
 
     def _backoff(self, tries: int) -> float:
         # With chance, so that requests which failed together do not come back together.
-        return min(self._pause * 2 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
+        return min(self._pause * 2.0 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
 
     def _status(self, error: Any) -> str:
         """Return what a passing fault is; raise RefusedError for one that stays."""
@@ -168,12 +168,12 @@ class Caller:
     @staticmethod
     def _retry_after(error: Any) -> float:
         """Seconds that the server asks to wait; 0 where it asks nothing that can be read."""
-        raw = error.response.headers.get("retry-after", "")
+        raw = str(error.response.headers.get("retry-after", ""))
         try:
             seconds = float(raw)
         except ValueError:
             try:
-                seconds = parsedate_to_datetime(raw).timestamp() - time.time()
+                seconds = float(parsedate_to_datetime(raw).timestamp()) - time.time()
             except (TypeError, ValueError, OverflowError):
                 return 0.0
         return max(0.0, seconds) if math.isfinite(seconds) else 0.0

@@ -13,29 +13,26 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import replies
 from rootfruit_checks.engines.caller import Caller, MalformedError, RefusedError
+from rootfruit_checks.engines.listing import Listing
 from rootfruit_checks.engines.probe import Probe, probe
+from rootfruit_checks.engines.requests import check_prompts, check_texts
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 
-# What a server says of a model that tells which weights it is; times of start and random ids are left out.
-_IDENTITY = ("root", "parent", "max_model_len", "owned_by", "meta")
-
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One continuation to ask for."""
+    """One continuation to ask for; `start` is the prompt's text, or BOS as a token id where the text is empty."""
 
     prompt_id: str
-    draw: int
-    text: str
+    start: str | list[int]
     sampling: Sampling
     seed: int | None
 
@@ -63,7 +60,7 @@ class ServedEngine:
         pause: seconds before the first retry.
 
     Raises:
-        EngineError: the client is not installed, or the key cannot be one.
+        EngineError: the key cannot be one.
 
     """
 
@@ -78,11 +75,11 @@ class ServedEngine:
         server_bos: str | None = None,
         pause: float = 0.5,
     ) -> None:
-        self._wanted = model
-        self._seeded = server_seed == "auto"
-        self._bos = server_bos or ""
         self._caller = Caller(address, concurrency=concurrency, timeout=timeout, pause=pause)
         self.address = self._caller.address
+        self._listing = Listing(self._caller, model)
+        self._seeded = server_seed == "auto"
+        self._bos = server_bos or ""
         self._probe: Probe | None = None
         self._neutral: Mapping[str, object] | None = None
         self._drew: set[str] = set()
@@ -90,80 +87,25 @@ class ServedEngine:
     # -- identity ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _entry(self) -> Mapping[str, Any]:
-        """What the server tells of the model.
-
-        Raises:
-            EngineError: no such model there, or several and none was named.
-
-        """
-        try:
-            told = self._caller.models()
-        except RefusedError as error:
-            if error.status == 404:
-                told = None
-            else:
-                raise
-        listed = told.get("data") if isinstance(told, dict) else None
-        if not isinstance(listed, list):
-            raise EngineError(f"{self.address}: lists no models; is this the interface (does it end in /v1)?")
-        entries = [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-        for entry in entries:
-            if entry["id"] == self._wanted or (not self._wanted and len(entries) == 1):
-                return entry
-        names = ", ".join(self._caller.secret.quote(entry["id"]) for entry in entries[:5]) or "nothing"
-        if self._wanted:
-            raise EngineError(f"{self.address}: serves no model {self._wanted!r}; it serves {names}")
-        raise EngineError(f"{self.address}: serves {names}; name one: {self.address}#NAME")
-
-    @property
-    def model(self) -> str:
-        """The model's name at the server."""
-        return str(self._entry["id"])
-
-    @cached_property
-    def _version(self) -> str:
-        return self._caller.version()
-
-    @cached_property
     def fingerprint(self) -> str:
-        """Hash of what the server tells of the model and of itself, its address, and what is sent that changes answers.
-
-        Two names of one `root` are the same weights.
-        """
-        entry = {key: self._entry.get(key) for key in _IDENTITY}
-        entry["root"] = entry["root"] or self.model
-        parts = ["served/1", __version__, self.address, entry, self._version, self._seeded, self._bos]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        """Hash of the address, what the server tells of the model and of itself, and what is sent to it."""
+        parts = ("served/1", __version__, self._listing.identity, self._seeded, self._bos)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def record(self) -> Mapping[str, str]:
         """What ran: server, model as the server tells it, how log-probs were had, what stood before a text, seeds."""
-        quote = self._caller.secret.quote
-        told = {
-            "engine": "a server, by the openai client",
-            "endpoint": self.address,
-            "served model": quote(self.model),
-            "server version": self._version or "not told",
-            "weights": "not hashed: a server does not show them",
-            "dtype": "the server's, not told; --rootfruit-dtype sets the width of a tie alone",
-        }
-        for key in ("root", "parent", "max_model_len", "owned_by"):
-            if self._entry.get(key) is not None:
-                told[f"served {key}"] = quote(str(self._entry[key]))
+        told = self._listing.record
         if self._probe is not None:
-            told |= {
-                "scoring": self._probe.way,
-                "bos": self._probe.bos,
-                "tokenizer": f"seen on a probe: {self._probe.cut}",
-            }
+            told["scoring"], told["bos"] = self._probe.way, self._probe.bos
             told["token ids"] = "the server's" if self._probe.real_ids else "hashes of the tokens' texts"
+            told["tokenizer"] = f"seen on a probe: {self._probe.cut}"
         if self._drew:
             told["seeds"] = "; ".join(sorted(self._drew))
         if self._neutral is not None:
             sent = ", ".join(f"{key}={value}" for key, value in self._neutral.items())
             told["sampling sent"] = (
-                sent or "temperature and top-p alone: the server refuses more, its own defaults apply"
+                sent or "temperature and top-p alone, for the server refuses more: its defaults apply"
             )
         return told
 
@@ -181,6 +123,9 @@ class ServedEngine:
     def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         yield from self._caller.each([(unit.key, partial(self.run_task, unit.task)) for unit in units])
 
+    def _refused(self, error: RefusedError, what: str) -> EngineError:
+        return EngineError(f"{error} [{what}; an over-long one is never cut, for that would be another text]")
+
     # -- scoring -------------------------------------------------------------------------------------------------------
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
@@ -190,14 +135,13 @@ class ServedEngine:
             EngineError: the server gives no log-probs of a given text, or not those of its first token.
 
         """
+        check_texts(texts)
         nothing = TokenScores(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
-        distinct = sorted({text for text in texts if text})
         planned: dict[str, Unit] = {}
-        if distinct:
-            found = self._probe = self._probe or probe(self._caller, self.model, self._bos, units)
-            for text in distinct:
-                task = Text(text, self._bos, found.way, found.first)
-                planned[text] = Unit(_key("served-score/1", found.way, self._bos, text), len(text) // 4 + 1, task)
+        for text in sorted({text for text in texts if text}):
+            found = self._probed(units)
+            task = Text(text, self._bos, found.way, found.first)
+            planned[text] = Unit(_key("served-score/1", found.way, self._bos, text), _tokens(text) + 1, task)
 
         def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
             made = {text: _unpack(held[unit.key]) for text, unit in planned.items()}
@@ -205,8 +149,14 @@ class ServedEngine:
 
         return Work("score", list(planned.values()), self._compute, answers)
 
+    def _probed(self, units: Units) -> Probe:
+        if self._probe is None:
+            self._probe = probe(self._caller, self._listing.model, self._bos, units)
+        return self._probe
+
     def _score(self, task: Text, halt: threading.Event) -> bytes:
         way = next(way for way in replies.WAYS if way.name == task.way)
+        longest = self._listing.longest
 
         def read(reply: replies.Reply) -> bytes:
             scored = way.read(reply)
@@ -215,38 +165,49 @@ class ServedEngine:
             logprobs = scored.logprobs[1:]
             if None in logprobs:
                 raise MalformedError("a token has no log-probability")
+            if longest is not None and len(scored.tokens) > longest:
+                raise MalformedError(f"it has {len(scored.tokens)} tokens and the model takes {longest}")
             return np.array(scored.ids[1:], "<i4").tobytes() + np.array(logprobs, "<f4").tobytes()
 
-        body = replies.scoring(self.model, task.before + task.text, way)
+        body = replies.scoring(self._listing.model, task.before + task.text, way)
         try:
             return self._caller.complete(body, read, halt)
         except replies.LackingError:
-            raise EngineError(f"{self.address}: gave log-probs of the probe and none of a text; report this") from None
+            raise EngineError(f"{self.address}: gave log-probs of the probe and none of a text; run again") from None
         except RefusedError as error:
-            raise self._of(error, f"a text of {len(task.text)} characters to score") from None
-
-    def _of(self, error: RefusedError, what: str) -> EngineError:
-        return EngineError(f"{error} [{what}; where it is over-long, it is not cut: that would be another text]")
+            raise self._refused(error, f"a text of {len(task.text)} characters") from None
 
     # -- generation ----------------------------------------------------------------------------------------------------
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan continuations: one request for each draw, with a seed of its own."""
-        neutral = self._find_neutral() if prompts else {}
+        """Plan continuations: one request for each draw, with a seed of its own.
+
+        Raises:
+            EngineError: a prompt that is none, or more tokens are asked for than the model takes.
+
+        """
+        check_prompts(prompts)
+        longest = self._listing.longest if prompts else None
+        if longest is not None and sampling.max_new_tokens >= longest:
+            raise EngineError(
+                f"{self.address}: takes {longest} tokens, prompt and continuation; lower --rootfruit-max-new-tokens"
+            )
+        neutral = self._undo_defaults() if prompts else {}
+        seeded = self._seeded and sampling.temperature > 0
+        if prompts:
+            self._drew.add(
+                "none needed: greedy" if sampling.temperature == 0
+                else "one a request, from seed, prompt and draw" if seeded
+                else "none sent (--rootfruit-server-seed=never): another run draws other texts"
+            )  # fmt: skip
         how = [sampling.temperature, sampling.top_p, sampling.max_new_tokens, sampling.seed, self._seeded, neutral]
-        self._drew.add(
-            "none needed: greedy" if sampling.temperature == 0
-            else "one a request, from seed, prompt and draw" if self._seeded
-            else "none sent (--rootfruit-server-seed=never): another run draws other texts"
-        )  # fmt: skip
         planned: dict[tuple[str, int], Unit] = {}
         for prompt in prompts:
+            start = prompt.text or self._beginning()
             for draw in range(sampling.continuations):
-                seed = _seed(sampling.seed, prompt.id, draw) if self._seeded and sampling.temperature else None
-                text = prompt.text or self._bos
-                task = Draw(prompt.id, draw, text, sampling, seed)
-                cost = len(text) // 4 + 1 + sampling.max_new_tokens
-                planned[prompt.id, draw] = Unit(_key("served-generate/1", how, prompt.id, draw, text), cost, task)
+                task = Draw(prompt.id, start, sampling, _seed(sampling.seed, prompt.id, draw) if seeded else None)
+                key = _key("served-generate/1", how, prompt.id, draw, start)
+                planned[prompt.id, draw] = Unit(key, _tokens(prompt.text) + sampling.max_new_tokens, task)
 
         def answers(held: Mapping[str, bytes]) -> list[Completion]:
             return [
@@ -257,9 +218,20 @@ class ServedEngine:
 
         return Work("generate", list(planned.values()), self._compute, answers)
 
+    def _beginning(self) -> str | list[int]:
+        """What an empty prompt begins with: BOS alone."""
+        if self._bos:
+            return self._bos
+        found = self._probed(FORGET)
+        if not found.real_ids:
+            raise EngineError(f"{self.address}: an empty prompt cannot be begun, for the server does not tell its BOS")
+        return [int(found.first)]
+
     def _draw(self, task: Draw, halt: threading.Event) -> bytes:
         sampling = task.sampling
-        body = {**self._generation(task.text, sampling, task.seed), **self._find_neutral()}
+        body = {**self._body(task.start, sampling), **self._undo_defaults()}
+        if task.seed is not None:
+            body["seed"] = task.seed
         try:
             text, tokens, finish = self._caller.complete(
                 body, lambda reply: replies.read_completion(reply, sampling.max_new_tokens), halt
@@ -270,19 +242,18 @@ class ServedEngine:
                 "lower --rootfruit-max-new-tokens"
             ) from None
         except RefusedError as error:
-            raise self._of(error, f"prompt {task.prompt_id}") from None
+            raise self._refused(error, f"prompt {task.prompt_id}") from None
         return json.dumps([self._caller.secret.hide(text), tokens, finish]).encode()
 
-    def _generation(self, text: str, sampling: Sampling, seed: int | None) -> dict[str, object]:
+    def _body(self, start: str | list[int], sampling: Sampling) -> dict[str, object]:
         return replies.generation(
-            self.model, text, temperature=sampling.temperature, top_p=sampling.top_p,
-            tokens=sampling.max_new_tokens, seed=seed,
-        )  # fmt: skip
+            self._listing.model, start, sampling.temperature, sampling.top_p, sampling.max_new_tokens
+        )
 
-    def _find_neutral(self) -> Mapping[str, object]:
+    def _undo_defaults(self) -> Mapping[str, object]:
         """Return the settings that undo a server's defaults, where it takes them: asked once, of one greedy token."""
         if self._neutral is None:
-            body = self._generation("The", Sampling(temperature=0.0, max_new_tokens=1), None)
+            body = self._body("The", Sampling(temperature=0.0, max_new_tokens=1))
             try:
                 self._caller.complete({**body, **replies.NEUTRAL}, lambda reply: None)
                 self._neutral = dict(replies.NEUTRAL)
@@ -297,6 +268,11 @@ class ServedEngine:
 def _unpack(value: bytes) -> TokenScores:
     half = len(value) // 2
     return TokenScores(np.frombuffer(value[:half], "<i4"), np.frombuffer(value[half:], "<f4"))
+
+
+def _tokens(text: str) -> int:
+    """About how many tokens a text has: enough to share work out."""
+    return len(text) // 4 + 1
 
 
 def _key(*parts: object) -> str:

@@ -36,13 +36,10 @@ class Way:
     real_ids: bool
 
 
-def generation(
-    model: str, prompt: str, *, temperature: float, top_p: float, tokens: int, seed: int | None
-) -> dict[str, object]:
+def generation(model: str, prompt: str | list[int], temperature: float, top_p: float, tokens: int) -> dict[str, object]:
     """Return the body of a request for one continuation."""
     body: dict[str, object] = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": temperature}
-    body |= {"top_p": top_p, "n": 1, "stream": False, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-    return body if seed is None else {**body, "seed": seed}
+    return body | {"top_p": top_p, "n": 1, "stream": False, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 def scoring(model: str, text: str, way: Way) -> dict[str, object]:
@@ -146,7 +143,10 @@ def _number(value: object) -> float:
 
 
 def stable_id(token: str) -> int:
-    """Return a number for a token's text: equal tokens, equal numbers; distinct ones meet once in 2**31."""
+    """Return a number for a token's text: equal texts, equal numbers; distinct ones meet once in 2**31.
+
+    The halves of a character outside ASCII may look alike to a server that gives no ids; they then count as one token.
+    """
     return int.from_bytes(hashlib.sha256(token.encode()).digest()[:4], "big") >> 1
 
 
