@@ -183,6 +183,7 @@ class Run:
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
+        notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         if reference and policy.get("tokenizer") != reference.get("tokenizer"):
             notes.append(
                 "the tokenizers differ: full-sentence sums are comparable, per-token and shared-token ones less so"

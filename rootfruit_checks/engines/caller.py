@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import queue
 import random
@@ -64,6 +65,7 @@ class Caller:
 
         with self._mutex:
             if self._made is None:
+                _hush()
                 self._made = openai.OpenAI(
                     base_url=self.address,
                     api_key=self.secret.reveal(),
@@ -216,6 +218,14 @@ class Caller:
             halt.set()
         if fault is not None:
             raise fault
+
+
+def _hush() -> None:
+    """Keep the client's debug logs off unless somebody asked for them by name: they write a reply's headers out."""
+    for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
 
 
 def _json(text: str) -> Any:

@@ -87,6 +87,7 @@ class Listing:
             "served model": quote(self.model),
             "server version": self.version or "not told",
             "weights": "not hashed: a server does not show them",
+            "caution": "a served model: its weights are not hashed, and what runs is what the server says",
             "dtype": "the server's, not told; --rootfruit-dtype sets the width of a tie alone",
         }
         for key in ("root", "parent", "max_model_len", "owned_by"):
