@@ -236,6 +236,15 @@ def test_an_empty_prompt_begins_with_bos(double):
     assert double.asked[-1]["prompt"] == [BOS]
 
 
+def test_an_empty_prompt_without_a_bos_that_is_known_is_refused(serve):
+    empty = [Prompt("e", "", "misgendering", "they", "f", "s")]
+    with pytest.raises(EngineError, match="an empty prompt cannot be begun"):
+        generate(engine_of(serve(ways=("echo",))), empty, GREEDY)
+    double = serve(bos=False)
+    generate(engine_of(double, server_bos="<s>"), empty, GREEDY)
+    assert double.asked[-1]["prompt"] == "<s>"
+
+
 # -- what is kept ------------------------------------------------------------------------------------------------------
 
 
