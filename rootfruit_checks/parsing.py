@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS
@@ -33,6 +34,14 @@ def instruction(where: str, raw: object) -> str:
     value = text(where, raw)
     if value.count("{prompt}") != 1:
         raise ConfigError(f"{where}: {value!r} must hold {{prompt}} once, where the benchmark's text goes")
+    return value
+
+
+def model(where: str, raw: object) -> str:
+    """Return the name of a model; one that is an address holds no user, password or query."""
+    value = text(where, raw)
+    if addresses.is_served(value):
+        addresses.split(where, value)
     return value
 
 

@@ -213,6 +213,7 @@ class Run:
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
+        notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(
             policy={"path": str(self.settings.model), **policy},
             reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rootfruit_checks import parsing
+from rootfruit_checks import addresses, parsing
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.parsing import Parse
 from rootfruit_checks.registry import BY_ID
@@ -51,15 +51,21 @@ _INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", parsing.text, None, "policy: the model under test (directory, PEFT adapter or Hub id)", "PATH"),
+    Option(
+        "model",
+        parsing.model,
+        None,
+        "policy, the model under test: directory, PEFT adapter, Hub id or http://HOST:PORT/v1#NAME",
+        "PATH",
+    ),
     Option(
         "reference",
-        parsing.text,
+        parsing.model,
         None,
         "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
         "PATH",
     ),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf or vllm", "NAME"),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm or openai", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
     Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
@@ -68,6 +74,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("quantization", parsing.text, None, "vLLM: quantize so (awq, gptq, bitsandbytes, fp8, ...)", "NAME"),
     Option("max_model_len", parsing.whole(8, 2**24), None, "vLLM: longest prompt with continuation, in tokens", "N"),
     Option("gpu_memory", parsing.number(0.0, 1.0, open_low=True), None, "vLLM: share of the GPU's memory to take", "X"),
+    Option("concurrency", parsing.whole(1, 1024), 32, "requests at once to a served model", "N"),
+    Option(
+        "timeout", parsing.number(0.0, 86400.0, open_low=True), 120.0, "seconds for one answer of a served model", "S"
+    ),
+    Option(
+        "server_seed", parsing.one_of("auto", "never"), "auto", "send a seed per draw to a server: auto, never", "HOW"
+    ),
+    Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
@@ -117,6 +131,10 @@ class Settings:
     quantization: str | None = None
     max_model_len: int | None = None
     gpu_memory: float | None = None
+    concurrency: int = 32
+    timeout: float = 120.0
+    server_seed: str = "auto"
+    server_bos: str | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
     data: str = "starter"
     scale: str = "ci"
@@ -178,8 +196,8 @@ class Settings:
         return self.threshold.get(f"{measure}/{group}", self.threshold.get(measure, default))
 
     def explain(self) -> dict[str, str]:
-        """The settings as strings, for the record; where results go, and who computes what, is not what was run."""
-        skip = {"model", "reference", "store", "json", "gpu_memory", "shard", "stored_only"}
+        """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
+        skip = {"model", "reference", "store", "json", "gpu_memory", "shard", "stored_only", "concurrency", "timeout"}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -289,9 +307,9 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
 
 
 def _contradictions(settings: Settings) -> None:
-    if settings.engine not in {"auto", "hf", "vllm"}:
+    if settings.engine not in {"auto", "hf", "vllm", "openai"}:
         raise ConfigError(
-            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf or vllm"
+            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf, vllm or openai"
         )
     given = settings.vllm_only()
     if given and settings.engine not in {"auto", "vllm"}:
@@ -301,6 +319,7 @@ def _contradictions(settings: Settings) -> None:
             "option --rootfruit-quantization: scores and continuations must come from one set of weights; "
             "use --rootfruit-engine=vllm"
         )
+    _served(settings)
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.shard and settings.stored_only:
@@ -314,4 +333,23 @@ def _contradictions(settings: Settings) -> None:
         if measure.needs_reference and settings.absolute_only:
             raise ConfigError(
                 f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"
+            )
+
+
+def _served(settings: Settings) -> None:
+    """Refuse an engine that cannot run what is named, and a served model against one that is run here."""
+    named = {"--model": settings.model, "--reference": settings.reference}
+    served = {option: addresses.is_served(name) for option, name in named.items() if name}
+    if len(set(served.values())) == 2:
+        raise ConfigError(
+            "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
+            "or the difference of the engines would be read as one of the models: serve both, or neither"
+        )
+    for option, is_served in served.items():
+        if is_served and settings.engine not in {"auto", "openai"}:
+            raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
+        if not is_served and settings.engine == "openai":
+            raise ConfigError(
+                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is no address; "
+                "write http://HOST:PORT/v1#NAME"
             )

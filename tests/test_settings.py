@@ -142,6 +142,7 @@ OTHER = {
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
+    "concurrency": "4", "timeout": "3", "server_seed": "never", "server_bos": "<s>",
 }  # fmt: skip
 
 

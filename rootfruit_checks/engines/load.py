@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import addresses
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.settings import BASE, Settings, is_adapter
@@ -72,7 +73,11 @@ def chosen(settings: Settings) -> str:
 
 
 def open_engine(name: str, settings: Settings, *, option: str = "--model") -> Engine:
-    """Return the engine for one model; weights are loaded when first needed."""
+    """Return the engine for one model; weights are loaded, and servers asked, when first needed."""
+    if addresses.is_served(name):
+        return _open_served(name, settings, option)
+    if settings.engine == "openai":
+        raise EngineError(f"{option} {name}: is no address; --rootfruit-engine=openai wants http://HOST:PORT/v1#NAME")
     kind = chosen(settings)
     path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
     if kind == "vllm":
@@ -149,3 +154,23 @@ def open_reference(policy: Engine, settings: Settings) -> Engine:
             "give the reference's directory"
         )
     return open_engine(str(resolve_base(path, settings)), settings, option="--reference")
+
+
+def _open_served(name: str, settings: Settings, option: str) -> Engine:
+    try:
+        import openai  # noqa: F401
+
+        from rootfruit_checks.engines.openai import ServedEngine
+    except ImportError as error:
+        raise EngineError(
+            f'a served model needs the extra of its client: pip install "rootfruit-checks[served]" ({error})'
+        ) from error
+    address, model = addresses.split(f"option {option}", name)
+    return ServedEngine(
+        address,
+        model,
+        concurrency=settings.concurrency,
+        timeout=settings.timeout,
+        server_seed=settings.server_seed,
+        server_bos=settings.server_bos,
+    )

@@ -1,0 +1,157 @@
+"""What is asked of `/completions`, and what its replies mean. Replies are hostile until read here."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rootfruit_checks.engines.caller import MalformedError
+
+Reply = Mapping[str, Any]
+# Sent with every draw: servers fill in a model's own defaults (top-k 40, a repetition penalty) where a request is mute.
+NEUTRAL = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+# vLLM writes this where a log-probability is minus infinity.
+_STAND_IN = -9999.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The tokens of one text as the server cut it, special ones included, and their log-probs; the first has none."""
+
+    tokens: tuple[str, ...]
+    ids: tuple[int, ...]
+    logprobs: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to ask for the log-probs of a given text."""
+
+    name: str
+    body: Mapping[str, object]
+    read: Callable[[Reply], Scored]
+    real_ids: bool
+
+
+def generation(model: str, prompt: str | list[int], temperature: float, top_p: float, tokens: int) -> dict[str, object]:
+    """Return the body of a request for one continuation."""
+    body: dict[str, object] = {"model": model, "prompt": prompt, "max_tokens": tokens, "temperature": temperature}
+    return body | {"top_p": top_p, "n": 1, "stream": False, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+
+
+def scoring(model: str, text: str, way: Way) -> dict[str, object]:
+    """Return the body of a request for the log-probs of a text. One token is drawn, for servers refuse to draw none."""
+    return {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0.0, "stream": False, **way.body}
+
+
+def read_completion(reply: Reply, tokens: int) -> tuple[str, int, Literal["eos", "length"]]:
+    """Return (text, tokens drawn, how it ended) of a continuation of at most `tokens` tokens.
+
+    Raises:
+        MalformedError: no such text in it.
+        OverlongError: the server shortened it, since prompt and continuation exceed what it takes.
+
+    """
+    choice = _choice(reply)
+    text, finish, usage = choice.get("text"), choice.get("finish_reason"), reply.get("usage")
+    if not isinstance(text, str):
+        raise MalformedError("a choice without text")
+    if finish not in {"stop", "length"}:
+        raise MalformedError(f"finish_reason is {finish!r}")
+    drawn = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    counted = drawn if isinstance(drawn, int) and drawn >= 0 else 0
+    if finish == "length" and 0 < counted < tokens:
+        raise OverlongError(counted)
+    # A lone surrogate is legal in JSON and cannot be written anywhere.
+    return text.encode("utf-8", "replace").decode(), counted, "eos" if finish == "stop" else "length"
+
+
+class OverlongError(Exception):
+    """Prompt and continuation do not fit; the server cut the continuation to this many tokens."""
+
+
+def _choice(reply: Reply) -> Mapping[str, Any]:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise MalformedError("no choices")
+    if len(choices) > 1:
+        raise MalformedError(f"{len(choices)} choices where one was asked for")
+    if reply.get("truncated") or choices[0].get("truncated"):
+        raise MalformedError("the server cut the prompt")
+    choice: Mapping[str, Any] = choices[0]
+    return choice
+
+
+# -- log-probs of a given text -----------------------------------------------------------------------------------------
+
+
+class LackingError(Exception):
+    """The server answered, without the log-probs that were asked for."""
+
+
+def _prompt_logprobs(reply: Reply) -> Scored:
+    """vLLM's own field: for each token of the prompt a mapping of its id to its log-prob."""
+    choice = _choice(reply)
+    given, ids = choice.get("prompt_logprobs"), choice.get("prompt_token_ids")
+    if given is None or ids is None:
+        raise LackingError
+    if not isinstance(given, list) or not isinstance(ids, list) or len(given) != len(ids) or not ids:
+        raise MalformedError("prompt_logprobs and prompt_token_ids do not match")
+    if not all(isinstance(token, int) and 0 <= token < 2**31 for token in ids):
+        raise MalformedError("prompt_token_ids are not token ids")
+    names, found = [], []
+    for token, entry in zip(ids, given, strict=True):
+        told = entry.get(str(token)) if isinstance(entry, dict) else None
+        if entry is not None and not isinstance(told, dict):
+            raise MalformedError(f"prompt_logprobs does not tell token {token}")
+        names.append(f"{token}")
+        found.append(None if told is None else _number(told.get("logprob")))
+    return Scored(tuple(names), tuple(ids), tuple(found))
+
+
+def _echo(reply: Reply) -> Scored:
+    """The older interface: the prompt comes back as part of the answer, with log-probs; the drawn token is cut off."""
+    choice = _choice(reply)
+    told, usage = choice.get("logprobs"), reply.get("usage")
+    if not isinstance(told, dict):
+        raise LackingError
+    tokens, values = told.get("tokens"), told.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
+        raise MalformedError("tokens and token_logprobs do not match")
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+        raise LackingError  # where the prompt ends in the answer would be a guess
+    count = usage["prompt_tokens"]
+    drawn = len(tokens) - count
+    if drawn < 0:
+        raise LackingError  # it gave the drawn token alone, or left some of the prompt out
+    if drawn > 1 or count < 1 or not all(isinstance(token, str) for token in tokens):
+        raise MalformedError("tokens are not those of the prompt and one more")
+    kept = [token.encode("utf-8", "replace").decode() for token in tokens[:count]]
+    found = [None if value is None else _number(value) for value in values[:count]]
+    return Scored(tuple(kept), tuple(map(stable_id, kept)), tuple(found))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise MalformedError("a log-probability is no finite number")
+    if value <= _STAND_IN or value > 1e-3:
+        raise MalformedError(f"{value:g} is no log-probability")
+    return float(value)
+
+
+def stable_id(token: str) -> int:
+    """Return a number for a token's text: equal texts, equal numbers; distinct ones meet once in 2**31.
+
+    The halves of a character outside ASCII may look alike to a server that gives no ids; they then count as one token.
+    """
+    return int.from_bytes(hashlib.sha256(token.encode()).digest()[:4], "big") >> 1
+
+
+# In the order of preference: the first tells real ids and computes nothing beside what is asked.
+WAYS: Sequence[Way] = (
+    Way("prompt_logprobs", {"prompt_logprobs": 0, "return_token_ids": True}, _prompt_logprobs, True),
+    Way("echo", {"echo": True, "logprobs": 1}, _echo, False),
+)
