@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree
 from rootfruit_checks.engines.loaded import Loaded, load_model, load_tokenizer
+from rootfruit_checks.engines.requests import check_texts
 from rootfruit_checks.engines.weights import (
     check_directory,
     config_digest,
@@ -131,6 +132,7 @@ class HFEngine:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
+        check_texts(texts)
         if not texts:
             return []
         encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]

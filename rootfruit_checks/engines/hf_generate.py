@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks.engines.loaded import Loaded
+from rootfruit_checks.engines.requests import check_prompts
 from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling
@@ -39,9 +40,10 @@ def encode(tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None
     """Return the token ids of each prompt, as the tokenizer encodes a text by itself; an empty one is `bos` alone.
 
     Raises:
-        EngineError: a prompt has more than `room` tokens; it is never cut.
+        EngineError: a prompt has more than `room` tokens; it is never cut. Or it is no text, or two share an id.
 
     """
+    check_prompts(prompts)
     encoded = tokenizer([prompt.text for prompt in prompts])["input_ids"] if prompts else []
     rows = [list(ids) or [bos] for ids in encoded]
     for prompt, ids in zip(prompts, rows, strict=True):
