@@ -47,8 +47,10 @@ _DTYPES = ("float32", "bfloat16", "float16")
 OPTIONS: tuple[Option, ...] = (
     Option("model", parsing.text, None, "policy: the model under test (directory or Hub id)", "PATH"),
     Option("reference", parsing.text, None, "reference: the model that the policy was aligned from", "PATH"),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto or hf", "NAME"),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf or ray", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
+    Option("ray_address", parsing.text, None, "a running Ray cluster, for --rootfruit-engine=ray", "ADDRESS"),
+    Option("workers", parsing.whole(0, 4096), 0, "Ray workers; 0 is one a GPU, else one a node, at least two", "N"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
     Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
     Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
@@ -89,6 +91,8 @@ class Settings:
     reference: str | None = None
     engine: str = "auto"
     dtype: str = "float32"
+    ray_address: str | None = None
+    workers: int = 0
     device: str = "auto"
     batch_size: int = 64
     block_tokens: int = 512
@@ -133,7 +137,7 @@ class Settings:
 
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go is not part of what was run."""
-        skip = {"model", "reference", "store", "json"}
+        skip = {"model", "reference", "store", "json", "ray_address", "workers"}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -218,10 +222,13 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
 
 
 def _contradictions(settings: Settings) -> None:
-    if settings.engine not in {"auto", "hf"}:
+    if settings.engine not in {"auto", "hf", "ray"}:
         raise ConfigError(
-            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto or hf"
+            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf or ray"
         )
+    if settings.engine != "ray" and (settings.ray_address or settings.workers):
+        given = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
+        raise ConfigError(f"option {given} is for --rootfruit-engine=ray; add that, or drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.reference and not settings.model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from rootfruit_checks.engines.base import Engine
@@ -50,8 +51,11 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         raise EngineError(
             f'the transformers engine needs its extra: pip install "rootfruit-checks[hf]" ({error})'
         ) from error
-    return HFEngine(
-        resolve(name, allow_pickle=settings.allow_pickle, option=option),
+    path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
+    make = partial(
+        HFEngine,
+        # A worker of Ray stands in another directory.
+        path.absolute() if settings.engine == "ray" else path,
         dtype=settings.dtype,
         device=settings.device,
         block_tokens=settings.block_tokens,
@@ -59,3 +63,9 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         allow_pickle=settings.allow_pickle,
         trust_remote_code=settings.trust_remote_code,
     )
+    if settings.engine == "ray":
+        from rootfruit_checks.engines.ray import RayEngine
+
+        gpu = None if settings.device == "auto" else settings.device != "cpu"
+        return RayEngine(make, address=settings.ray_address, workers=settings.workers, gpu=gpu)
+    return make()
