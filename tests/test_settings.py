@@ -75,7 +75,7 @@ def test_without_a_setting_the_registry_decides():
         ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not run"),
         ({"regard": "hub:sasha/regardv3"}, "pin the revision"),
         ({"regard": "maxi"}, "--rootfruit-regard"),
-        ({"engine": "ray"}, "not built in this version"),
+        ({"workers": "3"}, "--rootfruit-workers is for --rootfruit-engine=ray"),
         ({"absolute_only": True, "reference": "x", "model": "y"}, "contradict each other"),
         ({"reference": "x"}, "without --model"),
         ({"store": " "}, "--rootfruit-store: is empty"),
@@ -134,14 +134,16 @@ OTHER = {
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
-    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
+    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true", "ray_address": "10.0.0.1:6379", "workers": "3",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
 def test_every_option_means_the_same_from_all_three_sources(option):
     # What another option needs comes along: a reference its policy.
-    needs = {"model": "m"} if option.key == "reference" else {}
+    needs = {"reference": {"model": "m"}, "workers": {"engine": "ray"}, "ray_address": {"engine": "ray"}}.get(
+        option.key, {}
+    )
     raw = OTHER[option.key]
     from_cli = build({**needs, option.key: raw})
     assert getattr(from_cli, option.key) != option.default

@@ -64,8 +64,11 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         trust_remote_code=settings.trust_remote_code,
     )
     if settings.engine == "ray":
+        from rootfruit_checks.engines import ray_llm
         from rootfruit_checks.engines.ray import RayEngine
 
         gpu = None if settings.device == "auto" else settings.device != "cpu"
-        return RayEngine(make, address=settings.ray_address, workers=settings.workers, gpu=gpu)
+        trust = settings.trust_remote_code
+        vllm = ray_llm.chosen(path.absolute(), settings.dtype, settings.device, settings.workers, trust)
+        return RayEngine(make, address=settings.ray_address, workers=settings.workers, gpu=gpu, vllm=vllm)
     return make()

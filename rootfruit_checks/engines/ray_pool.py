@@ -82,12 +82,12 @@ class Pool:
         self.asked = (address, workers, gpu)
         self.actors: list[Any] = []
         self._ours = False
-        ray = _ray()
+        self.ray = _ray()
         try:
-            if not ray.is_initialized():
+            if not self.ray.is_initialized():
                 self._ours = True
-                _connect(ray, address, workers)
-            self.actors = self._start(ray, workers, gpu)
+                _connect(self.ray, address, workers)
+            self.actors = self._start()
         except BaseException:
             self.stop()
             raise
@@ -102,6 +102,8 @@ class Pool:
         """Return the pool that all engines of this process share, started for the first that asks."""
         cls.join(user)
         asked, pool = (address, workers, gpu), cls._shared
+        if pool is not None and not pool.ray.is_initialized():  # somebody stopped Ray under us
+            pool = cls._shared = None
         if pool is None:
             pool = cls._shared = cls(*asked)
         elif pool.asked != asked:
@@ -116,7 +118,8 @@ class Pool:
             pool, cls._shared = cls._shared, None
             pool.stop()
 
-    def _start(self, ray: Any, workers: int, gpu: bool | None) -> list[Any]:
+    def _start(self) -> list[Any]:
+        ray, (_, workers, gpu) = self.ray, self.asked
         have = ray.cluster_resources()
         gpus = int(have.get("GPU", 0))
         kind = "GPU" if gpu or (gpu is None and gpus) else "CPU"
@@ -133,7 +136,7 @@ class Pool:
 
     def pids(self) -> list[int]:
         """Return the workers' process ids."""
-        found: list[int] = _ray().get([actor.ready.remote() for actor in self.actors])
+        found: list[int] = self.ray.get([actor.ready.remote() for actor in self.actors])
         return found
 
     def stream(self, recipe: Recipe, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
@@ -143,7 +146,8 @@ class Pool:
             EngineError: a unit cannot be computed, or takes its worker down again and again.
 
         """
-        ray = _ray()
+        ray = self.ray
+        self.actors = self.actors or self._start()
         todo = deque(units)
         flying: dict[Any, Any] = {}
         # A worker gets work when it is there: one that the cluster cannot place yet holds up nothing.
@@ -164,19 +168,22 @@ class Pool:
                     unit = todo.popleft()
                     flying[actor.run.remote(recipe, unit.key, unit.task)] = actor
         except ray.exceptions.RayError as error:
-            raise EngineError(_line(error)) from error
+            raise EngineError(f"a Ray worker failed: {_line(error)}") from error
         finally:
             for ref in (*flying, *starting):
                 ray.cancel(ref)
 
     def stop(self) -> None:
         """End the workers, and Ray where we started it."""
-        ray = _ray()
-        if ray.is_initialized():
-            for actor in self.actors:
-                ray.kill(actor)
-            if self._ours:
-                ray.shutdown()
+        if self.ray.is_initialized():
+            self.rest()
+        if self._ours:
+            self.ray.shutdown()
+
+    def rest(self) -> None:
+        """End the workers, whose GPUs another needs; they start again when they are asked."""
+        for actor in self.actors:
+            self.ray.kill(actor)
         self.actors = []
 
 
@@ -205,7 +212,8 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
                 object_store_memory=_STORE_BYTES,
                 **quiet,
             )
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:
+        # Ray raises bare Exceptions among others here; to the user all mean that there is no Ray.
         where = f"--rootfruit-ray-address={address}: no cluster answers there" if address else "Ray cannot be started"
         raise EngineError(f"{where} ({_line(error)})") from error
 
@@ -217,4 +225,4 @@ def _line(error: BaseException) -> str:
     text = lines[-1] if cause is not None else lines[0]
     name = type(cause or error).__name__
     text = text if name in text else f"{name}: {text}"
-    return f"a Ray worker failed: {text[:300]}"
+    return text[:300]
