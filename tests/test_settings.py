@@ -134,7 +134,8 @@ OTHER = {
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
-    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true", "ray_address": "10.0.0.1:6379", "workers": "3",
+    "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
+    "ray_address": "10.0.0.1:6379", "workers": "3",
 }  # fmt: skip
 
 
