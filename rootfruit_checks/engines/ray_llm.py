@@ -175,8 +175,9 @@ def compute(ray: Any, vllm: VLLM, units: Sequence[Unit], ends: Sequence[int]) ->
             if value is not None:
                 yield row["unit"], value
     except (ray.exceptions.RayError, RuntimeError, ValueError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise EngineError(f"{vllm.path}: vLLM in Ray workers failed: {lines[-1][:300]}") from error
+        heart = getattr(error, "cause", None) or error
+        told = " ".join(str(heart).split())[-300:] or type(heart).__name__
+        raise EngineError(f"{vllm.path}: vLLM in Ray workers failed: {told}") from error
     finally:
         log.setLevel(level)
         context.enable_progress_bars, context.print_on_execution_start = before

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError, RootfruitError
 
-# A unit that takes its worker down this often takes it down every time.
+# A worker is restarted as often as it is lost; a unit that takes down more than this takes down every one.
 _RETRIES = 4
 # One is computed and the next lies ready; more would be lost time where a worker is slow.
 _IN_FLIGHT = 2
@@ -131,7 +131,7 @@ class Pool:
                 f"{int(have.get(kind, 0))}; ask for fewer"
             )
         options = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
-        actor = ray.remote(Worker).options(max_restarts=_RETRIES, max_task_retries=_RETRIES, **options)
+        actor = ray.remote(Worker).options(max_restarts=-1, max_task_retries=_RETRIES, **options)
         return [actor.remote() for _ in range(count)]
 
     def pids(self) -> list[int]:
@@ -219,10 +219,7 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """The heart of one of Ray's errors, which hold whole tracebacks of other processes."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    cause = getattr(error, "cause", None)
-    text = lines[-1] if cause is not None else lines[0]
-    name = type(cause or error).__name__
-    text = text if name in text else f"{name}: {text}"
-    return text[:300]
+    """The heart of one of Ray's errors, which may hold whole tracebacks of other processes."""
+    heart = getattr(error, "cause", None) or error
+    text = " ".join(str(heart).split())
+    return f"{type(heart).__name__}: {text[:300]}".removesuffix(": ")

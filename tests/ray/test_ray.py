@@ -18,13 +18,15 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from contract import CHECKS, Case
+from contract import CHECKS, GREEDY, TEXTS, Case, prompts
 
 from rootfruit_checks.checks import family
-from rootfruit_checks.engines import hf
+from rootfruit_checks.engines import hf, ray_pool
+from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.ray import RayEngine
-from rootfruit_checks.engines.ray_pool import Pool
+from rootfruit_checks.engines.ray_pool import Pool, Recipe
+from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.report.summary import as_json
 from rootfruit_checks.run import Run
@@ -132,8 +134,32 @@ def test_what_the_cluster_cannot_place_is_refused(case):
     case.close()
     engine = RayEngine(partial(HFEngine, MODELS / "base"), workers=99)
     with pytest.raises(EngineError, match="--rootfruit-workers: 99 Ray workers need a CPU each"):
-        list(engine._compute(make("base").plan_generation([], None).units or [mock.Mock()]))
+        generate(engine, prompts(TEXTS), GREEDY)
     engine.close()
+
+
+def test_a_fault_in_a_worker_is_one_line(case):
+    """A unit that fails, and one that takes down each worker that tries it."""
+    case.close()
+
+    def poison(fault):
+        def run_task(self, task):
+            fault()
+
+        return lambda: type("Poison", (), {"fingerprint": "poison", "run_task": run_task, "close": lambda self: None})()
+
+    def breaks():
+        raise ValueError("a shape is wrong\nand more")
+
+    user = mock.Mock()
+    with mock.patch.object(ray_pool, "_RETRIES", 1):
+        pool = Pool.shared(user, None, 2, None)
+        for fault, told in ((breaks, "a shape is wrong"), (lambda: os._exit(1), "a Ray worker failed")):
+            with pytest.raises(EngineError, match=told) as error:
+                list(pool.stream(Recipe(poison(fault), "poison"), [Unit("k", 1, None)]))
+            assert "\n" not in str(error.value)
+    Pool.leave(user)
+    assert Pool._shared is None
 
 
 def test_what_we_did_not_start_we_do_not_stop(case):
