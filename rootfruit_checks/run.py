@@ -134,7 +134,8 @@ class Run:
         return engines
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
-        plan = {key: value for key, value in self.settings.explain().items() if key != "seed"}
+        # Which engine ran is in the fingerprints; engines that share one are the same run.
+        plan = {key: value for key, value in self.settings.explain().items() if key not in {"seed", "engine"}}
         weights = {str(role): value for role, value in prints.items()}
         seeds = store.attempt(address({**plan, **weights}), self.settings.seed)
         if len(seeds) < 2:

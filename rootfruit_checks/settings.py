@@ -65,8 +65,10 @@ OPTIONS: tuple[Option, ...] = (
         "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
         "PATH",
     ),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm or openai", "NAME"),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm, openai, ray", "NAME"),
     Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
+    Option("ray_address", parsing.text, None, "a running Ray cluster, for --rootfruit-engine=ray", "ADDRESS"),
+    Option("workers", parsing.whole(0, 4096), 0, "Ray workers; 0 is one a GPU, else one a node, at least two", "N"),
     Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
     Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
     Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
@@ -124,6 +126,8 @@ class Settings:
     reference: str | None = None
     engine: str = "auto"
     dtype: str = "float32"
+    ray_address: str | None = None
+    workers: int = 0
     device: str = "auto"
     batch_size: int = 64
     block_tokens: int = 512
@@ -197,7 +201,8 @@ class Settings:
 
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
-        skip = {"model", "reference", "store", "json", "gpu_memory", "shard", "stored_only", "concurrency", "timeout"}
+        speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
+        skip = {"model", "reference", "store", "json", "shard", "stored_only", *speed}
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -307,10 +312,6 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
 
 
 def _contradictions(settings: Settings) -> None:
-    if settings.engine not in {"auto", "hf", "vllm", "openai"}:
-        raise ConfigError(
-            f"option --rootfruit-engine: {settings.engine!r} is not built in this version; use auto, hf, vllm or openai"
-        )
     given = settings.vllm_only()
     if given and settings.engine not in {"auto", "vllm"}:
         raise ConfigError(f"option {given[0]}: is for vLLM; drop it or use --rootfruit-engine=vllm")
@@ -319,6 +320,9 @@ def _contradictions(settings: Settings) -> None:
             "option --rootfruit-quantization: scores and continuations must come from one set of weights; "
             "use --rootfruit-engine=vllm"
         )
+    if settings.engine != "ray" and (settings.ray_address or settings.workers):
+        flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
+        raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
     _served(settings)
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")

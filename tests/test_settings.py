@@ -75,10 +75,10 @@ def test_without_a_setting_the_registry_decides():
         ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not run"),
         ({"regard": "hub:sasha/regardv3"}, "pin the revision"),
         ({"regard": "maxi"}, "--rootfruit-regard"),
-        ({"engine": "ray"}, "not built in this version"),
         ({"engine": "hf", "tensor_parallel": "2"}, "--rootfruit-tensor-parallel: is for vLLM"),
         ({"quantization": "fp8"}, "must come from one set of weights"),
         ({"gpu_memory": "1.5"}, "--rootfruit-gpu-memory"),
+        ({"workers": "3"}, "--rootfruit-workers is for --rootfruit-engine=ray"),
         ({"absolute_only": True, "reference": "x", "model": "y"}, "contradict each other"),
         ({"reference": "x"}, "without --model"),
         ({"store": " "}, "--rootfruit-store: is empty"),
@@ -143,13 +143,17 @@ OTHER = {
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
     "concurrency": "4", "timeout": "3", "server_seed": "never", "server_bos": "<s>",
+    "ray_address": "10.0.0.1:6379", "workers": "3",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
 def test_every_option_means_the_same_from_all_three_sources(option):
     # What another option needs comes along: a reference its policy, vLLM's quantization vLLM.
-    needs = {"reference": {"model": "m"}, "quantization": {"engine": "vllm"}}.get(option.key, {})
+    ray = {"engine": "ray"}
+    needs = {
+        "reference": {"model": "m"}, "quantization": {"engine": "vllm"}, "workers": ray, "ray_address": ray,
+    }.get(option.key, {})  # fmt: skip
     raw = OTHER[option.key]
     from_cli = build({**needs, option.key: raw})
     assert getattr(from_cli, option.key) != option.default

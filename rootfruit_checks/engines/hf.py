@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 # Where the tree's answer may differ from the flat one before the tree is given up, in nats.
 TOLERANCE = 1e-3
 _TREE = b"prefix tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Sentences by which the tree is held to the flat answer: a task like any other."""
+
+    sequences: list[tuple[int, ...]]
 
 
 class HFEngine(ModelDir):
@@ -58,6 +66,8 @@ class HFEngine(ModelDir):
         self._model: Loaded | None = None
         self._scoring = ""
         self.stats: dict[str, int] = {}
+        # Who computes a probe; another, where this engine plans and others compute.
+        self.probing: Callable[[Probe], bytes] | None = None
 
     # -- identity ------------------------------------------------------------------------------------------------------
 
@@ -145,12 +155,14 @@ class HFEngine(ModelDir):
         return [TokenScores(np.array(ids, dtype=np.int32), found[tuple(ids)] if ids else nothing) for ids in encoded]
 
     def run_task(self, task: Any) -> bytes:
-        """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts."""
+        """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts; or a probe."""
         loaded = self.loaded()
         if isinstance(task, prefix_tree.Block):
             return hf_tree.run_block(loaded, task).astype("<f4").tobytes()
         if isinstance(task, flat.Batch):
             return flat.run(loaded, task)
+        if isinstance(task, Probe):
+            return self._probe(task.sequences).encode() or _TREE
         return hf_generate.run(loaded, self.tokenizer, task)
 
     def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
@@ -168,7 +180,7 @@ class HFEngine(ModelDir):
         key = hashlib.sha256(repr(("tree-probe/1", probe)).encode()).hexdigest()
         held = units.get(key)
         if held is None:
-            held = self._probe(probe).encode() or _TREE
+            held = (self.probing or self.run_task)(Probe(probe))
             units.put(key, held)
         return "" if held == _TREE else held.decode()
 

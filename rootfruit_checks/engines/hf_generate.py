@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import Loaded
+from rootfruit_checks.engines.requests import check_prompts
 from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling
@@ -44,9 +45,10 @@ def encode(
     With `chat` it is put as a user's turn, and the template says which special tokens there are.
 
     Raises:
-        EngineError: a prompt has more than `room` tokens; it is never cut.
+        EngineError: a prompt has more than `room` tokens; it is never cut. Or it is no text, or two share an id.
 
     """
+    check_prompts(prompts)
     texts = [prompt.text if chat is None else _turn(tokenizer, chat, prompt) for prompt in prompts]
     encoded = tokenizer(texts, add_special_tokens=chat is None)["input_ids"] if prompts else []
     rows = [list(ids) or [bos] for ids in encoded]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rootfruit_checks import addresses
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.settings import BASE, Settings, is_adapter
+
+if TYPE_CHECKING:
+    from rootfruit_checks.engines.hf import HFEngine
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # What a causal model needs; nothing else of a repository is fetched. Pickled weights only when they are allowed.
@@ -47,9 +51,10 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
 
 
 def chosen(settings: Settings) -> str:
-    """Return what runs the models: `hf`, `vllm`, or `hf+vllm`, where the prefix tree scores and vLLM generates.
+    """Return what runs the models: the engine that was asked for or, for `auto`, `hf` or `hf+vllm`.
 
-    `auto` is `hf+vllm` where vLLM is installed, a CUDA device is there and neither model is an adapter, else `hf`.
+    `hf+vllm` (the prefix tree scores, vLLM generates) where vLLM is installed, a CUDA device is there and neither model
+    is an adapter.
 
     Raises:
         EngineError: an option of vLLM's is given, and vLLM does not run.
@@ -86,7 +91,7 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
         from rootfruit_checks.engines.pair import PairEngine
 
         return PairEngine(scorer=_hf(path, settings, option), generator=_vllm(path, settings, option))
-    return _hf(path, settings, option)
+    return _ray(path, settings, option) if kind == "ray" else _hf(path, settings, option)
 
 
 def _vllm(path: Path, settings: Settings, option: str) -> Engine:
@@ -112,6 +117,24 @@ def _vllm(path: Path, settings: Settings, option: str) -> Engine:
 
 
 def _hf(path: Path, settings: Settings, option: str) -> Engine:
+    return _maker(path, settings, option)()
+
+
+def _ray(path: Path, settings: Settings, option: str) -> Engine:
+    from rootfruit_checks.engines import ray_llm
+    from rootfruit_checks.engines.ray import RayEngine
+
+    path = path.absolute()  # a worker stands in another directory
+    make = _maker(path, settings, option)
+    gpu = None if settings.device == "auto" else settings.device != "cpu"
+    vllm = None
+    if not is_adapter(path):
+        vllm = ray_llm.chosen(path, settings.dtype, settings.device, settings.workers, settings.trust_remote_code)
+    return RayEngine(make, address=settings.ray_address, workers=settings.workers, gpu=gpu, vllm=vllm)
+
+
+def _maker(path: Path, settings: Settings, option: str) -> Callable[[], HFEngine]:
+    """Return what makes the transformers engine; it can be pickled."""
     try:
         from rootfruit_checks.engines.hf import HFEngine
     except ImportError as error:
@@ -129,8 +152,8 @@ def _hf(path: Path, settings: Settings, option: str) -> Engine:
     if is_adapter(path):
         from rootfruit_checks.engines.adapter import AdapterEngine
 
-        return AdapterEngine(path, resolve_base(path, settings, option), **options)
-    return HFEngine(path, **options)
+        return partial(AdapterEngine, path, resolve_base(path, settings, option).absolute(), **options)
+    return partial(HFEngine, path, **options)
 
 
 def resolve_base(adapter: Path, settings: Settings, option: str = "--model") -> Path:

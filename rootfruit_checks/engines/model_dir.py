@@ -9,6 +9,7 @@ from typing import Any
 
 from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import load_tokenizer
+from rootfruit_checks.engines.requests import check_texts
 from rootfruit_checks.engines.weights import (
     check_directory,
     config_digest,
@@ -73,6 +74,7 @@ class ModelDir:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
+        check_texts(texts)
         if not texts:
             return []
         longest = self._longest

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
 import numpy as np
 
+from rootfruit_checks.engines.requests import check_prompts, check_texts
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
+from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
 T = TypeVar("T")
@@ -24,6 +26,7 @@ class ScriptedEngine:
         word_logprob: (word, position, words of the text) -> log-probability in nats.
         answer: (prompt, draw) -> continuation.
         batch: requests per unit.
+        longest: words that a text, or a prompt with what is drawn after it, may have; None where all do.
 
     """
 
@@ -33,11 +36,13 @@ class ScriptedEngine:
         word_logprob: Callable[[str, int, Sequence[str]], float],
         answer: Callable[[Prompt, int], str],
         batch: int = 64,
+        longest: int | None = None,
     ) -> None:
         self._name = name
         self._word_logprob = word_logprob
         self._answer = answer
         self._batch = batch
+        self._longest = longest
 
     @property
     def fingerprint(self) -> str:
@@ -50,12 +55,25 @@ class ScriptedEngine:
         return {"engine": "scripted", "tokenizer": "words"}
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
-        """Plan scores, word by word."""
+        """Plan scores, word by word; equal texts are one."""
+        check_texts(texts)
+        for number, text in enumerate(texts):
+            self._fits(f"text {number}", text)
         batches = [
-            Unit(_key("score", place, part), sum(len(text.split()) for text in part), part)
-            for place, part in _parts(texts, self._batch)
+            Unit(_key("score", part), max(1, sum(len(text.split()) for text in part)), part)
+            for part in _parts(dict.fromkeys(texts), self._batch)
         ]
-        return Work("score", batches, self._score, lambda held: list(_read_scores(batches, held)))
+
+        def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
+            found = _read_scores(batches, held)
+            return [found[text] for text in texts]
+
+        return Work("score", batches, self._score, answers)
+
+    def _fits(self, name: str, text: str, drawn: int = 0) -> None:
+        words = len(text.split())
+        if self._longest is not None and words + drawn > self._longest:
+            raise EngineError(f"{name} has {words} words and the engine takes {self._longest - drawn}; it is not cut")
 
     def _score(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         for unit in units:
@@ -66,10 +84,13 @@ class ScriptedEngine:
             yield unit.key, json.dumps(rows).encode()
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan `sampling.continuations` answers of each prompt."""
+        """Plan `sampling.continuations` answers of each prompt; equal prompts are one."""
+        check_prompts(prompts)
+        for prompt in prompts:
+            self._fits(f"prompt {prompt.id}", prompt.text, sampling.max_new_tokens)
         batches = [
-            Unit(_key("generate", place, [asdict(prompt) for prompt in part], asdict(sampling)), len(part), part)
-            for place, part in _parts(prompts, self._batch)
+            Unit(_key("generate", [asdict(prompt) for prompt in part], asdict(sampling)), len(part), part)
+            for part in _parts({prompt.id: prompt for prompt in prompts}.values(), self._batch)
         ]
 
         def compute(units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
@@ -77,7 +98,11 @@ class ScriptedEngine:
                 texts = [[self._answer(prompt, draw) for draw in range(sampling.continuations)] for prompt in unit.task]
                 yield unit.key, json.dumps(texts).encode()
 
-        return Work("generate", batches, compute, lambda held: list(_read_answers(batches, held)))
+        def answers(held: Mapping[str, bytes]) -> list[Completion]:
+            found = _read_answers(batches, held)
+            return [answer for prompt in prompts for answer in found[prompt.id]]
+
+        return Work("generate", batches, compute, answers)
 
     def render(self, chat: Chat, text: str) -> str | None:
         """Return None: it has no chat template."""
@@ -87,24 +112,28 @@ class ScriptedEngine:
         """Nothing to free."""
 
 
-def _parts(items: Sequence[T], size: int) -> Iterator[tuple[int, list[T]]]:
-    """Yield the place and the items of each unit; by its place a repeated one has a key of its own."""
-    for start in range(0, len(items), size):
-        yield start, list(items[start : start + size])
+def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items of each unit."""
+    held = list(items)
+    for start in range(0, len(held), size):
+        yield held[start : start + size]
 
 
-def _read_scores(units: Sequence[Unit], held: Mapping[str, bytes]) -> Iterator[TokenScores]:
+def _read_scores(units: Sequence[Unit], held: Mapping[str, bytes]) -> dict[str, TokenScores]:
+    found = {}
     for unit in units:
         for text, row in zip(unit.task, json.loads(held[unit.key]), strict=True):
             ids = [int.from_bytes(hashlib.sha256(word.encode()).digest()[:3], "big") for word in text.split()]
-            yield TokenScores(np.array(ids, dtype=np.int32), np.array(row, dtype=np.float32))
+            found[text] = TokenScores(np.array(ids, dtype=np.int32), np.array(row, dtype=np.float32))
+    return found
 
 
-def _read_answers(units: Sequence[Unit], held: Mapping[str, bytes]) -> Iterator[Completion]:
-    for unit in units:
-        for prompt, texts in zip(unit.task, json.loads(held[unit.key]), strict=True):
-            for draw, text in enumerate(texts):
-                yield Completion(prompt.id, draw, text, len(text.split()), "eos")
+def _read_answers(units: Sequence[Unit], held: Mapping[str, bytes]) -> dict[str, list[Completion]]:
+    return {
+        prompt.id: [Completion(prompt.id, draw, text, len(text.split()), "eos") for draw, text in enumerate(texts)]
+        for unit in units
+        for prompt, texts in zip(unit.task, json.loads(held[unit.key]), strict=True)
+    }
 
 
 def _key(*parts: object) -> str:
