@@ -20,7 +20,7 @@ from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
-from rootfruit_checks.engines.load import open_engine, open_reference
+from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
 from rootfruit_checks.instruments import pronoun_judge
@@ -129,8 +129,10 @@ class Run:
 
     def _engines(self) -> dict[Role, Engine]:
         engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
-        if self.settings.reference:
-            engines["reference"] = open_reference(engines["policy"], self.settings)
+        if self.settings.own_base:
+            engines["reference"] = open_base(engines["policy"], self.settings)
+        elif self.settings.reference:
+            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
         return engines
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:

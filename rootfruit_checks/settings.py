@@ -189,10 +189,14 @@ class Settings:
         return [_BY_KEY[key].flag for key in keys if getattr(self, key) != _BY_KEY[key].default]
 
     @property
+    def own_base(self) -> bool:
+        """Whether the reference is the base of the adapter that is the policy."""
+        return self.reference == BASE and (is_adapter(self.model) or not Path(BASE).is_dir())
+
+    @property
     def reference_name(self) -> str:
         """What a report calls the reference."""
-        shared = self.reference == BASE and (is_adapter(self.model) or not Path(BASE).is_dir())
-        return "base of the adapter" if shared else str(self.reference)
+        return "base of the adapter" if self.own_base else str(self.reference)
 
     def threshold_for(self, measure: str, group: str) -> float | None:
         """The user's threshold for a check, else for its measure, else the registry's; None if descriptive."""

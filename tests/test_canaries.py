@@ -255,8 +255,7 @@ def gate(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "load_pairs", lambda *_: DATA)
 
     def go(policy, reference, benchmarks=("winoqueer",), **options):
-        monkeypatch.setattr(run, "open_engine", lambda *_, **__: policy)
-        monkeypatch.setattr(run, "open_reference", lambda *_, **__: reference)
+        monkeypatch.setattr(run, "open_engine", lambda name, *_, **__: {"p": policy, "r": reference}[name])
         told = {"model": "p", "reference": "r", "store": str(tmp_path / "store"), "scale": "smoke", **options}
         return run.Run(Settings(benchmarks=benchmarks, **told))
 

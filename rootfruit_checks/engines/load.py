@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rootfruit_checks import addresses
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.settings import BASE, Settings, is_adapter
+from rootfruit_checks.settings import Settings, is_adapter
 
 if TYPE_CHECKING:
     from rootfruit_checks.engines.hf import HFEngine
@@ -163,10 +163,8 @@ def resolve_base(adapter: Path, settings: Settings, option: str = "--model") -> 
     return resolve(base_name(adapter), allow_pickle=settings.allow_pickle, option=f"{option} {adapter}, whose base is")
 
 
-def open_reference(policy: Engine, settings: Settings) -> Engine:
-    """Return the engine of the reference; for `base`, the policy's own weights with the adapter switched off."""
-    if settings.reference != BASE or (Path(BASE).is_dir() and not is_adapter(settings.model)):
-        return open_engine(str(settings.reference), settings, option="--reference")
+def open_base(policy: Engine, settings: Settings) -> Engine:
+    """Return the engine of an adapter's base: where the policy's can, its own weights with the adapter switched off."""
     shared: Callable[[], Engine] | None = getattr(policy, "base", None)
     if shared is not None:
         return shared()

@@ -23,7 +23,7 @@ from rootfruit_checks.engines import hf, hf_tree, quantized
 from rootfruit_checks.engines.adapter import AdapterEngine, base_name
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.load import open_engine, open_reference
+from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.engines.loaded import check_finite, head_of
 from rootfruit_checks.errors import ConfigError, EngineError
 from rootfruit_checks.run import Run
@@ -295,7 +295,7 @@ def test_a_hub_model_that_is_no_adapter_has_no_base(monkeypatch):
     told = Settings(model="some/model", reference="base")
     monkeypatch.setattr("rootfruit_checks.engines.load.resolve", lambda *_, **__: BASE)
     with pytest.raises(EngineError, match="is none"):
-        open_reference(HFEngine(BASE), told)
+        open_base(HFEngine(BASE), told)
 
 
 def test_the_base_lies_beside_the_adapter_or_as_it_is_named_or_on_the_hub(plain, tmp_path, monkeypatch):
