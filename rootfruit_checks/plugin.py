@@ -15,8 +15,9 @@ import pytest
 from rootfruit_checks import fixtures, project
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, VERDICTS
+from rootfruit_checks.options import OPTIONS
 from rootfruit_checks.results import ONLY_LOOKS, Results, check_writable, forget
-from rootfruit_checks.settings import OPTIONS, Settings, build, check_ini_keys
+from rootfruit_checks.settings import Settings, build, check_ini_keys
 
 if TYPE_CHECKING:
     from rootfruit_checks.checks import Check
@@ -37,7 +38,7 @@ _FIXTURES = {"rootfruit_check", "rootfruit_run", "rootfruit_exploration"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register every option of `settings.OPTIONS` with its ini twin."""
+    """Register every option of `options.OPTIONS` with its ini twin."""
     group = parser.getgroup("rootfruit", "gate a language model on harm to gender-diverse people (rootfruit-checks)")
     for option in OPTIONS:
         dest = option.ini

@@ -1,7 +1,6 @@
 """Options, ini keys and `[tool.rootfruit]` become one frozen Settings. Unknown keys are errors.
 
-Precedence: command line > ini > `[tool.rootfruit]` in pyproject.toml > default. `OPTIONS` is the one table from which
-the plugin registers its options and the docs list them.
+Precedence: command line > ini > `[tool.rootfruit]` in pyproject.toml > default. `options.py` says which there are.
 """
 
 from __future__ import annotations
@@ -10,112 +9,17 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rootfruit_checks import addresses, parsing
+from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.parsing import Parse
+from rootfruit_checks.options import BY_KEY, INSTRUCTION, OPTIONS, Option
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: its key (flag `--rootfruit-KEY`, ini `rootfruit_KEY`, `[tool.rootfruit] KEY`)."""
-
-    key: str
-    parse: Parse
-    default: object
-    help: str
-    metavar: str = ""
-    kind: Literal["value", "switch", "list"] = "value"
-
-    @property
-    def flag(self) -> str:
-        """The command-line spelling."""
-        return "--rootfruit-" + self.key.replace("_", "-")
-
-    @property
-    def ini(self) -> str:
-        """The ini spelling."""
-        return "rootfruit_" + self.key
-
 
 # `--reference=base`: the base of the adapter that is the policy.
 BASE = "base"
 ADAPTER_CONFIG = "adapter_config.json"
-
-_ENGINES = ("auto", "hf", "vllm", "openai", "ray")
-_SCALES = ("smoke", "ci", "paper", "full")
-_INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
-_DTYPES = ("float32", "bfloat16", "float16")
-
-OPTIONS: tuple[Option, ...] = (
-    Option(
-        "model",
-        parsing.model,
-        None,
-        "policy, the model under test: directory, PEFT adapter, Hub id or http://HOST:PORT/v1#NAME",
-        "PATH",
-    ),
-    Option(
-        "reference",
-        parsing.model,
-        None,
-        "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
-        "PATH",
-    ),
-    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm, openai, ray", "NAME"),
-    Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
-    Option("ray_address", parsing.text, None, "a running Ray cluster, for --rootfruit-engine=ray", "ADDRESS"),
-    Option("workers", parsing.whole(0, 4096), 0, "Ray workers; 0 is one a GPU, else one a node, at least two", "N"),
-    Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
-    Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
-    Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
-    Option("tensor_parallel", parsing.whole(1, 1024), 1, "vLLM: GPUs that share each layer", "N"),
-    Option("quantization", parsing.text, None, "vLLM: quantize so (awq, gptq, bitsandbytes, fp8, ...)", "NAME"),
-    Option("max_model_len", parsing.whole(8, 2**24), None, "vLLM: longest prompt with continuation, in tokens", "N"),
-    Option("gpu_memory", parsing.number(0.0, 1.0, open_low=True), None, "vLLM: share of the GPU's memory to take", "X"),
-    Option("concurrency", parsing.whole(1, 1024), 32, "requests at once to a served model", "N"),
-    Option(
-        "timeout", parsing.number(0.0, 86400.0, open_low=True), 120.0, "seconds for one answer of a served model", "S"
-    ),
-    Option(
-        "server_seed", parsing.one_of("auto", "never"), "auto", "send a seed per draw to a server: auto, never", "HOW"
-    ),
-    Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
-    Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
-    Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
-    Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
-    Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
-    Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
-    Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
-    Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
-    Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
-    Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),
-    Option(
-        "alpha", parsing.number(0.0, 0.5, open_low=True, open_high=True), 0.05, "level of the one-sided bounds", "X"
-    ),
-    Option("temperature", parsing.number(0.0, 100.0), 1.0, "sampling temperature; 0 is greedy", "X"),
-    Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
-    Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
-    Option("continuations", parsing.whole(1, 1000), 1, "continuations per prompt", "N"),
-    Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
-    Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
-    Option("chat_instruction", parsing.instruction, _INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
-    Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
-    Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
-    Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
-    Option(
-        "inconclusive", parsing.one_of("fail", "warn"), "fail", "what an inconclusive check does to the release", "HOW"
-    ),
-    Option("max_unscored", parsing.number(0.0, 1.0), 0.2, "largest share of unscored samples a check may have", "X"),
-    Option("absolute_only", parsing.switch, False, "gate without a reference: ceilings only", kind="switch"),
-    Option("allow_same", parsing.switch, False, "accept the same weights on both sides", kind="switch"),
-    Option("allow_pickle", parsing.switch, False, "accept weights that are not safetensors", kind="switch"),
-    Option("trust_remote_code", parsing.switch, False, "let a model bring its own code", kind="switch"),
-)
-_BY_KEY = {option.key: option for option in OPTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +59,7 @@ class Settings:
     continuations: int = 1
     chat: str = "auto"
     chat_system: str | None = None
-    chat_instruction: str = _INSTRUCTION
+    chat_instruction: str = INSTRUCTION
     regard: str = "mini"
     threshold: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
@@ -186,7 +90,7 @@ class Settings:
     def vllm_only(self) -> list[str]:
         """Return the flags of the options given that vLLM alone reads."""
         keys = ("tensor_parallel", "quantization", "max_model_len", "gpu_memory")
-        return [_BY_KEY[key].flag for key in keys if getattr(self, key) != _BY_KEY[key].default]
+        return [BY_KEY[key].flag for key in keys if getattr(self, key) != BY_KEY[key].default]
 
     @property
     def own_base(self) -> bool:
@@ -244,7 +148,7 @@ def build(
     for source, name in sources:
         for key, raw in source.items():
             if raw is not None:
-                option = _BY_KEY[key]
+                option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
     _contradictions(settings)
@@ -291,7 +195,7 @@ def _joined(key: str, before: Any, value: Any) -> object:
 def _table(table: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, raw in table.items():
-        name = _known(key, _BY_KEY, "[tool.rootfruit] ")
+        name = _known(key, BY_KEY, "[tool.rootfruit] ")
         if name in found:
             raise ConfigError(f"[tool.rootfruit] {key}: is given twice")
         found[name] = raw

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.options import OPTIONS
 from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.settings import OPTIONS, Settings, build, check_ini_keys
+from rootfruit_checks.settings import Settings, build, check_ini_keys
 
 
 def test_defaults_of_options_and_settings_are_the_same():
