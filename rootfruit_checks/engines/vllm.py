@@ -177,6 +177,9 @@ class VLLMEngine(ModelDir):
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan continuations, one unit a draw, in an order that the plan fixes."""
+        if sampling.temperature and not 0.01 <= sampling.temperature <= 2:
+            # It would raise a lower one to 0.01 and go on, and refuse a higher one after the weights are loaded.
+            raise EngineError(f"--rootfruit-temperature={sampling.temperature:g}: vLLM takes 0, and 0.01 to 2")
         room = self.limit - sampling.max_new_tokens
         rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room, sampling.chat)
         planned = hf_generate.plan(prompts, rows, replace(sampling, batch_size=1))

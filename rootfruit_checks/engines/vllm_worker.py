@@ -46,8 +46,10 @@ def _run(llm: Any, message: dict[str, Any], out: BinaryIO) -> None:
         import torch
 
         torch.manual_seed(message["reseed"])
+    how = SamplingParams(**params)
     for number, ids in enumerate(rows):
-        how = SamplingParams(**params) if seeds is None else SamplingParams(**params, seed=seeds[number])
+        if seeds is not None:
+            how = SamplingParams(**params, seed=seeds[number])
         engine.add_request(str(number), {"prompt_token_ids": ids}, how)
     while engine.has_unfinished_requests():
         answers: list[tuple[int, Any]] = []

@@ -233,6 +233,12 @@ def test_over_long_input_is_refused_by_name(make):
         make(max_model_len=4096)
 
 
+@pytest.mark.parametrize("temperature", [0.001, 2.5])
+def test_a_temperature_that_vllm_would_change_or_refuse_is_refused_at_once(make, temperature):
+    with pytest.raises(EngineError, match=f"--rootfruit-temperature={temperature}"):
+        make().plan_generation(PROMPTS, Sampling(temperature=temperature))
+
+
 def test_nothing_to_do_starts_nothing(make, tmp_path):
     engine = make()
     assert score(engine, [""])[0].ids.size == 0

@@ -97,7 +97,7 @@ class KillAfter(StoredUnits):
 
 def test_a_killed_worker_is_an_error_and_the_next_run_goes_on(tmp_path):
     prompts = starter_misgendering()[::3]
-    sampling = Sampling(max_new_tokens=64, continuations=4, temperature=5.0, top_p=1.0)
+    sampling = Sampling(max_new_tokens=64, continuations=4, temperature=2.0, top_p=1.0)
     with Store(tmp_path / "store") as store:
         engine = VLLMEngine(MODELS / "sft")
         units = KillAfter(store, engine.fingerprint, "policy")
