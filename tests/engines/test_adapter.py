@@ -195,9 +195,10 @@ def test_the_reference_shares_the_units_of_the_base_by_itself(trained, tmp_path)
     policy = AdapterEngine(adapter, base)
     assert policy.base().fingerprint == HFEngine(base).fingerprint
     assert len({policy.fingerprint, HFEngine(base).fingerprint, HFEngine(merged).fingerprint}) == 3
-    other = tmp_path / "other"
-    lay(other, base, target_modules=["q_proj"])
-    assert AdapterEngine(other, base).fingerprint != policy.fingerprint
+    other = shutil.copytree(adapter, tmp_path / "other")
+    assert AdapterEngine(other, base).fingerprint == policy.fingerprint
+    weights_with(lambda weights: {name: 2 * tensor for name, tensor in weights.items()})(other)
+    assert AdapterEngine(other, base).fingerprint != policy.fingerprint, "the weights are no part of it"
     # Neither where the base lies, nor where the adapter does, is part of what it is; how it is laid in is.
     moved = shutil.copytree(adapter, tmp_path / "moved")
     config = json.loads((moved / "adapter_config.json").read_text())
