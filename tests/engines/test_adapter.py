@@ -114,6 +114,14 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def loud(tmp_path_factory):
+    """So much of an adapter that even the likeliest words change."""
+    where = tmp_path_factory.mktemp("loud")
+    model = lay(where / "adapter", BASE, scale=0.3, target_modules="all-linear")
+    return where / "adapter", merge(model, where / "merged"), BASE
+
+
+@pytest.fixture(scope="module")
 def kinds(tmp_path_factory):
     where = tmp_path_factory.mktemp("kinds")
     base = untied(where / "base")
@@ -168,9 +176,9 @@ def test_scores_are_the_merged_models_and_the_plain_bases(kind, path, trained, k
     np.testing.assert_array_equal(total(policy), found)
 
 
-@pytest.mark.parametrize(("kind", "temperature"), [("trained", 1.0), ("dora", 0.0)])
-def test_continuations_are_the_merged_models_and_the_plain_bases(trained, kinds, kind, temperature):
-    adapter, merged, base = trained if kind == "trained" else kinds(kind)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_continuations_are_the_merged_models_and_the_plain_bases(loud, temperature):
+    adapter, merged, base = loud
     how = Sampling(temperature=temperature, max_new_tokens=12, batch_size=5)
     policy = AdapterEngine(adapter, base)
     reference = policy.base()
@@ -187,9 +195,10 @@ def test_the_reference_shares_the_units_of_the_base_by_itself(trained, tmp_path)
     policy = AdapterEngine(adapter, base)
     assert policy.base().fingerprint == HFEngine(base).fingerprint
     assert len({policy.fingerprint, HFEngine(base).fingerprint, HFEngine(merged).fingerprint}) == 3
-    other = tmp_path / "other"
-    lay(other, base, target_modules=["q_proj"])
-    assert AdapterEngine(other, base).fingerprint != policy.fingerprint
+    other = shutil.copytree(adapter, tmp_path / "other")
+    assert AdapterEngine(other, base).fingerprint == policy.fingerprint
+    weights_with(lambda weights: {name: 2 * tensor for name, tensor in weights.items()})(other)
+    assert AdapterEngine(other, base).fingerprint != policy.fingerprint, "the weights are no part of it"
     # Neither where the base lies, nor where the adapter does, is part of what it is; how it is laid in is.
     moved = shutil.copytree(adapter, tmp_path / "moved")
     config = json.loads((moved / "adapter_config.json").read_text())
@@ -247,6 +256,24 @@ def test_a_run_loads_the_base_once_and_frees_it_at_the_end(trained, tmp_path, lo
     again = Run(settings(adapter, tmp_path, reference=str(base)))
     assert (again.computed, len(loads)) == (0, 1)
     np.testing.assert_array_equal(again.frame("winoqueer")["value"], run.frame("winoqueer")["value"])
+
+
+def test_the_last_to_close_frees_the_weights(trained, loads):
+    policy = AdapterEngine(trained[0], trained[2])
+    reference = policy.base()
+    before = total(policy)[:3]
+    policy.close()
+    gc.collect()
+    assert loads[0][1]() is not None, "the reference would have to load again"
+    score(reference, TEXTS[:3])
+    assert len(loads) == 1
+    reference.close()
+    gc.collect()
+    assert loads[0][1]() is None, "the weights are still in memory"
+    # Opened again, all of it is there again, switched to the right side.
+    score(reference, TEXTS[:3])
+    np.testing.assert_array_equal(total(policy)[:3], before)
+    assert len(loads) == 2
 
 
 def test_another_reference_is_an_engine_of_its_own(trained, tmp_path, loads):
