@@ -140,6 +140,14 @@ def test_tokens_that_the_server_adds_are_seen(double, flaw, told):
         score(engine_of(double), TEXTS)
 
 
+def test_a_reply_that_does_not_begin_as_the_probe_found_is_an_error(double):
+    engine = engine_of(double)
+    score(engine, TEXTS[:1])
+    double.bos = False  # behind a balancer another server answers
+    with pytest.raises(EngineError, match="does not begin with the token that the probe found"):
+        score(engine, TEXTS[1:])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), -9999.0, 0.7, "-1", None, True])
 def test_what_is_no_log_probability_is_an_error(double, value):
     true = double.model.cut
