@@ -21,7 +21,7 @@ from typing import Any
 
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
-from rootfruit_checks.engines.weights import config_digest, file_digest, has_tokenizer, tokenizer_digest
+from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.settings import ADAPTER_CONFIG, is_adapter
 
@@ -202,7 +202,7 @@ class AdapterEngine(_Side):
             file_digest(self._adapter_weights),
             json.dumps(config, sort_keys=True),
             tokenizer_digest(self.adapter),
-            config_digest(self.adapter),
+            template_digest(self.adapter),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -74,6 +74,11 @@ def config_digest(path: Path) -> str:
     return _digest(path, ("config.json", "generation_config.json", "chat_template.jinja"))
 
 
+def template_digest(path: Path) -> str:
+    """Return the SHA-256 over the chat template that has a file of its own."""
+    return _digest(path, ("chat_template.jinja",))
+
+
 def file_digest(file: Path) -> str:
     """Return the SHA-256 over one file's size and bytes. Reads it once per process."""
     stat = file.stat()
