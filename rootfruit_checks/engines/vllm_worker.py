@@ -1,9 +1,9 @@
 """The program that holds one vLLM engine: `python -m rootfruit_checks.engines.vllm_worker`, spoken to in frames.
 
-The first message is {"model": arguments of vllm.LLM}, answered by {"ready": version}. Each further one is {"rows":
-token ids of every request, "params": arguments of vllm.SamplingParams, "seeds": one a request or null, "reseed": number
-or null}, answered by {"answers": [[row number, token ids or log-probs], ...]} as requests finish. An exception is
-answered by {"error": one line}, and ends the program.
+The first message is {"model": arguments of vllm.LLM, "lora": path and rank, or null}, answered by {"ready": version}.
+Each further one is {"rows": token ids of every request, "params": arguments of vllm.SamplingParams, "seeds": one a
+request or null, "reseed": number or null}, answered by {"answers": [[row number, token ids or log-probs], ...]} as
+requests finish. An exception is answered by {"error": one line}, and ends the program.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ def _listen(stream: BinaryIO, inbox: queue.Queue[Any]) -> None:
     os._exit(1)
 
 
-def _run(llm: Any, message: dict[str, Any], out: BinaryIO) -> None:
+def _run(llm: Any, message: dict[str, Any], out: BinaryIO, lora: dict[str, Any] | None) -> None:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     engine, rows, seeds = llm.llm_engine, message["rows"], message["seeds"]
     params = {**message["params"], "output_kind": RequestOutputKind.FINAL_ONLY, "detokenize": False}
     scores = "prompt_logprobs" in params
+    adapter: dict[str, Any] = {}
+    if lora is not None:
+        from vllm.lora.request import LoRARequest
+
+        adapter = {"lora_request": LoRARequest("policy", 1, lora["path"])}
     if message["reseed"] is not None:
         import torch
 
@@ -50,7 +55,7 @@ def _run(llm: Any, message: dict[str, Any], out: BinaryIO) -> None:
     for number, ids in enumerate(rows):
         if seeds is not None:
             how = SamplingParams(**params, seed=seeds[number])
-        engine.add_request(str(number), {"prompt_token_ids": ids}, how)
+        engine.add_request(str(number), {"prompt_token_ids": ids}, how, **adapter)
     while engine.has_unfinished_requests():
         answers: list[tuple[int, Any]] = []
         for answer in engine.step():
@@ -89,10 +94,12 @@ def main() -> int:
             return 0
         import vllm
 
-        llm = vllm.LLM(**setup["model"])
+        lora = setup.get("lora")
+        room = {"enable_lora": True, "max_lora_rank": lora["rank"]} if lora else {}
+        llm = vllm.LLM(**setup["model"], **room)
         frames.write(out, {"ready": vllm.__version__})
         while (message := inbox.get()) is not None:
-            _run(llm, message, out)
+            _run(llm, message, out, lora)
     except Exception as error:  # the one who asked must hear of whatever it was
         traceback.print_exc()
         told = " ".join(str(error).split())[:300]

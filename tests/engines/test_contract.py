@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from unittest import mock
 import pytest
 from contract import CHECKS, Case
 
-from rootfruit_checks.engines import hf
+from rootfruit_checks.engines import adapter, hf
+from rootfruit_checks.engines.adapter import AdapterEngine
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
 
@@ -21,6 +23,12 @@ MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 @contextmanager
 def no_weights() -> Iterator[None]:
     with mock.patch.object(hf, "load_model", side_effect=AssertionError("weights were loaded")):
+        yield
+
+
+@contextmanager
+def no_base() -> Iterator[None]:
+    with mock.patch.object(adapter, "load_model", side_effect=AssertionError("weights were loaded")):
         yield
 
 
@@ -70,7 +78,25 @@ def scripted_case() -> Case:
     return Case(make=lambda: make("one"), other=lambda: make("two"), tolerance=0.0)
 
 
-CASES = {"hf": hf_case, "hf-flat": flat_case, "scripted": scripted_case}
+def adapter_case() -> Case:
+    """Random LoRA weights on the tiny base; the other is the base itself, by the same weights switched off."""
+    import peft
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(MODELS / "base", dtype=torch.float32)
+    lora = peft.LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear", task_type="CAUSAL_LM")
+    folder = tempfile.mkdtemp()
+    peft.get_peft_model(model, lora).save_pretrained(folder)
+
+    def make() -> AdapterEngine:
+        return AdapterEngine(folder, MODELS / "base", block_tokens=24, batch_size=4)
+
+    return Case(make=make, other=lambda: make().base(), many=1_000, forbid_loading=no_base)
+
+
+CASES = {"hf": hf_case, "hf-flat": flat_case, "adapter": adapter_case, "scripted": scripted_case}
 
 
 @pytest.fixture(scope="module", params=CASES)
