@@ -1,7 +1,7 @@
 """An adapter under vLLM: each request names it (LoRA). It generates only.
 
-vLLM 0.32 gives no log-probs of a prompt where an adapter is on: it counts the rows at the head by requests, and a prompt
-has one a token (an error on the CPU). So the prefix tree scores (see `load.chosen`).
+vLLM 0.32 gives no log-probs of a prompt where an adapter is on: it counts the rows at the head by requests, and a
+prompt has one a token (an error on the CPU). So the prefix tree scores (see `load.chosen`).
 """
 
 from __future__ import annotations
