@@ -157,7 +157,9 @@ def test_another_seed_in_the_same_store_is_remembered(project):
 
 
 def test_inconclusive_blocks_or_warns(project):
+    # The doubles continue prompts alike, which is refused unless it is said to be meant.
     few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.0001")
+    few += ("--rootfruit-allow-same",)
     blocked = gate(project, *few, "-k", "misgendering_disparity")
     assert blocked.returncode == 1
     assert "INCONCLUSIVE" in blocked.stdout
