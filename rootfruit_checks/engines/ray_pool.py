@@ -8,9 +8,12 @@ run and loads each model once. A lost worker is restarted, and its units are ret
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -146,6 +149,13 @@ class Pool:
             EngineError: a unit cannot be computed, or takes its worker down again and again.
 
         """
+        with heeded() as heed:
+            for answer in self._stream(recipe, units):
+                heed()
+                yield answer
+                heed()
+
+    def _stream(self, recipe: Recipe, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         ray = self.ray
         self.actors = self.actors or self._start()
         todo = deque(units)
@@ -185,6 +195,35 @@ class Pool:
         for actor in self.actors:
             self.ray.kill(actor)
         self.actors = []
+
+
+@contextmanager
+def heeded() -> Iterator[Callable[[], None]]:
+    """Make sure that Ctrl-C is heeded: the function given raises KeyboardInterrupt if one came and was swallowed.
+
+    Python raises it wherever it happens to be, and in a callback or a destructor of Ray's it is printed and forgotten.
+    """
+    came = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        if callable(before):
+            before(number, frame)
+
+    def heed() -> None:
+        if came and callable(before):
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield heed
+        heed()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ray() -> Any:
