@@ -31,6 +31,7 @@ from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.engines.base import Scorer, score
 from rootfruit_checks.engines.work import Units
 from rootfruit_checks.errors import EngineError
+from rootfruit_checks.observe import pair_texts
 from rootfruit_checks.types import ROLES, Role
 
 # Log-probs of equal text differ by about this much between batches, in nats: below it, a difference of two is a tie.
@@ -66,7 +67,7 @@ def sentences(data: Mapping[str, DataSet]) -> list[str]:
     """Return some dozens of the run's own sentences, spread evenly; none where the run scores nothing."""
     texts: list[str] = []
     if "winoqueer" in data:
-        texts = [text for pair in data["winoqueer"].pairs for text in (pair.queer, pair.counterfactual)]
+        texts = pair_texts(data["winoqueer"].pairs)
     elif "misgendering" in data:  # its log-prob twin is scored
         texts = [prompt.text for prompt in data["misgendering"].prompts]
     distinct = list(dict.fromkeys(texts))

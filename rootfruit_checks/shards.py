@@ -6,7 +6,8 @@ What is planned here is what `tables.py` asks for when it measures; the run over
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rootfruit_checks import canaries, manifest
@@ -21,7 +22,7 @@ from rootfruit_checks.run import Run
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store
 from rootfruit_checks.tables import samples_address
-from rootfruit_checks.types import Role, Sampling
+from rootfruit_checks.types import Sampling
 
 Plan = Callable[[Units], Work[Any]]
 
@@ -97,21 +98,18 @@ class Share(Run):
                 for benchmark in self._needed:
                     for what, plan in stages(engine, benchmark, self.data[benchmark], sampling):
                         name = f"{role} {what}"
-                        units = StoredUnits(store, engine.fingerprint, f"{self.title}, {name}", self._progress)
-                        try:
+                        with self._units(store, engine, name) as units:
                             work = plan(units)
                             mine = share_out(work.units, self.index, self.count, loads)
                             share.stages[name] = [len(mine), len(work.units), 0]
                             kept.note(store)
                             compute(work, mine, units)
-                        finally:
-                            units.end()
-                            self.computed += units.computed
-                            self.reused += units.reused
                         share.stages[name][2] = len(mine)
                         kept.note(store)
                 if probe:
-                    self._noise(store, role, engine, probe)
+                    # On one machine: it is a figure of machines, and two of them would not agree.
+                    with self._units(store, engine, f"{role} noise floor") as units:
+                        canaries.measure_noise(engine, probe, units)
                 engine.close()
             share.complete = self.complete = True
             kept.note(store)
@@ -119,11 +117,12 @@ class Share(Run):
             for engine in engines.values():
                 engine.close()
 
-    def _noise(self, store: Store, role: Role, engine: Engine, probe: Sequence[str]) -> None:
-        """Measure the noise floor, on one machine: it is a figure of machines, and two of them would not agree."""
-        units = StoredUnits(store, engine.fingerprint, f"{self.title}, {role} noise floor", self._progress)
+    @contextmanager
+    def _units(self, store: Store, engine: Engine, what: str) -> Iterator[StoredUnits]:
+        """Units of one stage, counted when it has ended, well or not."""
+        units = StoredUnits(store, engine.fingerprint, f"{self.title}, {what}", self._progress)
         try:
-            canaries.measure_noise(engine, probe, units)
+            yield units
         finally:
             units.end()
             self.computed += units.computed
