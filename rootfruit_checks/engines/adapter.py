@@ -91,6 +91,47 @@ def base_name(path: Path) -> str:
     return base or (f"{named}@{revision}" if revision else named)
 
 
+class AdapterFiles:
+    """What identifies an adapter, whichever engine runs it.
+
+    Args:
+        path: the adapter's directory.
+        allow_pickle: accept weights that are not safetensors.
+
+    Raises:
+        EngineError: this is no adapter that can be laid into its base.
+
+    """
+
+    def __init__(self, path: Path, *, allow_pickle: bool = False) -> None:
+        self.path = path
+        self.config = read_adapter(path)
+        self.weights = weights_of(path, allow_pickle=allow_pickle)
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests of weights, configuration, tokenizer and chat template."""
+        # Where the base lies changes nothing; which base it is, its own fingerprint says.
+        config = {key: value for key, value in self.config.items() if key != "base_model_name_or_path"}
+        return (
+            file_digest(self.weights),
+            json.dumps(config, sort_keys=True),
+            tokenizer_digest(self.path),
+            template_digest(self.path),
+        )
+
+    def told(self, kind: str) -> dict[str, str]:
+        """Return what a record says of the adapter, over what it says of the base."""
+        told = {"adapter": kind, "adapter_weights": file_digest(self.weights)[:16]}
+        if has_tokenizer(self.path):
+            told["tokenizer"] = tokenizer_digest(self.path)[:16]
+        return told
+
+    def tokenizer(self, base: Path, trust_remote_code: bool) -> Any:
+        """Return the tokenizer beside the adapter, else the base's."""
+        return load_tokenizer(self.path if has_tokenizer(self.path) else base, trust_remote_code)
+
+
 class _Pair:
     """The base with the adapter in it, for as long as an engine that uses it is open."""
 
@@ -178,12 +219,10 @@ class AdapterEngine(_Side):
     """
 
     def __init__(self, path: str | Path, base: str | Path, **options: Any) -> None:
-        self.adapter = Path(path)
-        self._adapter_config = read_adapter(self.adapter)
-        self._adapter_weights = weights_of(self.adapter, allow_pickle=bool(options.get("allow_pickle")))
+        self._files = AdapterFiles(Path(path), allow_pickle=bool(options.get("allow_pickle")))
         if importlib.util.find_spec("peft") is None:
             raise EngineError(f'{path}: is a PEFT adapter: pip install "rootfruit-checks[adapter]"')
-        pair = _Pair(self.adapter, str(options.get("dtype", "float32")), self._adapter_weights)
+        pair = _Pair(self._files.path, str(options.get("dtype", "float32")), self._files.weights)
         super().__init__(pair, True, Path(base), **options)
 
     def base(self) -> HFEngine:
@@ -193,32 +232,19 @@ class AdapterEngine(_Side):
     @cached_property
     def fingerprint(self) -> str:
         """The base's, with the adapter's weights, configuration and tokenizer."""
-        # Where the base lies changes nothing; which base it is, its own fingerprint says.
-        config = {key: value for key, value in self._adapter_config.items() if key != "base_model_name_or_path"}
-        parts = (
-            "adapter/1",
-            super().fingerprint,
-            importlib.metadata.version("peft"),
-            file_digest(self._adapter_weights),
-            json.dumps(config, sort_keys=True),
-            tokenizer_digest(self.adapter),
-            template_digest(self.adapter),
-        )
+        parts = ("adapter/1", super().fingerprint, importlib.metadata.version("peft"), *self._files.digests)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
     def record(self) -> Mapping[str, str]:
         """As for any model, with the adapter."""
-        kind = f"{self._adapter_config['peft_type']}, peft {importlib.metadata.version('peft')}"
-        told = {**super().record, "adapter": kind, "adapter_weights": file_digest(self._adapter_weights)[:16]}
-        if has_tokenizer(self.adapter):
-            told["tokenizer"] = tokenizer_digest(self.adapter)[:16]
-        return told
+        kind = f"{self._files.config['peft_type']}, peft {importlib.metadata.version('peft')}"
+        return {**super().record, **self._files.told(kind)}
 
     @cached_property
     def tokenizer(self) -> Any:
         """The tokenizer beside the adapter, else the base's."""
-        return load_tokenizer(self.adapter if has_tokenizer(self.adapter) else self.path, self._trust)
+        return self._files.tokenizer(self.path, self._trust)
 
 
 def _logits(loaded: Loaded) -> Any:

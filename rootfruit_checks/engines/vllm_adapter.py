@@ -7,17 +7,14 @@ prompt has one a token (an error on the CPU). So the prefix tree scores (see `lo
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks.engines.adapter import read_adapter, weights_of
-from rootfruit_checks.engines.loaded import load_tokenizer
+from rootfruit_checks.engines.adapter import AdapterFiles
 from rootfruit_checks.engines.vllm import VLLMEngine
 from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
 from rootfruit_checks.engines.work import FORGET, Units, Work
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import TokenScores
@@ -40,52 +37,41 @@ class VLLMAdapterEngine(VLLMEngine):
     """
 
     def __init__(self, path: str | Path, base: str | Path, setup: VLLMSetup | None = None) -> None:
-        self.adapter = Path(path)
-        self._adapter_config = read_adapter(self.adapter)
         super().__init__(base, setup)
-        self._adapter_weights = weights_of(self.adapter, allow_pickle=self._setup.allow_pickle)
-        self.lora = {"path": str(self.adapter.absolute()), "rank": self._rank()}
+        self._files = AdapterFiles(Path(path), allow_pickle=self._setup.allow_pickle)
+        self.lora = {"path": str(self._files.path.absolute()), "rank": self._rank()}
 
     def _rank(self) -> int:
-        config = self._adapter_config
+        config = self._files.config
         beyond = [key for key in ("use_dora", "modules_to_save", "trainable_token_indices") if config.get(key)]
         if config["peft_type"] != "LORA" or beyond or config.get("bias", "none") != "none":
             what = ", ".join(beyond) or f"type {config['peft_type']}, bias {config.get('bias', 'none')}"
             raise EngineError(
-                f"{self.adapter}: vLLM serves plain LoRA, not {what}; use --rootfruit-engine=hf, or merge it"
+                f"{self._files.path}: vLLM serves plain LoRA, not {what}; use --rootfruit-engine=hf, or merge it"
             )
         rank = max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])
         if rank > _RANKS[-1]:
-            raise EngineError(f"{self.adapter}: vLLM takes ranks to {_RANKS[-1]}, not {rank}; merge it into its base")
+            raise EngineError(
+                f"{self._files.path}: vLLM takes ranks to {_RANKS[-1]}, not {rank}; merge it into its base"
+            )
         return next(known for known in _RANKS if known >= rank)
 
     @cached_property
     def fingerprint(self) -> str:
         """The base's, with the adapter's weights, configuration and tokenizer."""
-        config = {key: value for key, value in self._adapter_config.items() if key != "base_model_name_or_path"}
-        parts = (
-            "vllm-adapter/1",
-            super().fingerprint,
-            file_digest(self._adapter_weights),
-            json.dumps(config, sort_keys=True),
-            tokenizer_digest(self.adapter),
-            template_digest(self.adapter),
-        )
+        parts = ("vllm-adapter/1", super().fingerprint, *self._files.digests)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
         """Refuse."""
-        raise EngineError(f"{self.adapter}: vLLM gives no log-probs of a prompt with an adapter; use PairEngine")
+        raise EngineError(f"{self._files.path}: vLLM gives no log-probs of a prompt with an adapter; use PairEngine")
 
     @property
     def record(self) -> Mapping[str, str]:
         """As for any model, with the adapter."""
-        told = {**super().record, "adapter": "LORA", "adapter_weights": file_digest(self._adapter_weights)[:16]}
-        if has_tokenizer(self.adapter):
-            told["tokenizer"] = tokenizer_digest(self.adapter)[:16]
-        return told
+        return {**super().record, **self._files.told("LORA")}
 
     @cached_property
     def tokenizer(self) -> Any:
         """The tokenizer beside the adapter, else the base's."""
-        return load_tokenizer(self.adapter if has_tokenizer(self.adapter) else self.path, self._trust)
+        return self._files.tokenizer(self.path, self._trust)
