@@ -17,7 +17,7 @@ _NAMES = {"max-t": "single-step max-t", "holm": "Holm", "bh": "Benjamini and Hoc
 def corrected(
     check_id: str,
     members: Mapping[str, Evidence | None],
-    bars: Mapping[str, float | None],
+    bars: Mapping[str, float],
     settings: Settings,
 ) -> tuple[float | None, str]:
     """Return the level of one check's lower bound, None for its own, and in words how it was come by.
@@ -25,7 +25,7 @@ def corrected(
     Args:
         check_id: one of `members`.
         members: every gated check of the family; None for one of which nothing is known.
-        bars: their thresholds.
+        bars: what each of them is held against, the instrument's shift included.
         settings: alpha, the seed of the multipliers, the way of correction.
 
     """
@@ -40,10 +40,7 @@ def corrected(
         known = [one.interval.scores for one in open_ones.values() if one is not None]
         level = max_t_level(known, alpha, others=len(open_ones) - len(known), seed=settings.seed)
     else:
-        p_values = [
-            1.0 if one is None or bars[key] is None else one.interval.p_above(cast("float", bars[key]))
-            for key, one in open_ones.items()
-        ]
+        p_values = [1.0 if one is None else one.interval.p_above(bars[key]) for key, one in open_ones.items()]
         levels = step_levels(p_values, alpha, cast("Literal['holm', 'bh']", way))
         level = levels[list(open_ones).index(check_id)]
     return level, f"corrected for {len(open_ones)} gated checks ({_NAMES[way]}: level {100 * level:.2g} %)"

@@ -66,7 +66,7 @@ def decide(
             f"{evidence.check_id}: the instrument's shift is {shift!r}; it must be a number of at least 0"
         )
     applied = shift if measure.gate == "ceiling" else 0.0
-    bar = _checked(measure, evidence.check_id, threshold) if gated else None
+    bar = bar_of(measure, evidence.check_id, threshold, decision) if gated else None
     outcome: Outcome = "none"
     reason = ""
     interval = evidence.interval
@@ -77,10 +77,9 @@ def decide(
             details |= {"low_uncorrected": _finite(interval.low), "low_level": level}
             interval = replace(interval, low=interval.low_at(level))
             evidence = replace(evidence, interval=interval)
-        better = decision == "superior" and measure.no_change is not None
-        if better and measure.no_change is not None:
-            bar = min(bar, measure.no_change)
-        outcome, reason = _judge(evidence, bar, max_unscored, applied, decision, strict=better)
+        outcome, reason = _judge(
+            evidence, bar, max_unscored, applied, decision, strict=_must_improve(measure, decision)
+        )
     return Verdict(
         id=evidence.check_id,
         benchmark=measure.benchmark,
@@ -159,6 +158,22 @@ def _judge(
     if low - shift > bar:
         return "fail", reason
     return "inconclusive", ""
+
+
+def _must_improve(measure: Measure, decision: str) -> bool:
+    return decision == "superior" and measure.no_change is not None
+
+
+def bar_of(measure: Measure, check_id: str, threshold: float | None, decision: str) -> float:
+    """Return what a gated check is held against: its threshold, or what no change comes to where that is stricter
+    and the policy must be superior.
+
+    Raises:
+        ConfigError: no threshold, or one outside the measure's range.
+
+    """
+    bar = _checked(measure, check_id, threshold)
+    return min(bar, measure.no_change) if _must_improve(measure, decision) and measure.no_change is not None else bar
 
 
 def _checked(measure: Measure, check_id: str, threshold: float | None) -> float:

@@ -23,7 +23,7 @@ from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError, RootfruitError, StoreError
-from rootfruit_checks.gates import decide
+from rootfruit_checks.gates import bar_of, decide
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import Evidence, evaluate
 from rootfruit_checks.samples import shown
@@ -174,6 +174,7 @@ class Run:
             max_unscored=settings.max_unscored,
             data=f"{data.name}, scale {settings.scale}",
             gated=check.gated,
+            shift=self._shift(check),
             decision=settings.decision,
             level=level,
             correction=correction,
@@ -202,6 +203,10 @@ class Run:
             return check.threshold
         return self.settings.threshold_for(check.measure.id, check.group)
 
+    def _shift(self, check: Check) -> float:
+        """The instrument's own shift, which widens the bounds of a ceiling."""
+        return 0.0
+
     def _level(self, check: Check) -> tuple[float | None, str]:
         """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
 
@@ -215,7 +220,10 @@ class Run:
                 found[one.id] = self.evidence(one)
             except RootfruitError:
                 found[one.id] = None
-        bars = {one.id: self._threshold(one) for one in members.values()}
+        bars = {
+            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision) + self._shift(one)
+            for one in members.values()
+        }
         return corrected(check.id, found, bars, self.settings)
 
     def explore(self, benchmark: str) -> list[Verdict]:
