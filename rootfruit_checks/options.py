@@ -34,7 +34,7 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
-# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (see bench/RESULTS.md): what a
+# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
 # model draws varies far more than prompts do. The larger scales have prompts enough.
 CONTINUATIONS = {"smoke": 1, "ci": 2, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
