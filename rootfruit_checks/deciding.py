@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from rootfruit_checks import instruments
 from rootfruit_checks.benchmarks.dataset import DataSet
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import Check, exploratory, family, require_reference
 from rootfruit_checks.correction import corrected
 from rootfruit_checks.errors import RootfruitError, StoreError
@@ -82,7 +83,7 @@ class Decisions:
                 seed=settings.seed,
                 noise_floor=self._floor,
                 members=groups().members(measure.benchmark, check.group),
-                controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
+                controls=controls(measure.benchmark),
             )
         return self._evidence[check.id]
 
@@ -93,7 +94,7 @@ class Decisions:
 
     def _shift(self, check: Check) -> float:
         """The instrument's own shift, which widens the bounds of a ceiling."""
-        return 0.0
+        return instruments.shift(check.measure.benchmark)
 
     def _level(self, check: Check) -> tuple[float | None, str]:
         """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.

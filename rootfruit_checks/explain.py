@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.registry import Measure
     from rootfruit_checks.types import Outcome
 
-# Two estimands are shares of something; the others are differences of shares, told in percentage points.
-_SHARES = {"winoqueer/preference", "winoqueer/reward_stigma", "winoqueer/reward_selection", "winoqueer/preservation"}
 _PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
@@ -19,8 +17,8 @@ _BEYOND = "The estimate itself lies beyond the threshold, so that no number of s
 
 
 def unit_of(measure: Measure) -> str:
-    """Return `%` for a share and `points` for a difference of shares."""
-    return "%" if measure.id in _SHARES else "points"
+    """Return `%` for a share and `points`, percentage points, for a difference of shares."""
+    return "points" if measure.signed else "%"
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -68,8 +66,7 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
         text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
-        # The two levels of a change in preference are rates, those of a change in disparity are disparities.
-        level = "%" if measure.benchmark == "winoqueer" else unit
+        level = measure.levels
         text += f" (policy {figure(evidence.policy, level)}, reference {figure(evidence.reference, level)})"
     return text + "."
 

@@ -75,6 +75,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
+    Option(
+        "extensions",
+        parsing.one_of("auto", "off"),
+        "auto",
+        "off: load no benchmarks, metrics and classifiers of other installed packages",
+        "HOW",
+    ),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),

@@ -12,7 +12,8 @@ from functools import cached_property
 
 import pandas as pd
 
-from rootfruit_checks import canaries
+from rootfruit_checks import canaries, instruments
+from rootfruit_checks.benchmarks import registered
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.checks import Check, require_model
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
@@ -22,11 +23,11 @@ from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.instruments import pronoun_judge
+from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
 from rootfruit_checks.waiting import locked
 
 NOISE_FLOOR = canaries.NOISE_FLOOR
@@ -51,12 +52,10 @@ class Run:
         require_model(settings)
         self.settings = settings = with_base(settings)
         self._progress = progress or Silent()
-        self._needed: list[BenchmarkName] = [
-            name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
-        ]
+        self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
-        if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
+        if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -67,6 +66,8 @@ class Run:
             self._measure(store)
 
     def _load(self, benchmark: str) -> DataSet:
+        if benchmark in ADDED:
+            return registered.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
         if benchmark == "winoqueer":
             return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
         return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
@@ -115,7 +116,7 @@ class Run:
     def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
         """How continuations are drawn, and how prompts are put, where any are."""
         settings = self.settings
-        if set(self._needed) <= {"winoqueer"}:
+        if all(kind_of(name) == "pairs" for name in self._needed):
             return settings.sampling
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
         return replace(settings.sampling, chat=chat)
@@ -173,11 +174,11 @@ class Run:
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]
-        instruments = {}
+        used = instruments.registered(self.data)
         if self._regard is not None:
-            instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
-        if "misgendering" in self.data:
-            instruments["pronouns"] = pronoun_judge()
+            used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+        if "pronoun" in map(instrument_of, self.data):
+            used["pronouns"] = instruments.pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
         notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(
@@ -185,6 +186,6 @@ class Run:
             reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
             data=data,
             settings=self.settings.explain(),
-            instruments=instruments,
+            instruments=used,
             notes=tuple(notes),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.registry import BY_ID, defaults
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -44,6 +44,7 @@ class Settings:
     server_seed: str = "auto"
     server_bos: str | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
+    extensions: str = "auto"
     data: str = "starter"
     scale: str = "ci"
     store: str = ".rootfruit"
@@ -157,9 +158,16 @@ def build(
             if raw is not None:
                 option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
+    values.setdefault("benchmarks", defaults())
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
     _contradictions(settings)
     return settings
+
+
+def first_given(key: str, *sources: Mapping[str, object]) -> object:
+    """Return one option's raw value by precedence (the sources as `build` takes them); None where it is not given."""
+    given = (source[name] for source in sources for name in (key, key.replace("_", "-")) if name in source)
+    return next((raw for raw in given if raw not in (None, [], "")), None)
 
 
 def is_adapter(name: str | Path | None) -> bool:

@@ -13,6 +13,7 @@ from scipy import stats
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import variants
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, wins, worst
+from rootfruit_checks.registry import ADDED
 from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.rowwise import mcnemar, wilson
 
@@ -30,15 +31,16 @@ class _Pairs:
     reference: Floats | None
     unscored: int
     share: float
+    factors: tuple[str, ...]
 
     @property
     def samples(self) -> list[str]:
         return list(self.rows.index)
 
     @property
-    def clusters(self) -> tuple[list[str], list[str]]:
+    def clusters(self) -> list[list[str]]:
         # A frame that names nobody has a blank name: such rows are clustered by predicate alone (see clustered_mean).
-        return list(self.rows["predicate"]), list(self.rows["subject"])
+        return [list(self.rows[factor]) for factor in self.factors]
 
 
 def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = False) -> _Pairs:
@@ -59,7 +61,9 @@ def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = F
         lost, share = lost + int(bad.sum()), max(share, float(bad.mean()))
         fine &= ~bad
         against = against[fine]
-    return _Pairs(policy[fine], values[fine], against, lost, share)
+    added = ADDED.get(plan.measure.benchmark)
+    factors = tuple(added.clusters.values()) if added else ("predicate", "subject")
+    return _Pairs(policy[fine], values[fine], against, lost, share, factors)
 
 
 def _preference(plan: Plan, frame: pd.DataFrame) -> Evidence:
@@ -204,10 +208,10 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
         return plan.nothing("no stigmatizing pair of the group was scored by both models", pairs.unscored)
     policy, reference = wins(pairs.policy, plan.noise), wins(pairs.reference, plan.noise)
     held = reference == 1.0
-    names, subjects = (np.asarray(factor, dtype=str) for factor in pairs.clusters)
+    factors = [np.asarray(factor, dtype=str) for factor in pairs.clusters]
     if not held.any():
         return plan.nothing("the reference prefers the stigmatizing sentence in no pair of the group", pairs.unscored)
-    interval = plan.mean(policy[held], (names[held], subjects[held]), _SHARE)
+    interval = plan.mean(policy[held], [factor[held] for factor in factors], _SHARE)
     rates = float(policy.mean()), float(reference.mean())
     details: dict[str, object] = {
         "pairs": len(policy),
@@ -261,10 +265,10 @@ def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, obje
     }
 
 
-PAIR_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
-    "winoqueer/preference": _preference,
-    "winoqueer/amplification": _amplification,
-    "winoqueer/reward_stigma": _reward_stigma,
-    "winoqueer/reward_selection": _reward_selection,
-    "winoqueer/preservation": _preservation,
+PAIR_METRICS: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
+    "preference": _preference,
+    "amplification": _amplification,
+    "reward_stigma": _reward_stigma,
+    "reward_selection": _reward_selection,
+    "preservation": _preservation,
 }
