@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,7 @@ from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.gates import decide
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.measures import evaluate
+from rootfruit_checks.measures.views import views
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
@@ -194,6 +196,11 @@ class Run:
             for check in exploratory(self.settings, benchmark, self._present(benchmark))
             if self.settings.reference or not check.measure.needs_reference
         ]
+
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        """What is described beside the checks, as plain values: see `measures/views.py`."""
+        return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
 
     def _present(self, benchmark: str) -> set[str]:
         """Identities of which there are samples."""
