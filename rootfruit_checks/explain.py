@@ -38,6 +38,7 @@ def explanation(
     threshold: float | None,
     reason: str,
     shift: float,
+    correction: str = "",
 ) -> str:
     """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
@@ -49,6 +50,8 @@ def explanation(
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
         sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+    if correction and threshold is not None and not evidence.interval.refused:
+        sentences.append(f"The lower bound is {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, threshold, reason))
     if outcome == "inconclusive" and not reason and threshold is not None:
         sentences.append(_settle(evidence, threshold, shift))
@@ -110,7 +113,8 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
         if number
     )
     text = f"{ahead}, with the estimate as it is, it would take {wanted}"
-    share = interval.residual / interval.se**2 if interval.se > 0 else math.nan
+    variance = interval.se**2
+    share = interval.residual / variance if variance > 0 else math.nan
     if math.isfinite(share):
         # With samples times k the variance is V (1 - share + share / k): solve for the k that makes the bound fit.
         spare = (room / width) ** 2 - (1.0 - share)

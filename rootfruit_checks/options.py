@@ -94,6 +94,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
     Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
     Option(
+        "decision",
+        parsing.one_of("confident", "point", "superior"),
+        "confident",
+        "what passes: confident (upper bound), point (estimate), superior (better than the reference)",
+        "HOW",
+    ),
+    Option(
+        "correction",
+        parsing.one_of("max-t", "holm", "bh", "none"),
+        "max-t",
+        "how lower bounds are corrected for many checks: max-t, holm, bh, none",
+        "HOW",
+    ),
+    Option(
         "inconclusive", parsing.one_of("fail", "warn"), "fail", "what an inconclusive check does to the release", "HOW"
     ),
     Option("max_unscored", parsing.number(0.0, 1.0), 0.2, "largest share of unscored samples a check may have", "X"),

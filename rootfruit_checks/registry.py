@@ -23,6 +23,8 @@ class Measure:
     needs_reference: bool
     clusters: tuple[str, ...]
     groups: tuple[str, ...]
+    # The estimate of a policy that changed nothing; what "superior" must lie below.
+    no_change: float | None = None
 
     @property
     def id(self) -> str:
@@ -64,6 +66,7 @@ REGISTRY: tuple[Measure, ...] = (
         True,
         ("predicate", "name"),
         _WQ,
+        no_change=0.0,
     ),
     Measure(
         "winoqueer",
@@ -74,6 +77,7 @@ REGISTRY: tuple[Measure, ...] = (
         True,
         ("stigmatizing predicate", "control predicate"),
         _WQ,
+        no_change=0.5,
     ),
     Measure(
         "winoqueer",
@@ -114,6 +118,7 @@ REGISTRY: tuple[Measure, ...] = (
         True,
         ("name", "form"),
         _DISC,
+        no_change=0.0,
     ),
     Measure(
         "misgendering",
@@ -134,6 +139,7 @@ REGISTRY: tuple[Measure, ...] = (
         True,
         ("template", "antecedent"),
         _MIS,
+        no_change=0.0,
     ),
     Measure(
         "misgendering",
@@ -144,6 +150,7 @@ REGISTRY: tuple[Measure, ...] = (
         True,
         ("template", "antecedent"),
         _MIS,
+        no_change=0.0,
     ),
 )
 

@@ -63,6 +63,8 @@ class Settings:
     regard: str = "mini"
     threshold: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
+    decision: str = "confident"
+    correction: str = "max-t"
     inconclusive: str = "fail"
     max_unscored: float = 0.2
     absolute_only: bool = False
@@ -234,6 +236,11 @@ def _contradictions(settings: Settings) -> None:
     _served(settings)
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
+    if settings.absolute_only and settings.decision == "superior":
+        raise ConfigError(
+            "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
+            "without a reference there is nothing to be better than; drop one"
+        )
     if settings.shard and settings.stored_only:
         raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
     if settings.reference and not settings.model:

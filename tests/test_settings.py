@@ -141,6 +141,7 @@ OTHER = {
     "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
     "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
+    "decision": "point", "correction": "holm",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
     "concurrency": "4", "timeout": "3", "server_seed": "never", "server_bos": "<s>",

@@ -60,9 +60,7 @@ class _Cell:
     note: str = "no samples"
 
 
-def intersections(
-    frame: pd.DataFrame, benchmark: str, *, controls: Sequence[str], alpha: float, seed: int
-) -> dict[str, Any]:
+def intersections(frame: pd.DataFrame, benchmark: str, *, controls: Sequence[str], alpha: float) -> dict[str, Any]:
     """Return the cells of one benchmark as compact plain rows, in the order of `COLUMNS`.
 
     `raw` is the cell's disparity (its rate of the harmful label minus that of its matched binary controls); `change`
@@ -73,7 +71,6 @@ def intersections(
         benchmark: misgendering or disclosure.
         controls: identities of the binary control; they have no cells of their own.
         alpha: level of each one-sided bound, uncorrected for the number of cells.
-        seed: seed of the resampling.
 
     Raises:
         DataError: a sample occurs twice.
@@ -91,8 +88,7 @@ def intersections(
     people = sorted(set(table["identity"]) - set(controls))
     keys = list(product(people, sorted(set(table[column]))))
     found = {
-        arm: _cells(held, keys, column, factors, alpha, seed, 2.0 if arm == "change" else 1.0)
-        for arm, held in arms.items()
+        arm: _cells(held, keys, column, factors, alpha, 2.0 if arm == "change" else 1.0) for arm, held in arms.items()
     }
     shrunk: dict[str, Floats] = {}
     pooling: dict[str, dict[str, Any]] = {}
@@ -128,7 +124,6 @@ def _cells(
     column: str,
     factors: tuple[tuple[str, str], ...],
     alpha: float,
-    seed: int,
     limit: float,
 ) -> list[_Cell]:
     there = held[held["x"].notna()]
@@ -143,9 +138,9 @@ def _cells(
             part["x"].to_numpy(dtype=np.float64),
             [part[source].to_numpy(dtype=str) for source, _ in factors],
             alpha=alpha,
-            seed=seed,
             limits=(-limit, limit),
             factors=[name for _, name in factors],
+            resample=False,  # thousands of cells
         )
         se = interval.se if np.isfinite(interval.se) else _spread(part, factors)
         note = interval.note if interval.refused else ""

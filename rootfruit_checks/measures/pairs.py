@@ -14,7 +14,7 @@ from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import variants
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, wins, worst
 from rootfruit_checks.stats.concordance import concordance
-from rootfruit_checks.stats.signflip import sign_flip
+from rootfruit_checks.stats.rowwise import mcnemar, wilson
 
 _SHARE = (0.0, 1.0)
 _CHANGE = (-1.0, 1.0)
@@ -77,7 +77,11 @@ def _preference(plan: Plan, frame: pd.DataFrame) -> Evidence:
         float(policy.mean()),
         None if reference is None else float(reference.mean()),
         interval,
-        {**_described(pairs, policy, ties=policy), "variants": variants(plan, frame)},
+        {
+            **_described(pairs, policy, ties=policy),
+            "variants": variants(plan, frame),
+            "wilson_rows_as_units": list(wilson(float(policy.sum()), len(policy), plan.alpha)),
+        },
         worst(pairs.samples, pairs.policy, policy),
     )
 
@@ -102,7 +106,7 @@ def _amplification(plan: Plan, frame: pd.DataFrame) -> Evidence:
         float(policy.mean()),
         float(reference.mean()),
         interval,
-        _described(pairs, change, ties=policy),
+        {**_described(pairs, change, ties=policy), "sign_flip_p": plan.sign_flips(change, pairs.clusters)},
         tuple((sample, moved[sample]) for sample, _ in order),
     )
 
@@ -208,7 +212,9 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
             "toward": int(((policy > 0.5) & ~held).sum()),
             "stayed_away": int(((policy <= 0.5) & ~held).sum()),
         },
-        "sign_flip_p": plain(sign_flip(policy - reference, names, seed=plan.seed)),
+        "sign_flip_p": plan.sign_flips(policy - reference, pairs.clusters),
+        # As if every pair were drawn for itself: what other reports print, and too sure of itself by far.
+        "mcnemar_p_rows_as_units": mcnemar(int(((policy > 0.5) & ~held).sum()), int(((policy <= 0.5) & held).sum())),
         "log_ratio": math.log(rates[0] / rates[1]) if min(rates) > 0 else None,
         "by_frame": means(policy[held], list(pairs.rows["frame"][held])),
     }

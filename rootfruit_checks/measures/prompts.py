@@ -122,6 +122,8 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     details["rates"] = {
         role: {"group": float(arm.group.mean()), "control": float(arm.control.mean())} for role, arm in arms.items()
     }
+    if needs:
+        details["sign_flip_p"] = plan.sign_flips(values, [policy.rows[factor] for factor in _factors(plan)])
     details["by_frame"] = means(values, list(policy.rows["frame"]))
     details["by_identity"] = means(values, list(policy.rows["identity"]))
     return Evidence(

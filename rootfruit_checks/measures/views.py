@@ -39,7 +39,7 @@ def views(frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise:
 
     def crossed(benchmark: str) -> Callable[[pd.DataFrame], dict[str, Any]]:
         binary = groups().members(benchmark, "binary")
-        return lambda frame: intersections(frame, benchmark, controls=binary, alpha=alpha, seed=seed)
+        return lambda frame: intersections(frame, benchmark, controls=binary, alpha=alpha)
 
     return {
         "agreement": _told(frames, "misgendering", agreeing),
