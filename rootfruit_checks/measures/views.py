@@ -30,10 +30,7 @@ def views(frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise:
     """
 
     def agreeing(frame: pd.DataFrame) -> dict[str, Any]:
-        present = sorted(frame["identity"].unique())
-        named = [name for name in groups().names("misgendering") if set(groups().members("misgendering", name))]
-        asked = {name: groups().members("misgendering", name) for name in named}
-        asked = {name: people for name, people in asked.items() if set(people) & set(present)}
+        asked = {name: groups().members("misgendering", name) for name in groups().names("misgendering")}
         binary = groups().members("misgendering", "binary")
         return {"groups": agreement(frame, groups=asked, controls=binary, alpha=alpha, seed=seed, noise=noise)}
 

@@ -10,7 +10,8 @@ from rootfruit_checks.report.escape import markup, plain
 
 WIDTH = 80
 _SHORT = {"pass": "pass", "fail": "FAIL", "inconclusive": "open", "error": "ERROR"}
-_HEAD = ("likelihood | text", "level", "change", "prompts that differ")
+_CAPTION = "Scores beside texts about the same people (no gate; open: inconclusive)"
+_HEAD = ("scores | texts", "level", "change", "prompts that differ")
 _SIZES = (17, 13, 19, 28)
 _CELL = "padding:4px 10px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd"
 
@@ -25,8 +26,9 @@ def block(value: Mapping[str, Any]) -> list[str]:
     if not any(entry["agreement"] != "not compared" for entry in entries):
         why = found["instances"].get("not_measured", "too few checks were run")
         return textwrap.wrap(plain(f"likelihood beside generation: no group is compared ({why})"), WIDTH)
-    lines = ["  ".join(cell.ljust(size) for cell, size in zip(_HEAD, _SIZES, strict=True)).rstrip()]
-    lines += ["  ".join(cell.ljust(s) for cell, s in zip(row, _SIZES, strict=True)).rstrip() for row in _rows(found)]
+    rows = (_HEAD, *_rows(found))
+    lines = ["  ".join(cell.ljust(size) for cell, size in zip(row, _SIZES, strict=True)).rstrip() for row in rows]
+    lines.insert(0, _CAPTION)
     for entry in entries:
         if entry["agreement"] == "disagree":
             told = plain(f"{entry['group']}, {entry['question']}: {entry['says']}.")
@@ -39,7 +41,7 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     told = {(entry["group"], entry["question"]): entry for entry in found["groups"]}
     known = {entry["group"]: entry for entry in found["instances"].get("groups", ())}
     return [
-        (group, _pair(told[group, "level"]), _pair(told[group, "change"]), _differ(known.get(group)))
+        (group, _pair(told[group, "level"]), _pair(told[group, "change"]), _differ(known.get(group), "policy"))
         for group in groups
     ]
 
@@ -51,35 +53,40 @@ def _pair(entry: Mapping[str, Any]) -> str:
     return f"{likelihood} | {generation}"
 
 
-def _differ(entry: Mapping[str, Any] | None) -> str:
-    """The policy's rate of prompts on which twin and text differ, with its bounds."""
-    found = (entry or {}).get("policy")
+def _differ(entry: Mapping[str, Any] | None, arm: str) -> str:
+    """The rate of prompts on which twin and text differ, with its bounds."""
+    found = (entry or {}).get(arm)
     if not found:
         return "-"
     figures = found["disagreement"]
     if figures["estimate"] is None:
         return "no text uses a pronoun"
-    shown = f"{100 * figures['estimate']:.1f} % of {figures['n']}"
-    if figures["low"] is None:
-        return shown
-    return f"{shown} [{100 * figures['low']:.1f}, {100 * figures['high']:.1f}]"
+    estimate, low, high = (None if figures[key] is None else 100 * figures[key] for key in ("estimate", "low", "high"))
+    shown = f"{estimate:+.1f} points" if arm == "change" else f"{estimate:.1f} %"
+    bounds = "" if low is None else f" [{low:.1f}, {high:.1f}]"
+    return f"{shown} of {figures['n']}{bounds}"
 
 
 def table(value: Mapping[str, Any]) -> str:
     """Return the HTML table of a JSON result's combined view, with a sentence for every group."""
     found = value["combined"]
-    head = "".join(f'<th style="{_CELL}">{markup(cell)}</th>' for cell in (*_HEAD, "in words"))
+    known = {entry["group"]: entry for entry in found["instances"].get("groups", ())}
+    head = "".join(
+        f'<th style="{_CELL}">{markup(cell)}</th>'
+        for cell in (*_HEAD[:-1], "policy: prompts that differ", "reference", "change", "in words")
+    )
     told: dict[str, list[str]] = {}
     for entry in found["groups"]:
         told.setdefault(entry["group"], []).append(f"{entry['question']}: {entry['says']}.")
     body = ""
     for row in _rows(found):
         words = "<br>".join(markup(text, limit=4000) for text in told[row[0]])
-        cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in row)
+        rates = [_differ(known.get(row[0]), arm) for arm in ("reference", "change")]
+        cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in (*row, *rates))
         body += f'<tr>{cells}<td style="{_CELL};white-space:normal;max-width:60em">{words}</td></tr>'
     note = (
         "Likelihood beside generation: description, no gate. Groups of winoqueer and disclosure share people and no "
-        "prompts, so only misgendering has a rate of prompts that differ (policy, over prompts whose text uses a "
+        "prompts, so only misgendering has a rate of prompts that differ (over prompts whose text uses a "
         "singular pronoun for the person)."
     )
     why = found["instances"].get("not_measured")
