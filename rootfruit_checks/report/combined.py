@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rootfruit_checks.report.escape import markup, plain
+from rootfruit_checks.types import ROLES
 
 WIDTH = 80
 _SHORT = {"pass": "pass", "fail": "FAIL", "inconclusive": "open", "error": "ERROR"}
@@ -73,7 +74,7 @@ def table(value: Mapping[str, Any]) -> str:
     known = {entry["group"]: entry for entry in found["instances"].get("groups", ())}
     head = "".join(
         f'<th style="{_CELL}">{markup(cell)}</th>'
-        for cell in (*_HEAD[:-1], "policy: prompts that differ", "reference", "change", "in words")
+        for cell in (*_HEAD[:-1], *(f"prompts that differ: {arm}" for arm in (*ROLES, "change")), "in words")
     )
     told: dict[str, list[str]] = {}
     for entry in found["groups"]:
