@@ -34,6 +34,9 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
+# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (see bench/RESULTS.md): what a
+# model draws varies far more than prompts do. The larger scales have prompts enough.
+CONTINUATIONS = {"smoke": 1, "ci": 2, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -86,7 +89,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("temperature", parsing.number(0.0, 100.0), 1.0, "sampling temperature; 0 is greedy", "X"),
     Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
     Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
-    Option("continuations", parsing.whole(1, 1000), 1, "continuations per prompt", "N"),
+    Option(
+        "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 2 at scale ci, else 1)", "N"
+    ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
     Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
     Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),

@@ -1,4 +1,4 @@
-"""The only composer: data + engines + store -> measurements -> verdicts.
+"""The only composer: data + engines + store -> measurements, which `deciding.py` turns into verdicts.
 
 `Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
 of a parallel test run, and the next run, read what one process has computed under the store's lock.
@@ -15,20 +15,16 @@ import pandas as pd
 
 from rootfruit_checks import canaries
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import Check, exploratory, family, require_model, require_reference
+from rootfruit_checks.checks import Check, require_model
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
-from rootfruit_checks.correction import corrected
+from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
 from rootfruit_checks.engines.load import open_base, open_engine
-from rootfruit_checks.errors import EngineError, RootfruitError, StoreError
-from rootfruit_checks.gates import bar_of, decide
+from rootfruit_checks.errors import EngineError
 from rootfruit_checks.instruments import pronoun_judge
-from rootfruit_checks.measures import Evidence, evaluate
 from rootfruit_checks.measures.views import views
-from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
@@ -66,7 +62,6 @@ class Run:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
-        self._evidence: dict[str, Evidence] = {}
         self._prompts = ""
         self.computed = 0
         self.reused = 0
@@ -153,98 +148,27 @@ class Run:
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What decides on all that was measured."""
+        return Decisions(self.settings, self.data, self._frames, self._floor)
+
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
-        if benchmark not in self._frames:
-            raise StoreError(
-                f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"
-            )
-        return self._frames[benchmark]
+        return self.decisions.frame(benchmark)
 
     def verdict(self, check: Check) -> Verdict:
         """Decide one check."""
-        measure, settings = check.measure, self.settings
-        require_reference(settings, measure)
-        data = self.data[measure.benchmark]
-        evidence = self.evidence(check)
-        level, correction = self._level(check) if check.gated else (None, "")
-        verdict = decide(
-            measure,
-            check.group,
-            evidence,
-            threshold=self._threshold(check),
-            max_unscored=settings.max_unscored,
-            data=f"{data.name}, scale {settings.scale}",
-            gated=check.gated,
-            shift=self._shift(check),
-            decision=settings.decision,
-            level=level,
-            correction=correction,
-        )
-        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
-
-    def evidence(self, check: Check) -> Evidence:
-        """What was measured for one check, evaluated once."""
-        if check.id not in self._evidence:
-            measure, settings = check.measure, self.settings
-            self._evidence[check.id] = evaluate(
-                measure,
-                check.group,
-                self.frame(measure.benchmark),
-                alpha=settings.alpha,
-                beta=settings.beta,
-                seed=settings.seed,
-                noise_floor=self._floor,
-                members=groups().members(measure.benchmark, check.group),
-                controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
-            )
-        return self._evidence[check.id]
-
-    def _threshold(self, check: Check) -> float | None:
-        if check.threshold is not None:
-            return check.threshold
-        return self.settings.threshold_for(check.measure.id, check.group)
-
-    def _shift(self, check: Check) -> float:
-        """The instrument's own shift, which widens the bounds of a ceiling."""
-        return 0.0
-
-    def _level(self, check: Check) -> tuple[float | None, str]:
-        """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
-
-        A check of a test's own joins the family. A member that cannot be evaluated stays in it, as one of which
-        nothing is known: its own test tells what is wrong with it.
-        """
-        members = {one.id: one for one in (*family(self.settings), check) if one.gated}
-        found: dict[str, Evidence | None] = {}
-        for one in members.values():
-            try:
-                found[one.id] = self.evidence(one)
-            except RootfruitError:
-                found[one.id] = None
-        bars = {
-            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision) + self._shift(one)
-            for one in members.values()
-        }
-        return corrected(check.id, found, bars, self.settings)
+        return self.decisions.verdict(check)
 
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
-        return [
-            self.verdict(check)
-            for check in exploratory(self.settings, benchmark, self._present(benchmark))
-            if self.settings.reference or not check.measure.needs_reference
-        ]
+        return self.decisions.explore(benchmark)
 
     @cached_property
     def views(self) -> dict[str, Any]:
         """What is described beside the checks, as plain values: see `measures/views.py`."""
         return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
-
-    def _present(self, benchmark: str) -> set[str]:
-        """Identities of which there are samples."""
-        data = self.data[benchmark]
-        return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}
 
     @cached_property
     def info(self) -> RunInfo:

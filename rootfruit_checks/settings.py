@@ -13,7 +13,7 @@ from typing import Any
 
 from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.options import BY_KEY, INSTRUCTION, OPTIONS, Option
+from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
@@ -56,7 +56,7 @@ class Settings:
     temperature: float = 1.0
     top_p: float = 0.95
     max_new_tokens: int = 32
-    continuations: int = 1
+    continuations: int | None = None
     chat: str = "auto"
     chat_system: str | None = None
     chat_instruction: str = INSTRUCTION
@@ -78,13 +78,18 @@ class Settings:
         return Chat(self.chat_instruction, self.chat_system or "")
 
     @property
+    def draws(self) -> int:
+        """Continuations per prompt: as many as asked for, or what the scale takes."""
+        return self.continuations or CONTINUATIONS[self.scale]
+
+    @property
     def sampling(self) -> Sampling:
         """How continuations are drawn."""
         return Sampling(
             temperature=self.temperature,
             top_p=self.top_p,
             max_new_tokens=self.max_new_tokens,
-            continuations=self.continuations,
+            continuations=self.draws,
             seed=self.seed,
             batch_size=self.batch_size,
         )
@@ -117,7 +122,7 @@ class Settings:
         for item in fields(self):
             if item.name in skip:
                 continue
-            value: Any = getattr(self, item.name)
+            value: Any = self.draws if item.name == "continuations" else getattr(self, item.name)
             if isinstance(value, Mapping):
                 value = ", ".join(f"{key}={value[key]:g}" for key in sorted(value)) or "defaults"
             elif isinstance(value, tuple):
