@@ -101,13 +101,18 @@ def _entry(
     group: str, question: str, likelihood: Sequence[Row], generation: Row, instances: Row | None
 ) -> dict[str, Any]:
     result, says = compared(likelihood, generation)
+    rate = instances["estimate"] if instances else None
+    if instances and rate is not None:
+        moved = f"the share of prompts on which they differ moved by {100 * rate:+.1f} points"
+        told = moved if question == "change" else f"they differ on {100 * rate:.1f} % of prompts"
+        says += f"; {told} (n = {instances['n']})"
     return {
         "group": group,
         "question": question,
         "likelihood": [dict(side) for side in likelihood],
         "generation": [dict(generation)],
         "agreement": result,
-        "instances_that_differ": instances["estimate"] if instances else None,
+        "instances_that_differ": rate,
         "says": says,
     }
 

@@ -127,6 +127,7 @@ def test_the_twin_is_held_against_the_limit_of_what_is_generated(low, high, verd
     assert entry["likelihood"][0]["verdict"] == verdict
     assert entry["likelihood"][0]["threshold"] == 0.15
     assert entry["instances_that_differ"] == 0.31
+    assert entry["says"].endswith("they differ on 31.0 % of prompts (n = 50)")
     assert found["they", "change"]["agreement"] == "not compared"
 
 
