@@ -88,6 +88,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
     Option("continuations", parsing.whole(1, 1000), 1, "continuations per prompt", "N"),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
+    Option(
+        "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"
+    ),
     Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
     Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),

@@ -58,6 +58,7 @@ class Settings:
     max_new_tokens: int = 32
     continuations: int = 1
     chat: str = "auto"
+    chat_scores: bool = False
     chat_system: str | None = None
     chat_instruction: str = INSTRUCTION
     regard: str = "mini"
@@ -232,6 +233,8 @@ def _contradictions(settings: Settings) -> None:
         flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
         raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
     _served(settings)
+    if settings.chat_scores and "winoqueer" not in settings.benchmarks:
+        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer, which is not run; drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.shard and settings.stored_only:
@@ -256,6 +259,11 @@ def _served(settings: Settings) -> None:
         raise ConfigError(
             "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
             "or the difference of the engines would be read as one of the models: serve both, or neither"
+        )
+    if settings.chat_scores and any(served.values()):
+        raise ConfigError(
+            "option --rootfruit-chat-scores: a server does not tell its chat template, so a served model is scored on "
+            "plain text only; drop it, or run the model here"
         )
     for option, is_served in served.items():
         if is_served and settings.engine not in {"auto", "openai"}:
