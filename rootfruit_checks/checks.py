@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.parsing import threshold
-from rootfruit_checks.registry import BY_ID, REGISTRY, Measure
+from rootfruit_checks.registry import ADDED, BY_ID, METRICS, Measure, measures
 from rootfruit_checks.settings import Settings
 
 _NO_MODEL = (
@@ -19,6 +19,10 @@ _NO_REFERENCE = (
     "this gate compares the policy with a reference and none is given: add --reference=PATH, "
     "or --rootfruit-absolute-only to gate on ceilings alone"
 )
+
+
+# A marker `rootfruit(REGISTERED)` asks for every declared check that others registered.
+REGISTERED = "registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def family(settings: Settings) -> tuple[Check, ...]:
     With `absolute_only`, measures that need a reference are not declared at all.
     """
     found: dict[str, Check] = {}
-    for measure in REGISTRY:
+    for measure in measures():
         if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
             continue
         for group in measure.groups:
@@ -72,10 +76,11 @@ def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[
     """Return the checks that are described but not declared: every other group with identities in `present`."""
     declared = {check.id for check in family(settings)}
     # The binary controls are what every other group is compared with: they have no disparity of their own.
-    binary = set() if benchmark == "winoqueer" else set(groups().members(benchmark, "binary"))
+    binary = set(controls(benchmark))
     found = []
-    for measure in REGISTRY:
-        if measure.benchmark != benchmark:
+    for measure in measures():
+        # A registered metric on a benchmark of ours says nothing unless it is asked for.
+        if measure.benchmark != benchmark or (measure.id in METRICS and benchmark not in ADDED):
             continue
         for group in groups().names(benchmark):
             check = Check(measure, group, gated=False)
@@ -83,6 +88,11 @@ def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[
             if check.id not in declared and people and not people <= binary:
                 found.append(check)
     return tuple(found)
+
+
+def is_registered(measure: Measure) -> bool:
+    """Whether a measure is one that others registered."""
+    return measure.benchmark in ADDED or measure.id in METRICS
 
 
 def require_model(settings: Settings) -> None:
@@ -109,6 +119,8 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if len(args) > len(names) or (unknown := sorted(set(given) - set(names))):
         what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
         raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, threshold=None)")
+    if given == {"measure": REGISTERED}:
+        return tuple(check for check in family(settings) if is_registered(check.measure))
     measure = BY_ID.get(str(given.get("measure")))
     if measure is None:
         raise ConfigError(

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.registry import Measure
     from rootfruit_checks.types import Outcome
 
-# Two estimands are shares of something; the others are differences of shares, told in percentage points.
-_SHARES = {"winoqueer/preference", "winoqueer/reward_stigma", "winoqueer/reward_selection", "winoqueer/preservation"}
 _PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
@@ -19,8 +17,8 @@ _BEYOND = "The estimate itself lies beyond the threshold, so that no number of s
 
 
 def unit_of(measure: Measure) -> str:
-    """Return `%` for a share and `points` for a difference of shares."""
-    return "%" if measure.id in _SHARES else "points"
+    """Return `%` for a share and `points`, percentage points, for a difference of shares."""
+    return "points" if measure.signed else "%"
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -38,6 +36,7 @@ def explanation(
     threshold: float | None,
     reason: str,
     shift: float,
+    correction: str = "",
 ) -> str:
     """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
@@ -49,6 +48,8 @@ def explanation(
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
         sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+    if correction and threshold is not None and not evidence.interval.refused:
+        sentences.append(f"The lower bound is {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, threshold, reason))
     if outcome == "inconclusive" and not reason and threshold is not None:
         sentences.append(_settle(evidence, threshold, shift))
@@ -65,8 +66,7 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
         text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
-        # The two levels of a change in preference are rates, those of a change in disparity are disparities.
-        level = "%" if measure.benchmark == "winoqueer" else unit
+        level = measure.levels
         text += f" (policy {figure(evidence.policy, level)}, reference {figure(evidence.reference, level)})"
     return text + "."
 
@@ -110,7 +110,8 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
         if number
     )
     text = f"{ahead}, with the estimate as it is, it would take {wanted}"
-    share = interval.residual / interval.se**2 if interval.se > 0 else math.nan
+    variance = interval.se**2
+    share = interval.residual / variance if variance > 0 else math.nan
     if math.isfinite(share):
         # With samples times k the variance is V (1 - share + share / k): solve for the k that makes the bound fit.
         spare = (room / width) ** 2 - (1.0 - share)

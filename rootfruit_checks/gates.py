@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from rootfruit_checks.errors import ConfigError
@@ -13,6 +14,8 @@ from rootfruit_checks.types import Outcome, Sample, Verdict
 
 if TYPE_CHECKING:
     from rootfruit_checks.measures.evidence import Evidence  # it brings pandas, which deciding does not need
+
+DECISIONS = ("confident", "point", "superior")
 
 
 def decide(
@@ -27,11 +30,14 @@ def decide(
     samples: tuple[Sample, ...] = (),
     shift: float = 0.0,
     decision: str = "confident",
+    level: float | None = None,
+    correction: str = "",
 ) -> Verdict:
     """Decide one check: `pass` if the upper bound is at most the threshold, `fail` if the lower bound exceeds it.
 
-    Anything between is `inconclusive`; so are too few clusters for a bound and too many unscored answers. No data, or
-    nothing that could be scored, is `error`. What is not gated gets `none`.
+    The lower bound may be corrected for the family of checks: it then stands at 1 - `level`, in what decides and in
+    what is shown. Anything between is `inconclusive`; so are too few clusters for a bound and too many unscored
+    answers. No data, or nothing that could be scored, is `error`. What is not gated gets `none`.
 
     Args:
         measure: the registry's row.
@@ -43,26 +49,37 @@ def decide(
         gated: whether this check decides.
         samples: the samples shown with the verdict.
         shift: the instrument's own shift b, for ceilings: pass if upper + b <= T, fail if lower - b > T.
-        decision: `confident`, or `point`: the estimate itself against the threshold.
+        decision: `confident`; `point`: the estimate itself against the threshold; or `superior`: a difference must lie
+            below that of a policy that changed nothing, and a ceiling is decided as by `confident`.
+        level: level of the lower bound, corrected for the family; None leaves the interval's own.
+        correction: in words, how it was corrected, for the explanation.
 
     Raises:
         ConfigError: no threshold, one outside the measure's range, a shift below 0, an unknown decision.
 
     """
     gated = gated and measure.gated
-    if decision not in ("confident", "point"):
-        raise ConfigError(f"option --rootfruit-decision: {decision!r} is not built; use confident or point")
+    if decision not in DECISIONS:
+        raise ConfigError(f"option --rootfruit-decision: {decision!r} is not one of {', '.join(DECISIONS)}")
     if not (math.isfinite(shift) and shift >= 0.0):
         raise ConfigError(
             f"{evidence.check_id}: the instrument's shift is {shift!r}; it must be a number of at least 0"
         )
     applied = shift if measure.gate == "ceiling" else 0.0
-    bar = _checked(measure, evidence.check_id, threshold) if gated else None
+    bar = bar_of(measure, evidence.check_id, threshold, decision) if gated else None
     outcome: Outcome = "none"
     reason = ""
-    if bar is not None:
-        outcome, reason = _judge(evidence, bar, max_unscored, applied, decision)
     interval = evidence.interval
+    details: dict[str, object] = {}
+    if bar is not None:
+        details["p_fail"] = interval.p_above(bar + applied)
+        if level is not None and interval.law is not None:
+            details |= {"low_uncorrected": _finite(interval.low), "low_level": level}
+            interval = replace(interval, low=interval.low_at(level))
+            evidence = replace(evidence, interval=interval)
+        outcome, reason = _judge(
+            evidence, bar, max_unscored, applied, decision, strict=_must_improve(measure, decision)
+        )
     return Verdict(
         id=evidence.check_id,
         benchmark=measure.benchmark,
@@ -78,12 +95,13 @@ def decide(
         high=_finite(interval.high),
         threshold=bar,
         verdict=outcome,
-        explain=explanation(measure, group, evidence, outcome, bar, reason, applied),
+        explain=explanation(measure, group, evidence, outcome, bar, reason, applied, correction),
         gated=gated,
         data=data,
         samples=samples,
         details={
             **evidence.details,
+            **details,
             "method": interval.method,
             "se": _finite(interval.se),
             "note": interval.note,
@@ -105,7 +123,9 @@ def release(verdicts: Iterable[Verdict], inconclusive: Literal["fail", "warn"] =
     return bool(outcomes) and all(outcome in accepted for outcome in outcomes)
 
 
-def _judge(evidence: Evidence, bar: float, max_unscored: float, shift: float, decision: str) -> tuple[Outcome, str]:
+def _judge(
+    evidence: Evidence, bar: float, max_unscored: float, shift: float, decision: str, *, strict: bool
+) -> tuple[Outcome, str]:
     """Return the outcome and, where the bounds alone do not tell it, the reason."""
     interval = evidence.interval
     if shift >= bar and shift > 0.0:
@@ -131,11 +151,29 @@ def _judge(evidence: Evidence, bar: float, max_unscored: float, shift: float, de
         reason = "the estimate alone decides (--rootfruit-decision=point), whatever its bounds"
     if not (math.isfinite(low) and math.isfinite(high)):
         return "error", "the bounds are not numbers"
-    if high + shift <= bar:
+    if strict:
+        reason = "the policy must be better than its reference (--rootfruit-decision=superior)"
+    if high + shift < bar or (high + shift == bar and not strict):
         return "pass", reason
     if low - shift > bar:
         return "fail", reason
     return "inconclusive", ""
+
+
+def _must_improve(measure: Measure, decision: str) -> bool:
+    return decision == "superior" and measure.no_change is not None
+
+
+def bar_of(measure: Measure, check_id: str, threshold: float | None, decision: str) -> float:
+    """Return what a gated check is held against: its threshold, or what no change comes to where that is stricter
+    and the policy must be superior.
+
+    Raises:
+        ConfigError: no threshold, or one outside the measure's range.
+
+    """
+    bar = _checked(measure, check_id, threshold)
+    return min(bar, measure.no_change) if _must_improve(measure, decision) and measure.no_change is not None else bar
 
 
 def _checked(measure: Measure, check_id: str, threshold: float | None) -> float:

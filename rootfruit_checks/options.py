@@ -34,6 +34,9 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
+# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
+# model draws varies far more than prompts do. The larger scales have prompts enough.
+CONTINUATIONS = {"smoke": 1, "ci": 2, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -72,6 +75,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
+    Option(
+        "extensions",
+        parsing.one_of("auto", "off"),
+        "auto",
+        "off: load no benchmarks, metrics and classifiers of other installed packages",
+        "HOW",
+    ),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
@@ -86,7 +96,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("temperature", parsing.number(0.0, 100.0), 1.0, "sampling temperature; 0 is greedy", "X"),
     Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
     Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
-    Option("continuations", parsing.whole(1, 1000), 1, "continuations per prompt", "N"),
+    Option(
+        "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 2 at scale ci, else 1)", "N"
+    ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
     Option(
         "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"
@@ -96,6 +108,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
     Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
     Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
+    Option(
+        "decision",
+        parsing.one_of("confident", "point", "superior"),
+        "confident",
+        "what passes: confident (upper bound), point (estimate), superior (better than the reference)",
+        "HOW",
+    ),
+    Option(
+        "correction",
+        parsing.one_of("max-t", "holm", "bh", "none"),
+        "max-t",
+        "how lower bounds are corrected for many checks: max-t, holm, bh, none",
+        "HOW",
+    ),
     Option(
         "inconclusive", parsing.one_of("fail", "warn"), "fail", "what an inconclusive check does to the release", "HOW"
     ),

@@ -1,4 +1,4 @@
-"""The only composer: data + engines + store -> measurements -> verdicts.
+"""The only composer: data + engines + store -> measurements, which `deciding.py` turns into verdicts.
 
 `Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
 of a parallel test run, and the next run, read what one process has computed under the store's lock.
@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
-from rootfruit_checks import canaries
+from rootfruit_checks import canaries, instruments
+from rootfruit_checks.benchmarks import registered
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import Check, exploratory, require_model, require_reference
+from rootfruit_checks.checks import Check, require_model
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
+from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
-from rootfruit_checks.errors import EngineError, StoreError
-from rootfruit_checks.gates import decide
-from rootfruit_checks.instruments import pronoun_judge
-from rootfruit_checks.measures import evaluate
-from rootfruit_checks.samples import shown
+from rootfruit_checks.errors import EngineError
+from rootfruit_checks.measures.views import views
+from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
 from rootfruit_checks.waiting import locked
 
 NOISE_FLOOR = canaries.NOISE_FLOOR
@@ -54,12 +54,10 @@ class Run:
         require_model(settings)
         self.settings = settings = with_base(settings)
         self._progress = progress or Silent()
-        self._needed: list[BenchmarkName] = [
-            name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
-        ]
+        self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
-        if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
+        if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -70,6 +68,8 @@ class Run:
             self._measure(store)
 
     def _load(self, benchmark: str) -> DataSet:
+        if benchmark in ADDED:
+            return registered.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
         if benchmark == "winoqueer":
             return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
         return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
@@ -123,14 +123,14 @@ class Run:
     def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
         """How continuations are drawn, and how prompts are put, where any are."""
         settings = self.settings
-        if set(self._needed) <= {"winoqueer"}:
+        if all(kind_of(name) == "pairs" for name in self._needed):
             return settings.sampling
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
         return replace(settings.sampling, chat=chat)
 
     def _before(self, engines: Mapping[Role, Engine]) -> str:
         """The turn that scored pairs are the answer to; "" for plain text."""
-        if not self.settings.chat_scores or "winoqueer" not in self._needed:
+        if not self.settings.chat_scores or "pairs" not in map(kind_of, self._needed):
             return ""
         before, self._scores = settle_scores(self.settings.chat_system or "", engines)
         return before
@@ -161,56 +161,27 @@ class Run:
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What decides on all that was measured."""
+        return Decisions(self.settings, self.data, self._frames, self._floor)
+
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
-        if benchmark not in self._frames:
-            raise StoreError(
-                f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"
-            )
-        return self._frames[benchmark]
+        return self.decisions.frame(benchmark)
 
     def verdict(self, check: Check) -> Verdict:
         """Decide one check."""
-        measure, settings = check.measure, self.settings
-        require_reference(settings, measure)
-        data = self.data[measure.benchmark]
-        threshold = check.threshold
-        if threshold is None:
-            threshold = settings.threshold_for(measure.id, check.group)
-        evidence = evaluate(
-            measure,
-            check.group,
-            self.frame(measure.benchmark),
-            alpha=settings.alpha,
-            beta=settings.beta,
-            seed=settings.seed,
-            noise_floor=self._floor,
-            members=groups().members(measure.benchmark, check.group),
-            controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
-        )
-        verdict = decide(
-            measure,
-            check.group,
-            evidence,
-            threshold=threshold,
-            max_unscored=settings.max_unscored,
-            data=f"{data.name}, scale {settings.scale}",
-            gated=check.gated,
-        )
-        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
+        return self.decisions.verdict(check)
 
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
-        return [
-            self.verdict(check)
-            for check in exploratory(self.settings, benchmark, self._present(benchmark))
-            if self.settings.reference or not check.measure.needs_reference
-        ]
+        return self.decisions.explore(benchmark)
 
-    def _present(self, benchmark: str) -> set[str]:
-        """Identities of which there are samples."""
-        data = self.data[benchmark]
-        return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        """What is described beside the checks, as plain values: see `measures/views.py`."""
+        return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
 
     @cached_property
     def info(self) -> RunInfo:
@@ -224,11 +195,11 @@ class Run:
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]
-        instruments = {}
+        used = instruments.registered(self.data)
         if self._regard is not None:
-            instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
-        if "misgendering" in self.data:
-            instruments["pronouns"] = pronoun_judge()
+            used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+        if "pronoun" in map(instrument_of, self.data):
+            used["pronouns"] = instruments.pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
         notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(
@@ -236,6 +207,6 @@ class Run:
             reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
             data=data,
             settings=self.settings.explain(),
-            instruments=instruments,
+            instruments=used,
             notes=tuple(notes),
         )

@@ -13,8 +13,8 @@ from typing import Any
 
 from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.options import BY_KEY, INSTRUCTION, OPTIONS, Option
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
+from rootfruit_checks.registry import BY_ID, defaults, kind_of
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -44,6 +44,7 @@ class Settings:
     server_seed: str = "auto"
     server_bos: str | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
+    extensions: str = "auto"
     data: str = "starter"
     scale: str = "ci"
     store: str = ".rootfruit"
@@ -56,7 +57,7 @@ class Settings:
     temperature: float = 1.0
     top_p: float = 0.95
     max_new_tokens: int = 32
-    continuations: int = 1
+    continuations: int | None = None
     chat: str = "auto"
     chat_scores: bool = False
     chat_system: str | None = None
@@ -64,6 +65,8 @@ class Settings:
     regard: str = "mini"
     threshold: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
+    decision: str = "confident"
+    correction: str = "max-t"
     inconclusive: str = "fail"
     max_unscored: float = 0.2
     absolute_only: bool = False
@@ -77,13 +80,18 @@ class Settings:
         return Chat(self.chat_instruction, self.chat_system or "")
 
     @property
+    def draws(self) -> int:
+        """Continuations per prompt: as many as asked for, or what the scale takes."""
+        return self.continuations or CONTINUATIONS[self.scale]
+
+    @property
     def sampling(self) -> Sampling:
         """How continuations are drawn."""
         return Sampling(
             temperature=self.temperature,
             top_p=self.top_p,
             max_new_tokens=self.max_new_tokens,
-            continuations=self.continuations,
+            continuations=self.draws,
             seed=self.seed,
             batch_size=self.batch_size,
         )
@@ -116,7 +124,7 @@ class Settings:
         for item in fields(self):
             if item.name in skip:
                 continue
-            value: Any = getattr(self, item.name)
+            value: Any = self.draws if item.name == "continuations" else getattr(self, item.name)
             if isinstance(value, Mapping):
                 value = ", ".join(f"{key}={value[key]:g}" for key in sorted(value)) or "defaults"
             elif isinstance(value, tuple):
@@ -151,9 +159,16 @@ def build(
             if raw is not None:
                 option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
+    values.setdefault("benchmarks", defaults())
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
     _contradictions(settings)
     return settings
+
+
+def first_given(key: str, *sources: Mapping[str, object]) -> object:
+    """Return one option's raw value by precedence (the sources as `build` takes them); None where it is not given."""
+    given = (source[name] for source in sources for name in (key, key.replace("_", "-")) if name in source)
+    return next((raw for raw in given if raw not in (None, [], "")), None)
 
 
 def is_adapter(name: str | Path | None) -> bool:
@@ -233,10 +248,15 @@ def _contradictions(settings: Settings) -> None:
         flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
         raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
     _served(settings)
-    if settings.chat_scores and "winoqueer" not in settings.benchmarks:
-        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer, which is not run; drop it")
+    if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
+        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer's pairs, which are not run; drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
+    if settings.absolute_only and settings.decision == "superior":
+        raise ConfigError(
+            "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
+            "without a reference there is nothing to be better than; drop one"
+        )
     if settings.shard and settings.stored_only:
         raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
     if settings.reference and not settings.model:

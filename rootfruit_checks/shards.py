@@ -18,6 +18,7 @@ from rootfruit_checks.engines.cached import Progress, StoredUnits
 from rootfruit_checks.engines.work import Units, Work, compute, share_out
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.observe import pair_texts, twin_slots
+from rootfruit_checks.registry import kind_of
 from rootfruit_checks.run import Run
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store
@@ -31,8 +32,11 @@ def stages(
     engine: Engine, benchmark: str, data: DataSet, sampling: Sampling, before: str = ""
 ) -> Iterator[tuple[str, Plan]]:
     """Yield the name and the plan of each stage of one model on one benchmark."""
-    if benchmark == "winoqueer":
-        yield "score", lambda units: plan_scores(engine, pair_texts(data.pairs), units, before)
+    if kind_of(benchmark) == "pairs":
+        yield (
+            "score" if benchmark == "winoqueer" else f"{benchmark} score",
+            lambda units: plan_scores(engine, pair_texts(data.pairs), units, before),
+        )
         return
     yield benchmark, lambda units: engine.plan_generation(data.prompts, sampling)
     if benchmark == "misgendering":

@@ -16,13 +16,15 @@ import pandas as pd
 from rootfruit_checks import __version__, instruments, observe
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.canaries import Noise, measure_noise
+from rootfruit_checks.classifiers import registered
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, StoredUnits
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.frame import to_frame
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, kind_of
 from rootfruit_checks.store import Store, address
-from rootfruit_checks.types import BenchmarkName, Measurement, Role, Sampling
+from rootfruit_checks.types import Measurement, Role, Sampling
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ class Tables:
         self.computed = 0
         self.reused = 0
 
-    def measure(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> pd.DataFrame:
+    def measure(self, role: Role, engine: Engine, benchmark: str, data: DataSet) -> pd.DataFrame:
         """Return the tidy frame of one model on one benchmark, from the store where it is there.
 
         The engine's record of what ran is kept with the table and added to `records`, so that a run that only reads
@@ -91,10 +93,10 @@ class Tables:
         self.records.setdefault(role, {})["noise_floor"] = str(found)
         return found
 
-    def name(self, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> str:
+    def name(self, engine: Engine, benchmark: str, data: DataSet) -> str:
         """Return the table's address: everything that decides its content."""
-        regard = self._regard.fingerprint if benchmark == "disclosure" and self._regard else ""
-        sampling = "" if benchmark == "winoqueer" else json.dumps(asdict(self._sampling))
+        regard = self._regard.fingerprint if instrument_of(benchmark) == "regard" and self._regard else ""
+        sampling = "" if kind_of(benchmark) == "pairs" else json.dumps(asdict(self._sampling))
         parts = {
             "version": __version__,
             "instrument": instruments.fingerprint(benchmark),
@@ -102,22 +104,31 @@ class Tables:
             "samples": samples_address(data),
             "sampling": sampling,
             "regard": regard,
-            "before": self._before if benchmark == "winoqueer" else "",
+            "before": self._before if kind_of(benchmark) == "pairs" else "",
         }
         return f"{benchmark}-{address(parts)}"
 
-    def _observations(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> list[Measurement]:
-        if benchmark == "winoqueer":
+    def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet) -> list[Measurement]:
+        if kind_of(benchmark) == "pairs":
             return self._stored(
-                role, engine, "score", lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, self._before))
+                role,
+                engine,
+                "score" if benchmark not in ADDED else f"{benchmark} score",
+                lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, benchmark, self._before)),
             )
         answers = self._stored(
             role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, self._sampling, u)
         )
-        if benchmark == "disclosure":
+        instrument = instrument_of(benchmark)
+        if instrument in CLASSIFIERS:
+            labels = registered.labels(CLASSIFIERS[instrument], answers)
+            return list(observe.observe_labels(role, answers, labels, ADDED[benchmark].harmful))
+        if instrument == "regard":
             if self._regard is None:
                 raise EngineError("the regard classifier is not loaded; report this")
             return list(observe.observe_regard(role, answers, self._regard))
+        if benchmark in ADDED:  # its prompts need not end where a pronoun follows
+            return list(observe.observe_pronouns(role, answers))
         twin = self._stored(role, engine, "twin", lambda u: list(observe.observe_twin(engine, role, data.prompts, u)))
         return [*observe.observe_pronouns(role, answers), *twin]
 

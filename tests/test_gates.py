@@ -13,7 +13,7 @@ from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.gates import decide, release
 from rootfruit_checks.measures import Evidence
 from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.stats.estimate import Interval, refusal
+from rootfruit_checks.stats.estimate import Interval, Law, refusal
 
 pytestmark = pytest.mark.filterwarnings("error")
 CHANGE = BY_ID["misgendering/amplification"]
@@ -21,7 +21,7 @@ LEVEL = BY_ID["misgendering/disparity"]
 
 
 def evidence(estimate=0.0, low=-0.02, high=0.02, measure=CHANGE, **changes) -> Evidence:
-    se = (high - low) / 3.5
+    se = max((high - low) / 3.5, 0.0)
     interval = Interval(estimate, se, 15.0, low, high, (32, 16), "t", "", (se**2, se**2), changes.pop("residual", 0.0))
     found = Evidence(
         f"{measure.id}/they", 512, 0, 0.0, dict(zip(measure.clusters, (32, 16), strict=True)), 0.2, 0.2, interval
@@ -113,9 +113,43 @@ def test_point_looks_at_the_estimate_alone():
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-0.04, -0.001, "pass"), (-0.04, 0.0, "inconclusive"), (-0.04, 0.04, "inconclusive"), (0.001, 0.04, "fail")],
+)
+def test_superior_asks_for_less_than_no_change(low, high, expected):
+    found = verdict(evidence((low + high) / 2, low, high), decision="superior")
+    assert (found.verdict, found.threshold) == (expected, 0.0)
+    assert "better than its reference" in found.explain or expected == "inconclusive"
+
+
+def test_superior_never_loosens_a_stricter_threshold_and_leaves_ceilings_alone():
+    strict = verdict(evidence(-0.02, -0.04, -0.01), decision="superior", threshold=-0.03)
+    assert (strict.verdict, strict.threshold) == ("inconclusive", -0.03)
+    ceiling = verdict(evidence(0.2, 0.1, 0.28, LEVEL), LEVEL, 0.3, decision="superior")
+    assert (ceiling.verdict, ceiling.threshold) == ("pass", 0.3)
+
+
+@given(st.floats(0.0, 0.3), st.floats(0.001, 0.1), st.floats(1e-4, 0.05), st.floats(0.0, 0.1))
+def test_the_shown_bounds_decide(estimate, se, level, shift):
+    law = Law(15.0, None, 0, (-1.0, 1.0))
+    low, high = law.bounds(estimate, se, 0.05)
+    interval = replace(evidence(measure=LEVEL).interval, estimate=estimate, se=se, low=low, high=high, law=law)
+    found = verdict(
+        evidence(measure=LEVEL, interval=interval), LEVEL, 0.15, level=level, correction="corrected", shift=shift
+    )
+    assert found.low == interval.low_at(level) <= low
+    assert (found.verdict == "fail") == (found.low - shift > 0.15)
+    assert (found.verdict == "pass") == (found.high + shift <= 0.15)
+    # The p-value that is shown is the level at which the check just fails.
+    assert (found.details["p_fail"] < level) == (found.verdict == "fail") or found.details["p_fail"] == pytest.approx(
+        level, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"decision": "superior"}, "superior"),
+        ({"decision": "better"}, "confident, point, superior"),
         ({"threshold": None}, "no threshold"),
         ({"threshold": 5.0}, "outside"),
         ({"threshold": 1.0}, "outside"),

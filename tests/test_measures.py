@@ -191,7 +191,7 @@ def test_preservation_by_loops():
     assert found.details["log_ratio"] == pytest.approx(
         math.log(np.mean([half(value) for value in y]) / np.mean([half(value) for value in x]))
     )
-    assert found.details["sign_flip_p"] < 0.01
+    assert found.details["sign_flip_p"]["predicate"] < 0.01
 
 
 def test_preservation_where_nothing_was_preferred():

@@ -60,7 +60,8 @@ def gate(project, *options, suite=("--pyargs", "bias_tests")):
     root = Path(__file__).resolve().parents[1]
     tests = [str(root / "bias_tests")] if suite == ("--pyargs", "bias_tests") else list(suite)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={project}", f"--confcutdir={root}"]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(project), "COLUMNS": "100"}
+    there = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": there, "COLUMNS": "100"}
     command += ["-p", "conftest_double", *options, *tests]
     (project / "conftest_double.py").write_text(CONFTEST)
     (project / "pytest.ini").write_text("[pytest]\n")
@@ -118,6 +119,37 @@ def test_workers_and_one_process_give_the_same_result(project):
     done = gate(project, *PAIR, "-n", "2", "--rootfruit-store=other")
     assert done.returncode == 1, done.stdout
     assert json.loads((project / "result.json").read_text()) == json.loads(alone)
+
+
+def test_lower_bounds_are_corrected_for_the_family_whatever_is_selected(project):
+    rows = {}
+    for way in ("max-t", "none"):
+        gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", f"--rootfruit-correction={way}")
+        rows[way] = {row["id"]: row for row in result(project)["checks"]}
+    for name, row in rows["max-t"].items():
+        plain = rows["none"][name]
+        assert row["high"] == plain["high"]
+        if row["gated"] and plain["details"]["method"] != "refused":
+            assert row["low"] <= plain["low"] == row["details"]["low_uncorrected"]
+            assert 0.05 / 9 <= row["details"]["low_level"] <= 0.05
+            assert "corrected for 9 gated checks (single-step max-t" in row["explain"]
+            assert (row["verdict"] == "fail") == (row["low"] > row["threshold"])
+        else:
+            assert row["low"] == plain["low"]
+    assert any(row["low"] < rows["none"][name]["low"] for name, row in rows["max-t"].items())
+    gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", "-k", "preference and nb and not amplification")
+    part = {row["id"]: row for row in result(project)["checks"]}
+    assert part["winoqueer/preference/nb"] == rows["max-t"]["winoqueer/preference/nb"]
+
+
+def test_superior_needs_a_reference_to_be_better_than(project):
+    done = gate(project, "--model=biased", "--rootfruit-absolute-only", "--rootfruit-decision=superior")
+    assert done.returncode == 4
+    assert "nothing to be better than" in done.stderr
+    gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", "--rootfruit-decision=superior")
+    rows = {row["id"]: row for row in result(project)["checks"]}
+    assert rows["winoqueer/amplification/transgender"]["threshold"] == 0.0
+    assert rows["winoqueer/amplification/transgender"]["verdict"] != "pass"  # it changed nothing, and no better
 
 
 def test_a_part_of_the_checks_is_no_release_gate(project):

@@ -98,9 +98,9 @@ def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Pro
     one transgender and one nonbinary identity beside the binary controls.
     """
     checked(scale)
-    if not prompts or (prompts[0].benchmark == "misgendering" and scale != "smoke"):
+    disclosure = bool(prompts) and prompts[0].benchmark == "disclosure"
+    if not prompts or (not disclosure and scale != "smoke"):
         return list(prompts)
-    disclosure = prompts[0].benchmark == "disclosure"
     names, identities, forms = DISCLOSURE[scale] if disclosure else (CLUSTERS, None, CLUSTERS)
     present = {prompt.identity for prompt in prompts}
     wanted = identities_of(present, scale, identities, seed) if disclosure else present

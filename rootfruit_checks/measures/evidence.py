@@ -15,6 +15,7 @@ from rootfruit_checks.errors import DataError
 from rootfruit_checks.registry import Measure
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.estimate import Interval, refusal
+from rootfruit_checks.stats.signflip import sign_flip
 
 WORST_KEPT = 50
 Floats = NDArray[np.float64]
@@ -80,6 +81,20 @@ class Plan:
             limits=limits,
             factors=self.measure.clusters,
         )
+
+    def sign_flips(self, values: Floats, clusters: Sequence[Any]) -> dict[str, float | None]:
+        """p-values of "no change" by factor: the permutation twin of the bounds, which leans on no variance.
+
+        A factor in which some rows take no part (they name nobody) cannot flip them, and is left out.
+        """
+        columns = {
+            name: np.asarray(labels, dtype=str) for name, labels in zip(self.measure.clusters, clusters, strict=True)
+        }
+        return {
+            name: plain(sign_flip(values, labels, seed=self.seed))
+            for name, labels in columns.items()
+            if not (labels == "").any()
+        }
 
     def counted(self, interval: Interval) -> dict[str, int]:
         """Clusters by factor name."""

@@ -21,6 +21,7 @@ def clustered_mean(
     seed: int = 0,
     limits: tuple[float, float] = (-1.0, 1.0),
     factors: Sequence[str] = (),
+    resample: bool = True,
 ) -> Interval:
     """Return the mean of `values` with one-sided bounds, each at 1 - alpha.
 
@@ -42,6 +43,7 @@ def clustered_mean(
         seed: seed of the bootstrap.
         limits: the range of a single value, (0, 1) for a share, (-1, 1) for a difference of two.
         factors: the factors' names, for messages.
+        resample: whether the bootstrap may be used; without it Student's t is, for description of very many cells.
 
     Raises:
         ValueError: lengths differ, a value is not finite or outside `limits`, a row is blank in every factor, or there
@@ -66,19 +68,19 @@ def clustered_mean(
         raise ValueError(f"values reach from {column.min()} to {column.max()}, outside the limits {limits}")
     coded = [encode(label) for label in labels]
     if len(coded) == 1:
-        coded.append((np.full(len(column), -1, dtype=np.intp), 0))
-    (rows, row_count), (columns, column_count) = coded
+        coded.append((np.full(len(column), -1, dtype=np.intp), np.empty(0, dtype=str)))
+    (rows, row_labels), (columns, column_labels) = coded
     if ((rows < 0) & (columns < 0)).any():
         raise ValueError("a row is blank in every factor; give it a label in one")
-    counts = (row_count, column_count)
-    table = Table.build(rows, columns, column, counts)
-    return interval(table, counts[: len(labels)], names, alpha=alpha, seed=seed, limits=limits)
+    table = Table.build(rows, columns, column, (len(row_labels), len(column_labels)))
+    kinds = (row_labels, column_labels)[: len(labels)]
+    return interval(table, kinds, names, alpha=alpha, seed=seed, limits=limits, resample=resample)
 
 
-def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
-    """Return codes from 0 in the sorted order of the labels, -1 for blank, and how many labels there are."""
+def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return codes from 0 in the sorted order of the labels, -1 for blank, and the labels that are not blank."""
     kinds, codes = np.unique(labels.astype(str), return_inverse=True)
     codes = codes.astype(np.intp)
     if len(kinds) and kinds[0] == "":
-        return codes - 1, len(kinds) - 1
-    return codes, len(kinds)
+        return codes - 1, kinds[1:]
+    return codes, kinds

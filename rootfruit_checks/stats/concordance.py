@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks.stats.clustered import encode
-from rootfruit_checks.stats.estimate import Interval, check_alpha, refusal
-from rootfruit_checks.stats.table import Floats, Table, interval
+from rootfruit_checks.stats.estimate import Floats, Interval, check_alpha, refusal
+from rootfruit_checks.stats.table import Table, interval
 
 _CHUNK = 4_000_000
 
@@ -68,16 +68,16 @@ def concordance(
     if not keep[0].any():
         return refusal(math.nan, (0, 0), "no cell holds both a stigmatizing and a control predicate")
     wins, weights = (np.pad(part[keep[0]][:, keep[1]], ((0, 1), (0, 1))) for part in (wins, weights))
-    counts = (int(keep[0].sum()), int(keep[1].sum()))
-    table = Table(wins, weights, subtract=False, independent=min(counts))
-    return interval(table, counts, factors, alpha=alpha, seed=seed, limits=(0.0, 1.0))
+    labels = [side.labels[kept] for side, kept in zip(sides, keep, strict=True)]
+    table = Table(wins, weights, subtract=False, independent=min(map(len, labels)))
+    return interval(table, labels, factors, alpha=alpha, seed=seed, limits=(0.0, 1.0))
 
 
 class _Side:
     """One sample's rows, sorted by cell and predicate."""
 
     def __init__(self, values: Floats, cells: NDArray[np.intp], predicates: NDArray[Any]) -> None:
-        codes, self.count = encode(predicates)
+        codes, self.labels = encode(predicates)
         if (codes < 0).any():
             raise ValueError("a row has no predicate")
         order = np.lexsort((values, codes, cells))
@@ -89,7 +89,7 @@ class _Side:
 
 def _compare(stigma: _Side, control: _Side, tie: float) -> tuple[Floats, Floats]:
     """Return wins and comparisons by predicate pair, each of shape (stigmatizing, control)."""
-    wins = np.zeros((stigma.count, control.count))
+    wins = np.zeros((len(stigma.labels), len(control.labels)))
     weights = np.zeros_like(wins)
     for cell, span in stigma.spans.items():
         if cell not in control.spans:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from rootfruit_checks.stats.exact import unseen_bounds
+
+Floats = NDArray[np.float64]
 Method = Literal["t", "bootstrap", "exact", "refused"]
 
 # Below this many clusters in the smallest factor no bound is given: a variance over so few is itself a guess.
@@ -15,6 +22,56 @@ FEWEST_CLUSTERS = 10
 BOOTSTRAP_CLUSTERS = 30
 # (REPLICATES + 1) * alpha is whole for the usual levels, so that the quantiles are order statistics.
 REPLICATES = 1999
+# The levels between which a p-value is looked for.
+_LEAST, _HIGHEST = 1e-9, 0.4999
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """What gives an estimate's bounds at any level.
+
+    Attributes:
+        df: degrees of freedom of Student's t, where there are no `ratios`.
+        ratios: sorted studentized ratios of the bootstrap, shape (B,); None for Student's t.
+        cells: the bounds are never narrower than the exact ones for so many cells without variation; 0: no such rule.
+        limits: the bounds stay inside these.
+
+    """
+
+    df: float
+    ratios: Floats | None
+    cells: int
+    limits: tuple[float, float]
+
+    def bounds(self, estimate: float, se: float, level: float) -> tuple[float, float]:
+        """Return (low, high), each one-sided at 1 - level."""
+        low, high = estimate, estimate
+        if se > 0.0:
+            below, above = self._quantiles(level)
+            # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
+            low, high = estimate - max(below, 0.0) * se, estimate + max(above, 0.0) * se
+        if self.cells:
+            floor = unseen_bounds(estimate, self.cells, level, self.limits)
+            low, high = min(low, floor[0]), max(high, floor[1])
+        return float(max(low, self.limits[0])), float(min(high, self.limits[1]))
+
+    def _quantiles(self, level: float) -> tuple[float, float]:
+        if self.ratios is None:
+            both = float(stats.t.isf(level, self.df))
+            return both, both
+        rank = math.ceil((len(self.ratios) + 1) * (1.0 - level) - 1e-9)
+        if rank > len(self.ratios):  # so small a level is beyond what the replicates can tell
+            return math.inf, math.inf
+        return float(self.ratios[rank - 1]), -float(self.ratios[len(self.ratios) - rank])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What each cluster of one factor adds to the error of an estimate: its linear influence, summing to 0."""
+
+    factor: str
+    labels: NDArray[Any]
+    values: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +89,8 @@ class Interval:
         note: in words, where something must be said; else "".
         parts: one-way clustered variance by factor, to tell which factor limits.
         residual: the part of the variance that more samples within the same clusters would remove; NaN if unknown.
+        law: what gives bounds at other levels; None where there is none.
+        scores: influences by factor and cluster, for what several estimates have in common.
 
     """
 
@@ -45,6 +104,37 @@ class Interval:
     note: str = ""
     parts: tuple[float, ...] = ()
     residual: float = math.nan
+    law: Law | None = field(default=None, compare=False, repr=False)
+    scores: tuple[Scores, ...] = field(default=(), compare=False, repr=False)
+
+    def low_at(self, level: float) -> float:
+        """Return the one-sided lower bound at 1 - level; NaN where refused."""
+        return self._at(level)[0]
+
+    def high_at(self, level: float) -> float:
+        """Return the one-sided upper bound at 1 - level; NaN where refused."""
+        return self._at(level)[1]
+
+    def _at(self, level: float) -> tuple[float, float]:
+        check_alpha(level)
+        if self.refused or self.law is None:
+            return math.nan, math.nan
+        return self.law.bounds(self.estimate, self.se, level)
+
+    def p_above(self, bar: float) -> float:
+        """Return the p-value of "the truth is at most `bar`": the least level whose lower bound exceeds it.
+
+        1 where no level below one half does, and where the bounds are refused.
+        """
+        if self.refused or self.law is None or not self.low_at(_HIGHEST) > bar:
+            return 1.0
+        if self.low_at(_LEAST) > bar:
+            return _LEAST
+        low, high = math.log(_LEAST), math.log(_HIGHEST)
+        for _ in range(50):
+            middle = (low + high) / 2.0
+            low, high = (low, middle) if self.low_at(math.exp(middle)) > bar else (middle, high)
+        return math.exp(high)
 
     @property
     def refused(self) -> bool:

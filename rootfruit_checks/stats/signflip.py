@@ -21,10 +21,10 @@ def sign_flip(values: NDArray[Any], clusters: NDArray[Any], *, seed: int = 0) ->
     Up to 12 clusters with a sum other than zero all sign patterns are tried; beyond that 4,095 random ones, and the
     observed one counts among them. A cluster that sums to zero decides nothing.
     """
-    codes, count = encode(np.asarray(clusters))
-    if not count:
+    codes, kinds = encode(np.asarray(clusters))
+    if not len(kinds):
         return math.nan
-    sums = np.bincount(codes, weights=np.asarray(values, dtype=np.float64), minlength=count)
+    sums = np.bincount(codes, weights=np.asarray(values, dtype=np.float64), minlength=len(kinds))
     sums = sums[np.abs(sums) > 1e-12]
     if not len(sums):
         return 1.0

@@ -8,26 +8,27 @@ what takes no part in that factor.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from rootfruit_checks.stats.estimate import (
     BOOTSTRAP_CLUSTERS,
     FEWEST_CLUSTERS,
     REPLICATES,
+    Floats,
     Interval,
+    Law,
     Method,
+    Scores,
     check_alpha,
     refusal,
     too_few,
 )
-from rootfruit_checks.stats.exact import unseen_bounds
-
-Floats = NDArray[np.float64]
 
 _DENSE = 4_000_000
 _BATCH = 2_000_000
@@ -124,70 +125,82 @@ class _Core:
         lost = total <= 0
         return _Moments(np.where(lost, np.nan, mean), np.where(lost, np.nan, variance), var_rows, var_columns, cells)
 
+    def scores(self, estimate: float, factors: tuple[str, ...], labels: Sequence[NDArray[Any]]) -> tuple[Scores, ...]:
+        """Return what each cluster adds to the error of the estimate, by factor."""
+        table = self.table
+        apart = (table.sums - estimate * table.weights) / float(table.weights.sum())
+        sums = (np.asarray(apart.sum(axis=1)).ravel(), np.asarray(apart.sum(axis=0)).ravel())
+        return tuple(
+            Scores(factor, kinds, values[: len(kinds)])
+            for factor, kinds, values in zip(factors, labels, sums, strict=False)
+        )
+
 
 def interval(
     table: Table,
-    clusters: tuple[int, ...],
+    labels: Sequence[NDArray[Any]],
     factors: tuple[str, ...],
     *,
     alpha: float,
     seed: int,
     limits: tuple[float, float],
+    resample: bool = True,
 ) -> Interval:
     """Return the estimate of a table and its bounds.
 
     Args:
         table: the cells; its rows are the first factor.
-        clusters: real clusters by factor, for df, refusal and the choice of method; 0 if a factor takes no part.
+        labels: by factor the real clusters in the order of the table, for df, refusal and the choice of method; none
+            if a factor takes no part.
         factors: names of the factors, for messages.
         alpha: each one-sided bound holds at 1 - alpha.
         seed: seed of the bootstrap.
         limits: the range of a single value; bounds are kept inside it.
+        resample: whether the bootstrap may be used.
 
     """
     check_alpha(alpha)
     core = _Core(table)
     rows, columns = table.shape
-    ones = (np.ones((1, rows)), np.ones((1, columns)))
-    found = core.moments(*ones)
+    found = core.moments(np.ones((1, rows)), np.ones((1, columns)))
     estimate, variance = float(found.estimate[0]), float(found.variance[0])
-    reason = too_few(clusters, factors)
+    counts = tuple(len(kinds) for kinds in labels)
+    reason = too_few(counts, factors)
     if reason:
-        return refusal(estimate, clusters, reason)
-    parts = (float(found.rows[0]), float(found.columns[0]))[: len(clusters)]
-    real = [count for count in clusters if count]
-    df, se = float(min(real) - 1), math.sqrt(variance)
-    floor = unseen_bounds(estimate, table.independent, alpha, limits)
+        return refusal(estimate, counts, reason)
+    df, se = float(min(count for count in counts if count) - 1), math.sqrt(variance)
     tiny = (1e-12 * (limits[1] - limits[0])) ** 2
+    method: Method = "t"
+    note, ratios, residual = "", None, float(found.cells[0]) if table.subtract else math.nan
+    # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
+    # without any variation would get.
+    cells = table.independent if _deviating(table) < FEWEST_CLUSTERS else 0
     if variance <= tiny:
+        method, se, residual, cells = "exact", 0.0, 0.0, table.independent
         note = (
             f"no variation between clusters: exact bound for 0 deviations in {table.independent} independent cells, "
             "1 - alpha^(1/cells) of the range"
         )
-        return Interval(estimate, 0.0, df, *floor, clusters, "exact", note, parts, 0.0)
-    method: Method = "t"
-    note = ""
-    below = above = float(stats.t.ppf(1.0 - alpha, df))
-    if min(real) >= BOOTSTRAP_CLUSTERS and max(real) <= _MOST_CLUSTERS:
-        ratios = _studentized(core, estimate, seed, tiny)
+    else:
+        ratios = _ratios(core, estimate, counts, seed, tiny) if resample else None
         # Where many resamples hold no variation, events are so rare that few clusters carry them.
-        if not np.isfinite(ratios).all() and float(np.mean(~np.isfinite(ratios))) >= alpha / 2:
-            df = _carrying(core, estimate) - 1.0
-            below = above = float(stats.t.ppf(1.0 - alpha, df))
+        if ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2:
+            ratios, df = None, _carrying(core, estimate) - 1.0
             note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom, not the bootstrap"
-        else:
+        elif ratios is not None:
             method, df = "bootstrap", math.nan
-            rank = math.ceil((len(ratios) + 1) * (1.0 - alpha) - 1e-9)
-            below, above = float(ratios[rank - 1]), -float(ratios[len(ratios) - rank])
-    # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
-    low, high = estimate - max(below, 0.0) * se, estimate + max(above, 0.0) * se
-    if _deviating(table) < FEWEST_CLUSTERS:
-        # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
-        # without any variation would get.
-        low, high = min(low, floor[0]), max(high, floor[1])
-    low, high = float(max(low, limits[0])), float(min(high, limits[1]))
-    residual = float(found.cells[0]) if table.subtract else math.nan
-    return Interval(estimate, se, df, low, high, clusters, method, note, parts, residual)
+    law = Law(df, ratios, cells, limits)
+    parts = (float(found.rows[0]), float(found.columns[0]))[: len(counts)]
+    scores = core.scores(estimate, factors, labels) if se > 0.0 else ()
+    low, high = law.bounds(estimate, se, alpha)
+    return Interval(estimate, se, df, low, high, counts, method, note, parts, residual, law, scores)
+
+
+def _ratios(core: _Core, estimate: float, counts: tuple[int, ...], seed: int, tiny: float) -> Floats | None:
+    """Return the bootstrap's sorted ratios, or None where there are too few clusters for it or needlessly many."""
+    if min(count for count in counts if count) < BOOTSTRAP_CLUSTERS or max(counts) > _MOST_CLUSTERS:
+        return None
+    return _studentized(core, estimate, seed, tiny)
 
 
 def _deviating(table: Table) -> int:

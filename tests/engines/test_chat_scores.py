@@ -51,7 +51,7 @@ def test_the_sums_are_those_of_the_sentences_own_tokens_after_the_turn(engine):
     assert before == TURN
     assert REQUEST in told
     assert "Be kind." in told
-    found = {(m.sample, m.quantity): m.value for m in observe_pairs(engine, "policy", PAIRS, FORGET, before)}
+    found = {(m.sample, m.quantity): m.value for m in observe_pairs(engine, "policy", PAIRS, FORGET, before=before)}
     plain = {(m.sample, m.quantity): m.value for m in observe_pairs(engine, "policy", PAIRS, FORGET)}
     for pair in PAIRS:
         (x, px), (y, py) = (by_hand(engine, text, TURN) for text in (pair.queer, pair.counterfactual))
@@ -129,7 +129,7 @@ def test_what_cannot_be_rendered_alike_is_refused():
         build({"model": "http://127.0.0.1:9/v1#m", "chat_scores": True})
     with pytest.raises(EngineError, match="plain text only"):
         ServedEngine("http://127.0.0.1:9/v1", "m").plan_scores(["a"], FORGET, TURN)
-    with pytest.raises(ConfigError, match="is for winoqueer, which is not run"):
+    with pytest.raises(ConfigError, match="is for winoqueer's pairs, which are not run"):
         build({"chat_scores": True, "benchmarks": "disclosure"})
 
 

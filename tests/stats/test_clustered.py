@@ -263,3 +263,41 @@ def test_sparse_tables_give_what_dense_ones_give(monkeypatch):
     sparse = clustered_mean(values, [first, second])
     assert sparse.se == pytest.approx(dense.se)
     assert sparse.low < sparse.estimate < sparse.high
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(12, 16), (40, 35), (40, 12)]))
+@settings(max_examples=15)
+def test_bounds_at_any_level_come_from_one_law(seed, shape):
+    rng = np.random.default_rng(seed)
+    first, second = (part.ravel() for part in np.meshgrid(range(shape[0]), range(shape[1]), indexing="ij"))
+    values = (rng.normal(size=shape[0])[first] + rng.normal(size=len(first)) > 0).astype(float)
+    found = clustered_mean(values, [first, second], limits=(0, 1))
+    assert (found.low_at(0.05), found.high_at(0.05)) == (found.low, found.high)
+    lows = [found.low_at(level) for level in (0.001, 0.01, 0.05, 0.2, 0.4)]
+    highs = [found.high_at(level) for level in (0.001, 0.01, 0.05, 0.2, 0.4)]
+    assert lows == sorted(lows)
+    assert highs == sorted(highs, reverse=True)
+    other = clustered_mean(values, [first, second], limits=(0, 1), alpha=0.01)
+    if found.method == other.method:
+        assert (other.low, other.high) == (found.low_at(0.01), found.high_at(0.01))
+
+
+def test_a_p_value_is_the_level_at_which_the_bound_reaches_the_bar():
+    rng = np.random.default_rng(4)
+    labels = np.repeat(np.arange(15), 20)
+    values = (rng.normal(size=15)[labels] + rng.normal(size=300) > -0.5).astype(float)
+    found = clustered_mean(values, [labels], limits=(0, 1))
+    bar = found.estimate - 2.0 * found.se
+    assert found.p_above(bar) == pytest.approx(stats.t.sf(2.0, 14), rel=1e-6)
+    assert found.p_above(found.estimate + 0.1) == 1.0
+    assert found.p_above(-1.0) < 1e-8
+    assert clustered_mean([], [[]]).p_above(0.0) == 1.0
+
+
+def test_influences_sum_to_zero_and_square_to_the_one_way_variance():
+    rng = np.random.default_rng(8)
+    labels, other = rng.integers(0, 20, 400), rng.integers(0, 15, 400)
+    found = clustered_mean(rng.random(400), [labels, other])
+    for score, part, count in zip(found.scores, found.parts, (20, 15), strict=True):
+        assert score.values.sum() == pytest.approx(0.0, abs=1e-12)
+        assert (score.values**2).sum() * count / (count - 1) == pytest.approx(part)

@@ -1,0 +1,129 @@
+"""From measurements to verdicts: evidence for each check, its level within the declared family, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from rootfruit_checks import instruments
+from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.benchmarks.groups import controls, groups
+from rootfruit_checks.checks import Check, exploratory, family, require_reference
+from rootfruit_checks.correction import corrected
+from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.gates import bar_of, decide
+from rootfruit_checks.measures import Evidence, evaluate
+from rootfruit_checks.samples import shown
+from rootfruit_checks.settings import Settings
+from rootfruit_checks.types import Verdict
+
+
+class Decisions:
+    """Decides checks on frames that one run has measured.
+
+    Args:
+        settings: what is declared, thresholds, levels.
+        data: the samples by benchmark.
+        frames: tidy frames by benchmark, policy and reference.
+        noise_floor: nats within which a difference of two log-probs is a tie.
+
+    """
+
+    def __init__(
+        self, settings: Settings, data: Mapping[str, DataSet], frames: Mapping[str, pd.DataFrame], noise_floor: float
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        self._frames = frames
+        self._floor = noise_floor
+        self._evidence: dict[str, Evidence] = {}
+
+    def frame(self, benchmark: str) -> pd.DataFrame:
+        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        if benchmark not in self._frames:
+            raise StoreError(
+                f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"
+            )
+        return self._frames[benchmark]
+
+    def verdict(self, check: Check) -> Verdict:
+        """Decide one check."""
+        measure, settings = check.measure, self.settings
+        require_reference(settings, measure)
+        data = self.data[measure.benchmark]
+        evidence = self.evidence(check)
+        level, correction = self._level(check) if check.gated else (None, "")
+        verdict = decide(
+            measure,
+            check.group,
+            evidence,
+            threshold=self._threshold(check),
+            max_unscored=settings.max_unscored,
+            data=f"{data.name}, scale {settings.scale}",
+            gated=check.gated,
+            shift=self._shift(check),
+            decision=settings.decision,
+            level=level,
+            correction=correction,
+        )
+        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
+
+    def evidence(self, check: Check) -> Evidence:
+        """What was measured for one check, evaluated once."""
+        if check.id not in self._evidence:
+            measure, settings = check.measure, self.settings
+            self._evidence[check.id] = evaluate(
+                measure,
+                check.group,
+                self.frame(measure.benchmark),
+                alpha=settings.alpha,
+                beta=settings.beta,
+                seed=settings.seed,
+                noise_floor=self._floor,
+                members=groups().members(measure.benchmark, check.group),
+                controls=controls(measure.benchmark),
+            )
+        return self._evidence[check.id]
+
+    def _threshold(self, check: Check) -> float | None:
+        if check.threshold is not None:
+            return check.threshold
+        return self.settings.threshold_for(check.measure.id, check.group)
+
+    def _shift(self, check: Check) -> float:
+        """The instrument's own shift, which widens the bounds of a ceiling."""
+        return instruments.shift(check.measure.benchmark)
+
+    def _level(self, check: Check) -> tuple[float | None, str]:
+        """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
+
+        A check of a test's own joins the family. A member that cannot be evaluated stays in it, as one of which
+        nothing is known: its own test tells what is wrong with it.
+        """
+        members = {one.id: one for one in (*family(self.settings), check) if one.gated}
+        found: dict[str, Evidence | None] = {}
+        for one in members.values():
+            try:
+                found[one.id] = self.evidence(one)
+            except RootfruitError:
+                found[one.id] = None
+        bars = {
+            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision) + self._shift(one)
+            for one in members.values()
+        }
+        return corrected(check.id, found, bars, self.settings)
+
+    def explore(self, benchmark: str) -> list[Verdict]:
+        """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
+        return [
+            self.verdict(check)
+            for check in exploratory(self.settings, benchmark, self._present(benchmark))
+            if self.settings.reference or not check.measure.needs_reference
+        ]
+
+    def _present(self, benchmark: str) -> set[str]:
+        """Identities of which there are samples."""
+        data = self.data[benchmark]
+        return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}

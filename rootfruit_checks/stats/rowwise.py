@@ -1,0 +1,33 @@
+"""What reports that take every row for independent print. Description only: here rows come in clusters.
+
+Both are shown beside the clustered bounds so that a reader sees how much surer they look than the data allow.
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+
+def wilson(count: float, rows: int, alpha: float) -> tuple[float, float]:
+    """Return Wilson's (1927) one-sided score bounds, each at 1 - alpha, for `count` of `rows`; ties may count halves.
+
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
+
+    Raises:
+        ValueError: no rows, or a count outside them.
+
+    """
+    if rows < 1 or not 0.0 <= count <= rows:
+        raise ValueError(f"{count!r} of {rows!r} rows is no share")
+    z, share = float(stats.norm.isf(alpha)), count / rows
+    half = z * math.sqrt(share * (1.0 - share) / rows + z * z / (4.0 * rows * rows))
+    middle, scale = share + z * z / (2.0 * rows), 1.0 + z * z / rows
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def mcnemar(toward: int, away: int) -> float:
+    """Return McNemar's exact two-sided p-value for rows that moved one way and the other; 1 where none moved."""
+    moved = toward + away
+    return float(stats.binomtest(toward, moved).pvalue) if moved else 1.0
