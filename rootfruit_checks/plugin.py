@@ -14,7 +14,7 @@ import pytest
 
 from rootfruit_checks import fixtures, project
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, VERDICTS
+from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
 from rootfruit_checks.options import OPTIONS
 from rootfruit_checks.results import ONLY_LOOKS, Results, check_writable, forget
 from rootfruit_checks.settings import Settings, build, check_ini_keys
@@ -254,6 +254,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
     run = item.config.stash.get(RUN, None)
     report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share}
+    if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
+        item.config.stash[TOLD] = True
+        report.rootfruit["views"] = run.views
     if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
         from pytest_html import extras
 

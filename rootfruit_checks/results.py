@@ -50,6 +50,7 @@ class Results:
         self.retried = retried
         self.rows: dict[str, dict[str, Any]] = {}
         self.run: dict[str, Any] | None = None
+        self.views: dict[str, Any] | None = None
         # Process -> what it tells of the share (of several one computes, and the others find it there).
         self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
@@ -90,6 +91,7 @@ class Results:
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
                 self.rows[row["id"]] = row
         self.run = held["run"] or self.run
+        self.views = held.get("views") or self.views
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
@@ -114,6 +116,7 @@ class Results:
         if self.settings.shard or not self.concerned:
             return
         from rootfruit_checks.report import summary
+        from rootfruit_checks.report.combined import block
 
         value = self.value()
         out.section("rootfruit", sep="=")
@@ -129,6 +132,8 @@ class Results:
         hidden = len(value["checks"]) - len(gated) - len(described)
         if hidden:
             out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
+        for line in block(value):
+            out.write_line(line)
         for line in summary.closing(value):
             out.write_line(line)
         if self.settings.json:
@@ -139,6 +144,7 @@ class Results:
     def value(self) -> dict[str, Any]:
         """The JSON result of the session so far."""
         from rootfruit_checks.checks import family
+        from rootfruit_checks.combined import NOTHING, combine
         from rootfruit_checks.report.summary import as_json, result
 
         blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
@@ -148,7 +154,10 @@ class Results:
         if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
         value = result(self.rows.values(), run, declared=declared, blocked=blocked)
-        return value | {"shard": self._share()} if self.settings.shard else value
+        if self.settings.shard:
+            return value | {"shard": self._share()}
+        crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
+        return value | {"combined": combine(self.rows.values(), self.views), "intersections": crossed}
 
     def _share(self) -> dict[str, Any]:
         """What this session's share came to."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import settle
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
+from rootfruit_checks.measures.views import views
 from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
@@ -163,6 +165,11 @@ class Run:
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
         return self.decisions.explore(benchmark)
+
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        """What is described beside the checks, as plain values: see `measures/views.py`."""
+        return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
 
     @cached_property
     def info(self) -> RunInfo:
