@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import string
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 
 import pandas as pd
@@ -79,8 +80,6 @@ def gate(
         settings: scale, seed, thresholds and the like; the defaults, if not given.
 
     """
-    from dataclasses import replace
-
     chosen = replace(
         settings or Settings(),
         model="policy",
@@ -90,7 +89,9 @@ def gate(
     )
     data = samples(benchmark, data=chosen.data, scale=chosen.scale, seed=chosen.seed)
     regard = open_regard(chosen.regard) if instrument_of(benchmark) == "regard" else None
-    roles: dict[Role, Engine] = {"policy": policy} | ({"reference": reference} if reference is not None else {})
+    roles: dict[Role, Engine] = {"policy": policy}
+    if reference is not None:
+        roles["reference"] = reference
     with TemporaryDirectory() as folder, Store(folder) as store:
         tables = Tables(store, chosen.sampling, regard, Silent())
         frames = [tables.measure(role, engine, benchmark, data) for role, engine in roles.items()]

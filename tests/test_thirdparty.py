@@ -65,6 +65,11 @@ GATED = {
 } | {"choices/disparity/everyone", "choices/amplification/everyone"}
 
 
+def result(project):
+    value = json.loads((project / "result.json").read_text())
+    return value, {check["id"]: check for check in value["checks"]}
+
+
 def test_the_clean_double_is_released_and_the_second_run_reads_it_all(project):
     done = pytest_run(project, "--model=clean", "--reference=plain", *BOTH, "--html=r.html", "--self-contained-html")
     assert done.returncode == 0, done.stdout[-3000:]
