@@ -73,18 +73,18 @@ def sentences(data: Mapping[str, DataSet]) -> list[str]:
     )
 
 
-def measure_noise(engine: Scorer, texts: Sequence[str], units: Units) -> Noise:
+def measure_noise(engine: Scorer, texts: Sequence[str], units: Units, before: str = "") -> Noise:
     """Score the texts twice, at once and then backwards in parts; the difference found is kept with the units."""
-    key = "noise-floor/1:" + hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+    key = "noise-floor/1:" + hashlib.sha256(json.dumps([before, *texts]).encode()).hexdigest()
     units.begin("score twice", 1)
     held = units.get(key)
     if held is None:
         # Nothing of either scoring is kept or found: a stored answer has no noise.
-        first = score(engine, texts)
+        first = score(engine, texts, before=before)
         backwards = range(len(texts))[::-1]
         worst = 0.0
         for part in (backwards[start::_PARTS] for start in range(_PARTS)):
-            again = score(engine, [texts[place] for place in part])
+            again = score(engine, [texts[place] for place in part], before=before)
             worst = max([worst, *(abs(first[i].total - s.total) for i, s in zip(part, again, strict=True))])
         held = json.dumps({"nats": worst, "sentences": len(texts)}).encode()
         units.put(key, held)

@@ -27,10 +27,14 @@ def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
 
 
 def observe_pairs(
-    engine: Engine, role: Role, pairs: Sequence[Pair], units: Units, benchmark: str = "winoqueer"
+    engine: Engine, role: Role, pairs: Sequence[Pair], units: Units, benchmark: str = "winoqueer", before: str = ""
 ) -> Iterator[Measurement]:
-    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`)."""
-    scores = score(engine, pair_texts(pairs), units)
+    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
+
+    With `before` each sentence follows this rendered turn, whose tokens enter no sum: what is shared and what is
+    summed are the sentences' own tokens, which are the same as on plain text.
+    """
+    scores = score(engine, pair_texts(pairs), units, before)
     for number, pair in enumerate(pairs):
         answer = pair_scores(scores[2 * number], scores[2 * number + 1])
         for quantity, value in (

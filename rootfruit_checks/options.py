@@ -100,6 +100,9 @@ OPTIONS: tuple[Option, ...] = (
         "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 2 at scale ci, else 1)", "N"
     ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
+    Option(
+        "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"
+    ),
     Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
     Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),

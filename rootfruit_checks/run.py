@@ -21,7 +21,7 @@ from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
-from rootfruit_checks.engines.chat import settle
+from rootfruit_checks.engines.chat import settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.measures.views import views
@@ -61,7 +61,7 @@ class Run:
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
-        self._prompts = ""
+        self._prompts = self._scores = ""
         self.computed = 0
         self.reused = 0
         with Store(settings.store) as store, locked(store.lock_path):
@@ -90,7 +90,12 @@ class Run:
     def _measure(self, store: Store) -> None:
         engines = self._opened(store)
         tables = Tables(
-            store, self._sampling(engines), self._regard, self._progress, stored_only=self.settings.stored_only
+            store,
+            self._sampling(engines),
+            self._regard,
+            self._progress,
+            stored_only=self.settings.stored_only,
+            before=self._before(engines),
         )
         probe = canaries.sentences(self.data)
         noise: dict[Role, canaries.Noise] = {}
@@ -122,6 +127,13 @@ class Run:
             return settings.sampling
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
         return replace(settings.sampling, chat=chat)
+
+    def _before(self, engines: Mapping[Role, Engine]) -> str:
+        """The turn that scored pairs are the answer to; "" for plain text."""
+        if not self.settings.chat_scores or "pairs" not in map(kind_of, self._needed):
+            return ""
+        before, self._scores = settle_scores(self.settings.chat_system or "", engines)
+        return before
 
     def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
         before = self._frames.get(benchmark)
@@ -178,6 +190,8 @@ class Run:
         if self._prompts:
             data["prompts"] = self._prompts
         notes = list(self._notes)
+        if self._scores:
+            data["scores"] = self._scores
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]

@@ -14,7 +14,7 @@ from typing import Any
 from rootfruit_checks import addresses
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
-from rootfruit_checks.registry import BY_ID, defaults
+from rootfruit_checks.registry import BY_ID, defaults, kind_of
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -59,6 +59,7 @@ class Settings:
     max_new_tokens: int = 32
     continuations: int | None = None
     chat: str = "auto"
+    chat_scores: bool = False
     chat_system: str | None = None
     chat_instruction: str = INSTRUCTION
     regard: str = "mini"
@@ -247,6 +248,8 @@ def _contradictions(settings: Settings) -> None:
         flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
         raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
     _served(settings)
+    if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
+        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer's pairs, which are not run; drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.absolute_only and settings.decision == "superior":
@@ -276,6 +279,11 @@ def _served(settings: Settings) -> None:
         raise ConfigError(
             "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
             "or the difference of the engines would be read as one of the models: serve both, or neither"
+        )
+    if settings.chat_scores and any(served.values()):
+        raise ConfigError(
+            "option --rootfruit-chat-scores: a server does not tell its chat template, so a served model is scored on "
+            "plain text only; drop it, or run the model here"
         )
     for option, is_served in served.items():
         if is_served and settings.engine not in {"auto", "openai"}:

@@ -43,6 +43,7 @@ class Tables:
         regard: the classifier of disclosure; None where disclosure is not measured.
         progress: hears how far long work has come.
         stored_only: compute nothing; a unit that is not stored is a StoreError.
+        before: the turn to which a pair's sentences are the answer; "" scores plain text.
 
     """
 
@@ -54,10 +55,12 @@ class Tables:
         progress: Progress,
         *,
         stored_only: bool = False,
+        before: str = "",
     ) -> None:
         self._store = store
         self._stored_only = stored_only
         self._sampling = sampling
+        self._before = before
         self._regard = regard
         self._progress = progress
         self.records: dict[Role, dict[str, str]] = {}
@@ -86,7 +89,7 @@ class Tables:
 
     def noise(self, role: Role, engine: Engine, texts: Sequence[str]) -> Noise:
         """Return how far the engine's log-probs move between batches, and add it to `records`."""
-        found = self._stored(role, engine, "noise floor", lambda units: measure_noise(engine, texts, units))
+        found = self._stored(role, engine, "noise floor", lambda u: measure_noise(engine, texts, u, self._before))
         self.records.setdefault(role, {})["noise_floor"] = str(found)
         return found
 
@@ -101,6 +104,7 @@ class Tables:
             "samples": samples_address(data),
             "sampling": sampling,
             "regard": regard,
+            "before": self._before if kind_of(benchmark) == "pairs" else "",
         }
         return f"{benchmark}-{address(parts)}"
 
@@ -110,7 +114,7 @@ class Tables:
                 role,
                 engine,
                 "score" if benchmark not in ADDED else f"{benchmark} score",
-                lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, benchmark)),
+                lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, benchmark, self._before)),
             )
         answers = self._stored(
             role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, self._sampling, u)
