@@ -236,7 +236,7 @@ def test_a_package_that_cannot_be_loaded_is_named(project, source, told):
     assert off.returncode == 0, off.stderr
 
 
-@pytest.mark.parametrize("samples", ["None", "['a']", "[]", "1 / 0"])
+@pytest.mark.parametrize("samples", ["None", "1 / 0"])
 def test_a_reader_that_gives_no_samples_is_an_error_of_every_check(project, samples):
     package(project, BENCHMARK.format(name="mine", samples=samples))
     done = pytest_run(
