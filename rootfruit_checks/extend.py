@@ -40,13 +40,34 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
 }
 _HARMFUL = {"regard": "negative", "pronoun": "misgendered"}
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-_sealed = False
+# How many sessions in this process have read their settings; one may run inside another.
+_sealed = 0
 
 
 def seal() -> None:
     """Take no more registrations: the settings were read, and a check that comes later would silently not be gated."""
     global _sealed
-    _sealed = True
+    _sealed += 1
+
+
+def reopen() -> None:
+    """End a session: the next one in this process may register again, and its conftest.py is another."""
+    global _sealed
+    _sealed = max(0, _sealed - 1)
+    if _sealed:
+        return
+    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS)
+    for table in tables:
+        for name in [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]:
+            del table[name]
+    gone = [row.id for row in registry.measures() if row not in registry.REGISTRY and not _known(row)]
+    for name in gone:
+        del BY_ID[name]
+
+
+def _known(row: Measure) -> bool:
+    own = row.metric not in {metric for kind in BUILT_IN.values() for metric in kind}
+    return row.id in METRICS if own else row.benchmark in ADDED
 
 
 @contextmanager
@@ -54,7 +75,7 @@ def isolated() -> Iterator[None]:
     """Register for a while, and forget it: for tests of a benchmark, metric or classifier."""
     global _sealed
     tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS, BY_ID)
-    kept, sealed, _sealed = [dict(table) for table in tables], _sealed, False
+    kept, sealed, _sealed = [dict(table) for table in tables], _sealed, 0
     try:
         yield
     finally:

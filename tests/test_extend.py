@@ -185,6 +185,20 @@ def test_nothing_is_registered_twice_or_after_the_settings_were_read():
     assert controls("mine") == ()
 
 
+def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
+    rootfruit.benchmark("mine", **PAIRS)(pairs)
+    monkeypatch.setattr(preference, "__module__", "conftest")
+    rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
+    extend.seal()
+    extend.seal()
+    extend.reopen()
+    assert "mine/own" in BY_ID, "a session inside another ends nothing"
+    extend.reopen()
+    assert "mine/own" not in BY_ID
+    assert "mine/preference" in BY_ID
+    rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
+
+
 @pytest.mark.parametrize(
     ("reader", "told"),
     [

@@ -266,6 +266,21 @@ def test_a_conftest_may_register_and_one_that_comes_too_late_is_told(project):
     assert "comes too late" in late.stdout + late.stderr
 
 
+def test_two_sessions_in_one_process(project):
+    source = BENCHMARK.format(name="ours", samples="[]").replace('kind="pairs"', 'kind="pairs", default=True')
+    (project / "conftest.py").write_text(source)
+    (project / "twice.py").write_text(
+        "import sys, pytest\n"
+        f"args = ['-q', '--collect-only', '-p', 'no:cacheprovider', '--rootdir=.', {str(ROOT / 'bias_tests')!r}, '.']\n"
+        "sys.exit(max(pytest.main(args), pytest.main(args)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "twice.py"], cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_changed_rule_labels_anew_and_computes_nothing(project):
     """The package's source is part of the instrument: tables of older rules are not read, answers are."""
     copy = project / "copy"
