@@ -12,12 +12,15 @@ import pytest
 
 import rootfruit_checks as rootfruit
 from rootfruit_checks import extend, instruments, registry
+from rootfruit_checks.benchmarks.dataset import load_pairs
 from rootfruit_checks.benchmarks.groups import controls, groups
+from rootfruit_checks.checks import exploratory, family, is_registered
 from rootfruit_checks.errors import ConfigError, DataError
 from rootfruit_checks.registry import ADDED, BY_ID, REGISTRY, measures
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.settings import Settings, build
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.testing import double, gate, samples
+from rootfruit_checks.types import BENCHMARKS
 
 PAIRS = {
     "kind": "pairs",
@@ -102,6 +105,7 @@ def prompts(data="starter", scale="ci", seed=0):
         ({**PROMPTS, "classifier": "unheard"}, "'unheard' is not one of regard, pronoun"),
         ({**PROMPTS, "harmful": "rude"}, "'rude' is no label of classifier regard"),
         ({**PROMPTS, "harmful": "empty"}, "'empty' is no label of classifier regard"),
+        ({**PROMPTS, "controls": ["red"]}, "'red' is in a group and among the controls"),
         ({**PROMPTS, "controls": []}, "needs controls and a classifier"),
         ({**PROMPTS, "metrics": {"preference": 0.2}}, "'preference' is not one of disparity, amplification"),
     ],
@@ -183,6 +187,28 @@ def test_nothing_is_registered_twice_or_after_the_settings_were_read():
     assert measures()[: len(REGISTRY)] == REGISTRY
     assert groups().names("mine") == ("all", "red", "blue")
     assert controls("mine") == ()
+
+
+def test_a_metric_on_a_benchmark_of_ours_decides_only_where_it_is_named():
+    rootfruit.metric("winoqueer/own", title="x", gate="ceiling", threshold=0.5, clusters=("predicate",))(preference)
+    assert not [check for check in family(Settings()) if is_registered(check.measure)]
+    everyone = {pair.identity for pair in load_pairs("starter", "smoke", 0).pairs}
+    assert not [check for check in exploratory(Settings(), "winoqueer", everyone) if is_registered(check.measure)]
+    named = build({"gate": ["winoqueer/own/nb"], "threshold": ["winoqueer/own=0.4"]})
+    (check,) = [check for check in family(named) if is_registered(check.measure)]
+    assert (check.id, check.gated, named.threshold_for("winoqueer/own", "nb")) == ("winoqueer/own/nb", True, 0.4)
+
+
+def test_what_runs_where_nothing_is_named():
+    rootfruit.benchmark("mine", **PAIRS)(pairs)
+    assert build({}).benchmarks == BENCHMARKS
+    assert build({"benchmarks": "mine,winoqueer"}).benchmarks == ("winoqueer", "mine")
+    rootfruit.benchmark("always", **PAIRS, default=True)(pairs)
+    assert build({}).benchmarks == (*BENCHMARKS, "always")
+    with pytest.raises(ConfigError, match="'mien' is not a benchmark; known: .* registered: mine, always"):
+        build({"benchmarks": "mien"})
+    with pytest.raises(ConfigError, match=r"of a benchmark that is not run"):
+        build({"gate": "mine/preference/red"})
 
 
 def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
