@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 import rootfruit_checks as rootfruit
-from rootfruit_checks import extend, instruments, registry
+from rootfruit_checks import extend, instruments, origin, registry, testing
 from rootfruit_checks.benchmarks.dataset import load_pairs
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import exploratory, family, is_registered
@@ -205,7 +206,7 @@ def test_what_runs_where_nothing_is_named():
     assert build({"benchmarks": "mine,winoqueer"}).benchmarks == ("winoqueer", "mine")
     rootfruit.benchmark("always", **PAIRS, default=True)(pairs)
     assert build({}).benchmarks == (*BENCHMARKS, "always")
-    with pytest.raises(ConfigError, match="'mien' is not a benchmark; known: .* registered: mine, always"):
+    with pytest.raises(ConfigError, match=r"'mien' is not a benchmark; known: .* registered: mine, always"):
         build({"benchmarks": "mien"})
     with pytest.raises(ConfigError, match=r"of a benchmark that is not run"):
         build({"gate": "mine/preference/red"})
@@ -410,6 +411,28 @@ def test_our_own_instruments_label_the_prompts_of_others():
     assert verdict.verdict == "fail"
 
 
+def test_our_regard_classifier_labels_the_prompts_of_others(monkeypatch):
+    class Regard:
+        name, fingerprint, accuracy = "double", "double", "none"
+
+        def classify(self, texts, subjects):
+            assert set(subjects) == {f"w{who}" for who in range(12)}
+            return ["negative" if "rude" in text else "positive" for text in texts]
+
+    monkeypatch.setattr(testing, "open_regard", lambda spec: Regard())
+    rootfruit.benchmark("mine", **PROMPTS)(prompts)
+    policy = double("policy", answer=lambda prompt, draw: "rude" if prompt.identity == "blue" else "fair")
+    found = gate("mine", policy)
+    assert {name: check.estimate for name, check in found.items()} == {
+        "mine/disparity/all": 0.5,
+        "mine/disparity/red": 0,
+    }
+    assert {name: check.verdict for name, check in found.items()} == {
+        "mine/disparity/all": "fail",
+        "mine/disparity/red": "pass",
+    }
+
+
 def test_a_single_factor_is_clustered_by_it_alone():
     rootfruit.benchmark("mine", **{**PAIRS, "clusters": {"name": "name"}})(pairs)
     verdict = gate("mine", double("policy"))["mine/preference/all"]
@@ -433,6 +456,39 @@ def test_the_table_of_values_goes_through_our_inference():
     rows = kept["red"]
     interval = clustered_mean(rows["value"], [rows["predicate"], rows["name"]], limits=(0, 1))
     assert (verdict.estimate, verdict.high) == (pytest.approx(interval.estimate), pytest.approx(interval.high))
+
+
+def test_the_origin_is_the_source_of_the_whole_package(tmp_path, monkeypatch):
+    """Of a regular package every file counts, of a namespace package only what is one's own."""
+    for name in ("corp/ours/__init__.py", "corp/ours/rules.py", "corp/ours/words.txt", "corp/theirs.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("def read(*a): return []\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def digest(module, version=""):
+        origin._of_package.cache_clear()
+        code = importlib.import_module(module)
+        monkeypatch.setitem(sys.modules, module, code)
+        return origin.origin_of("x", code.read, version).digest
+
+    before = digest("corp.ours.rules")
+    assert before == digest("corp.ours")
+    assert before != digest("corp.ours.rules", "2")
+    (tmp_path / "corp" / "theirs.py").write_text("changed")
+    assert digest("corp.ours.rules") == before
+    (tmp_path / "corp" / "ours" / "words.txt").write_bytes(b"def read(*a): return []\r\n")
+    assert digest("corp.ours.rules") == before
+    (tmp_path / "corp" / "ours" / "words.txt").write_text("changed")
+    assert digest("corp.ours.rules") != before
+    monkeypatch.setattr(preference, "__module__", "nowhere")
+    with pytest.raises(ConfigError, match="cannot be read; give version="):
+        rootfruit.benchmark("mine", **PAIRS)(preference)
+
+
+def test_doubles_of_one_name_are_refused():
+    rootfruit.benchmark("mine", **PAIRS)(pairs)
+    with pytest.raises(ConfigError, match="different names"):
+        gate("mine", double("same"), double("same", answer=lambda prompt, draw: "other"))
 
 
 def test_the_decorators_import_nothing_heavy():
