@@ -1,4 +1,4 @@
-"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
+"""`rootfruit`: the data that gates need, what a store holds, shards joined and gated, packages of one's own begun."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
+    template.add_argument("folder", type=Path, metavar="DIR", help="the directory to make; it names the package")
+    template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -61,6 +64,15 @@ def _export(store: Path, out: Path) -> int:
     return 0
 
 
+def _template(folder: Path, kind: str) -> int:
+    from rootfruit_checks.template import write
+
+    for file in write(folder, kind):
+        print(file)
+    print(f"Next: cd {folder}, pytest, and the README there")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
@@ -75,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
+        if arguments.command == "template":
+            return _template(arguments.folder, arguments.kind)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

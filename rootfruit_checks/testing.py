@@ -22,6 +22,7 @@ from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Silent
 from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import instrument_of
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.store import Store
@@ -87,6 +88,8 @@ def gate(
         absolute_only=reference is None,
         benchmarks=(benchmark,),
     )
+    if reference is not None and reference.fingerprint == policy.fingerprint:
+        raise ConfigError("policy and reference have one fingerprint; give the doubles different names")
     data = samples(benchmark, data=chosen.data, scale=chosen.scale, seed=chosen.seed)
     regard = open_regard(chosen.regard) if instrument_of(benchmark) == "regard" else None
     roles: dict[Role, Engine] = {"policy": policy}

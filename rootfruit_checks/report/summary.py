@@ -20,7 +20,7 @@ from rootfruit_checks.types import RunInfo, Verdict
 SCHEMA = "rootfruit-result/1"
 Row = Mapping[str, Any]
 WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
-_STARTING_POINT = "Thresholds marked * are rootfruit's starting points, not standards: set your own."
+_STARTING_POINT = "Thresholds marked * are starting points, not standards: set your own."
 
 
 def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
