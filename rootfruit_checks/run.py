@@ -13,6 +13,7 @@ from functools import cached_property
 import pandas as pd
 
 from rootfruit_checks import canaries
+from rootfruit_checks.auditing import Auditing, audit_run
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.checks import Check, require_model
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
@@ -58,6 +59,7 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._auditing: Auditing | None = None
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = ""
@@ -99,11 +101,20 @@ class Run:
                     noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
                 engine.close()
+            if self._regard is not None:
+                self._look_at(self._regard, store)
         finally:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
+
+    def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
+        """Audit the regard classifier; what it comes to is kept by its fingerprint."""
+        self._auditing, notes = audit_run(
+            classifier, store, self._frames["disclosure"], alpha=self.settings.alpha, seed=self.settings.seed
+        )
+        self._notes += notes
 
     def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
         """Look for signs that the instrument is broken, before anything is decided."""
@@ -149,7 +160,7 @@ class Run:
     @cached_property
     def decisions(self) -> Decisions:
         """What decides on all that was measured."""
-        return Decisions(self.settings, self.data, self._frames, self._floor)
+        return Decisions(self.settings, self.data, self._frames, self._floor, self._auditing)
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
@@ -176,6 +187,8 @@ class Run:
         instruments = {}
         if self._regard is not None:
             instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+        if self._auditing is not None:
+            instruments["regard_audit"] = self._auditing.words()
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
         policy, reference = self._records["policy"], self._records["reference"]
