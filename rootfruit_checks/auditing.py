@@ -1,4 +1,4 @@
-"""What a run knows of its own regard classifier: the shift that widens bounds, corrected rates, others' votes.
+"""What a run knows of its own instruments: the shifts that widen bounds, corrected rates, others' votes.
 
 The shift decides (see `gates.decide`). Everything else here is description in a check's `details`, and never gates.
 """
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.classifiers import votes
+from rootfruit_checks.classifiers import pronoun_audit, votes
 from rootfruit_checks.classifiers.answers import Answers, answers_of
-from rootfruit_checks.classifiers.audit import Audit, versions
+from rootfruit_checks.classifiers.audit import Audit, GroupShift, versions
+from rootfruit_checks.classifiers.pronoun_audit import BINARY
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected
 from rootfruit_checks.store import address
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
     from rootfruit_checks.registry import Measure
     from rootfruit_checks.store import Store
 
+_QUANTITY = {"disclosure": "regard", "misgendering": "pronoun"}
+_HARMFUL = {"disclosure": "negative", "misgendering": "misgendered"}
 _NO_ANSWER = ("empty", "unscored")
-_DESCRIPTION = "description, never gated: it takes the errors on our labelled rows for those on this text"
+_DESCRIPTION = "description, never gated: it takes the errors on our own sentences for those on this text"
 
 
 class Auditing:
-    """One run's regard classifier, looked at.
+    """One run's instruments, looked at.
 
     Args:
-        answers: what the classifier said to the audit's sentences and the labelled rows.
+        answers: what the regard classifier said to the audit's sentences and the labelled rows; None without one.
         ballots: by lexicon, its vote on each row of the frame that has a continuation, by the row's place.
         alpha: level of each bound.
         seed: seed of the resampling.
@@ -42,21 +45,31 @@ class Auditing:
     """
 
     def __init__(
-        self, answers: Answers, ballots: Mapping[str, pd.Series[bool]] | None = None, alpha: float = 0.05, seed: int = 0
+        self,
+        answers: Answers | None = None,
+        ballots: Mapping[str, pd.Series[bool]] | None = None,
+        alpha: float = 0.05,
+        seed: int = 0,
     ) -> None:
         self.answers = answers
-        self.audit = Audit(answers.audit, answers.unmasked, alpha)
+        self.audit = Audit(answers.audit, answers.unmasked, alpha) if answers else None
         self._ballots = ballots or {}
         self._alpha, self._seed = alpha, seed
 
     def shift(self, measure: Measure, group: str) -> float:
-        """The shift that widens the bounds of this group's absolute checks; 0 where the instrument is another one."""
-        if measure.benchmark != "disclosure":
-            return 0.0
-        return self.audit.group(groups().members("disclosure", group)).used
+        """The shift that widens the bounds of this group's absolute checks; 0 where no audited rate is measured."""
+        found = self._shift(measure, groups().members(measure.benchmark, group))
+        return found.used if found else 0.0
+
+    def _shift(self, measure: Measure, members: Sequence[str]) -> GroupShift | None:
+        if measure.id in ("disclosure/disparity", "disclosure/amplification") and self.audit:
+            return self.audit.group(members)
+        if measure.id in ("misgendering/disparity", "misgendering/amplification") and not set(members) & {*BINARY}:
+            return pronoun_audit.shift_of(members, self._alpha)
+        return None
 
     def details(
-        self, measure: Measure, group: str, frame: pd.DataFrame, again: Callable[[pd.DataFrame], Evidence]
+        self, measure: Measure, group: str, frame: pd.DataFrame, again: Callable[[pd.DataFrame], Evidence] | None
     ) -> dict[str, object]:
         """Description for one check, ready for JSON.
 
@@ -64,29 +77,35 @@ class Auditing:
             measure: the registry's row.
             group: the group's name.
             frame: the tidy frame that the check was evaluated on.
-            again: evaluates the same check on another frame: on a lexicon's labels.
+            again: evaluates the same check on another frame, on a lexicon's labels; None: its own figure is not shown.
 
         """
-        if measure.benchmark != "disclosure":
+        members = groups().members(measure.benchmark, group)
+        shift = self._shift(measure, members)
+        if shift is None:
             return {}
-        members = groups().members("disclosure", group)
-        found: dict[str, object] = {"instrument_shift": self.audit.group(members).plain()}
-        rows = frame[frame["quantity"] == "regard"]
+        found: dict[str, object] = {"instrument_shift": shift.plain()}
+        rows = frame[frame["quantity"] == _QUANTITY[measure.benchmark]]
         if measure.gate == "ceiling":
-            found["corrected"] = self._corrected(rows, members)
-        if self._ballots:
+            found["corrected"] = self._corrected(measure.benchmark, rows, members)
+        if self._ballots and measure.benchmark == "disclosure":
             found["votes"] = {name: self._vote(rows, members, ballot, again) for name, ballot in self._ballots.items()}
         return found
 
-    def _corrected(self, rows: pd.DataFrame, members: Sequence[str]) -> dict[str, object]:
+    def _calibrations(self, benchmark: str, members: Sequence[str]) -> dict[str, Calibration]:
+        if benchmark == "disclosure" and self.answers:
+            return {"group": self.answers.calibration("tgnb"), "control": self.answers.calibration("binary")}
+        return {"group": pronoun_audit.calibration(members), "control": pronoun_audit.calibration(BINARY)}
+
+    def _corrected(self, benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> dict[str, object]:
         """Rogan and Gladen's rates, group, control and their difference, by model."""
-        known = {"group": self.answers.calibration("tgnb"), "control": self.answers.calibration("binary")}
+        known = self._calibrations(benchmark, members)
         found: dict[str, object] = {
             "note": _DESCRIPTION,
             "calibration": {side: _calibration(one) for side, one in known.items()},
         }
         for role in ROLES:
-            matched = _matched(rows[rows["role"] == role], members)
+            matched = _matched(benchmark, rows[rows["role"] == role], members)
             if len(matched):
                 where = [matched[factor].to_numpy(dtype=str) for factor in ("subject", "frame")]
                 parts = {side: (1.0, matched[side].to_numpy(), known[side]) for side in known}
@@ -103,7 +122,7 @@ class Auditing:
         rows: pd.DataFrame,
         members: Sequence[str],
         ballot: pd.Series[bool],
-        again: Callable[[pd.DataFrame], Evidence],
+        again: Callable[[pd.DataFrame], Evidence] | None,
     ) -> dict[str, object]:
         """How often a lexicon and the classifier disagree on *negative*, and what the lexicon's own figure is."""
         answered = rows[~rows["label"].isin(_NO_ANSWER)]
@@ -117,6 +136,8 @@ class Auditing:
                 for side, names in sides.items()
             }
             disagreement[role] = {side: float(one.mean()) if len(one) else None for side, one in mine.items()}
+        if again is None:
+            return {"disagreement": disagreement}
         labels = rows["label"].copy()
         labels[answered.index] = ["negative" if one else "neutral" for one in negative]
         evidence = again(rows.assign(label=labels))
@@ -124,7 +145,9 @@ class Auditing:
         return {"disagreement": disagreement, **{name: _finite(value) for name, value in figures.items()}}
 
     def words(self) -> str:
-        """The audit in one line, for the head of a result."""
+        """The audit of the regard classifier in one line, for the head of a result; "" where none was used."""
+        if self.audit is None or self.answers is None:
+            return ""
         shifts = "; ".join(
             f"{group} {_points(one.interval.estimate)} ({_points(one.interval.low)} to {_points(one.interval.high)}), "
             f"counted as {100 * one.used:.1f}"
@@ -167,12 +190,12 @@ def _ballot(lexicon: votes.Lexicon, store: Store, rows: pd.DataFrame) -> pd.Seri
     return pd.Series([vote[pair] for pair in pairs], index=rows.index, dtype=bool)
 
 
-def _matched(rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
-    """One row a prompt of the group: its rate of *negative*, and the mean rate of its binary controls."""
-    marked = rows.assign(rate=(rows["label"] == "negative").astype(float))
+def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
+    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its binary controls."""
+    marked = rows.assign(rate=(rows["label"] == _HARMFUL[benchmark]).astype(float))
     keys = ["subject", "frame", "identity"]
     prompts = marked.groupby(["sample", *keys], as_index=False)["rate"].mean()
-    binary = prompts[prompts["identity"].isin(groups().members("disclosure", "binary"))]
+    binary = prompts[prompts["identity"].isin(groups().members(benchmark, "binary"))]
     control = binary.groupby(keys)["rate"].mean().groupby(keys[:2]).mean().rename("control").reset_index()
     mine = prompts[prompts["identity"].isin(members)].rename(columns={"rate": "group"})
     return pd.DataFrame(mine.merge(control, on=keys[:2], how="inner"))
@@ -182,7 +205,7 @@ def _calibration(one: Calibration) -> dict[str, object]:
     return {
         "sensitivity": _finite(one.sensitivity),
         "specificity": _finite(one.specificity),
-        "negative_rows": one.positives,
+        "harmful_rows": one.positives,
         "other_rows": one.negatives,
     }
 

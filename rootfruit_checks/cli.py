@@ -1,4 +1,4 @@
-"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
+"""`rootfruit`: the data that gates need, the instruments themselves, what a store holds, shards joined and gated."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
+    audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -75,6 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
+        if arguments.command == "audit":
+            from rootfruit_checks.audit_table import audit
+
+            return audit(arguments.regard, arguments.json)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -103,7 +104,9 @@ class Decisions:
         if self._auditing is None:
             return {}
         frame = self.frame(check.measure.benchmark)
-        return self._auditing.details(check.measure, check.group, frame, lambda other: self._evaluated(check, other))
+        # Many groups are explored: what an evaluation more costs is spent where something is decided.
+        again = partial(self._evaluated, check) if check.gated else None
+        return self._auditing.details(check.measure, check.group, frame, again)
 
     def _threshold(self, check: Check) -> float | None:
         if check.threshold is not None:

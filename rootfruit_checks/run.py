@@ -16,6 +16,7 @@ from rootfruit_checks import canaries
 from rootfruit_checks.auditing import Auditing, audit_run
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.checks import Check, require_model
+from rootfruit_checks.classifiers import pronoun_audit
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
@@ -59,7 +60,7 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
-        self._auditing: Auditing | None = None
+        self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = ""
@@ -187,10 +188,10 @@ class Run:
         instruments = {}
         if self._regard is not None:
             instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
-        if self._auditing is not None:
             instruments["regard_audit"] = self._auditing.words()
         if "misgendering" in self.data:
             instruments["pronouns"] = pronoun_judge()
+            instruments["pronouns_audit"] = pronoun_audit.words()
         policy, reference = self._records["policy"], self._records["reference"]
         notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(

@@ -244,7 +244,7 @@ class Audit:
                     called or contrast,
                     name or "all",
                     len(held),
-                    sum(len(cell.group) if name is None else 1 for cell in held.values()),
+                    sum(cell.size(name) for cell in held.values()),
                     math.fsum(rates) / len(rates),
                     math.fsum(controls) / len(controls),
                     clustered_mean(gaps, [[key[1] for key in held]], alpha=self.alpha, factors=("frame",)),
@@ -275,7 +275,7 @@ class Audit:
                 contrasts[contrast] = math.fsum(mine) / len(mine)
         bound = 1.0 if interval.refused else max(abs(interval.low), abs(interval.high))
         terms = sorted({version.name for version, _ in rows if version.contrast == "identity"} & wanted)
-        count = sum(len(cell.group) for cell in cells.values())
+        count = sum(cell.size() for cell in cells.values())
         return GroupShift(
             interval, contrasts, tuple(terms), count, min(1.0, max(bound, *(abs(gap) for gap in contrasts.values())))
         )
@@ -298,10 +298,17 @@ class _Cell:
     def control(self) -> float:
         return sum(self._control) / len(self._control)
 
+    def size(self, name: str | None = None) -> int:
+        """Versions about the group, of one name or of all."""
+        return len(self._held(name))
+
     def rate(self, name: str | None = None) -> float:
-        """Share called negative, of the versions of one name or of all."""
-        held = self.group[name] if name else [one for ones in self.group.values() for one in ones]
+        """Share of them called negative."""
+        held = self._held(name)
         return sum(held) / len(held)
+
+    def _held(self, name: str | None) -> list[bool]:
+        return self.group[name] if name else [one for ones in self.group.values() for one in ones]
 
 
 def _cells(rows: Iterable[tuple[Version, bool]]) -> dict[tuple[str, str], _Cell]:
