@@ -14,7 +14,8 @@ import pandas as pd
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.classifiers import pronoun_audit, votes
 from rootfruit_checks.classifiers.answers import Answers, answers_of
-from rootfruit_checks.classifiers.audit import Audit, GroupShift, versions
+from rootfruit_checks.classifiers.audit import Audit, GroupShift
+from rootfruit_checks.classifiers.neutral import versions
 from rootfruit_checks.classifiers.pronoun_audit import BINARY
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfruit_checks.classifiers import audit, fit_mini
+from rootfruit_checks.classifiers import audit, fit_mini, neutral
 from rootfruit_checks.classifiers.mini import MiniRegard
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.errors import ConfigError
@@ -75,7 +75,7 @@ class Answers:
 def key() -> str:
     """What the answers are answers to."""
     rows = hashlib.sha256(fit_mini.TRAIN.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-    return f"answers/1:{audit.data_hash()[:32]}:{rows[:32]}"
+    return f"answers/1:{neutral.data_hash()[:32]}:{rows[:32]}"
 
 
 def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answers:
@@ -106,8 +106,8 @@ def compute(classifier: RegardClassifier) -> Answers:
     if isinstance(classifier, MiniRegard):
         known = fit_mini.out_of_fold(rows)
     else:
-        known = classifier.classify([row.text for row in rows], [audit.SUBJECT] * len(rows))
-    for given, wanted in ((labels, audit.versions()), (unmasked, audit.unmasked_versions()), (known, rows)):
+        known = classifier.classify([row.text for row in rows], [neutral.SUBJECT] * len(rows))
+    for given, wanted in ((labels, neutral.versions()), (unmasked, neutral.unmasked_versions()), (known, rows)):
         if given is not None:
             _check(classifier, given, len(wanted))
     return Answers(tuple(labels), None if unmasked is None else tuple(unmasked), tuple(known))

@@ -22,7 +22,8 @@ from pathlib import Path
 from rootfruit_checks.benchmarks.families import FAMILIES, Family
 from rootfruit_checks.benchmarks.pronouns import judge
 from rootfruit_checks.benchmarks.starter.words import capitalized, fill
-from rootfruit_checks.classifiers.audit import SUBJECT, GroupShift, read_frames
+from rootfruit_checks.classifiers.audit import GroupShift
+from rootfruit_checks.classifiers.neutral import SUBJECT, read_frames
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.misclassification import Calibration
