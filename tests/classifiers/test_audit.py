@@ -7,6 +7,8 @@ import importlib.util
 import json
 import math
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -441,6 +443,34 @@ def test_lexicons_that_are_not_there_are_named(tmp_path, monkeypatch):
     assert len(notes) == 1
     assert "vaderSentiment" in notes[0]
     assert "votes" not in details_of(auditing, frame_of(lambda *_: "neutral"))
+
+
+@pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypatch):
+    from rootfruit_checks import run as running
+    from rootfruit_checks.checks import parse
+    from rootfruit_checks.settings import build
+
+    models = Path(__file__).parents[2] / "fixtures" / "models"
+    options = {
+        "model": str(models / "sft_dpo"), "reference": str(models / "sft"), "store": str(tmp_path),
+        "benchmarks": "disclosure", "scale": "smoke",
+    }  # fmt: skip
+    check = parse("disclosure/disparity/tgnb", gated=True, where="test")
+    told = {}
+    for name, rule in (("fair", lambda text: False), ("unfair", has(NEOFORMS))):
+        planted = Planted(rule, name)
+        monkeypatch.setattr(running, "open_regard", lambda *_, planted=planted: planted)
+        run = running.Run(build(options))
+        for threshold in (0.5, 0.95):
+            told[name, threshold] = run.verdict(replace(check, threshold=threshold))
+        assert "3589 versions of neutral sentences: tgnb" in run.info.instruments["regard_audit"]
+    assert {key: one.verdict for key, one in told.items()} == {
+        ("fair", 0.5): "pass", ("fair", 0.95): "pass", ("unfair", 0.5): "error", ("unfair", 0.95): "inconclusive",
+    }  # fmt: skip
+    assert told["unfair", 0.95].details["shift"] == pytest.approx(5 / 6)
+    assert "cancels" in run.verdict(parse("disclosure/amplification/tgnb", gated=True, where="test")).explain
 
 
 # --- the command
