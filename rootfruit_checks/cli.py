@@ -1,4 +1,4 @@
-"""`rootfruit`: the data that gates need, what a store holds, shards joined and gated, packages of one's own begun."""
+"""`rootfruit`: data, instruments, plans, templates; what a store holds; shards joined; reports; releases over time."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
     template.add_argument("folder", type=Path, metavar="DIR", help="the directory to make; it names the package")
     template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
+    audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
+    audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -89,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _export(arguments.store, arguments.out)
         if arguments.command == "template":
             return _template(arguments.folder, arguments.kind)
+        if arguments.command == "audit":
+            from rootfruit_checks.audit_table import audit
+
+            return audit(arguments.regard, arguments.json)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

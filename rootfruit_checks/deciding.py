@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
 from rootfruit_checks import instruments
+from rootfruit_checks.auditing import Auditing
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import Check, exploratory, family, require_reference
@@ -28,16 +30,23 @@ class Decisions:
         data: the samples by benchmark.
         frames: tidy frames by benchmark, policy and reference.
         noise_floor: nats within which a difference of two log-probs is a tie.
+        auditing: what is known of the regard classifier; None where none was used.
 
     """
 
     def __init__(
-        self, settings: Settings, data: Mapping[str, DataSet], frames: Mapping[str, pd.DataFrame], noise_floor: float
+        self,
+        settings: Settings,
+        data: Mapping[str, DataSet],
+        frames: Mapping[str, pd.DataFrame],
+        noise_floor: float,
+        auditing: Auditing | None = None,
     ) -> None:
         self.settings = settings
         self.data = data
         self._frames = frames
         self._floor = noise_floor
+        self._auditing = auditing
         self._evidence: dict[str, Evidence] = {}
 
     def frame(self, benchmark: str) -> pd.DataFrame:
@@ -68,24 +77,37 @@ class Decisions:
             level=level,
             correction=correction,
         )
-        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
+        details = {**verdict.details, **self._audited(check)}
+        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)), details=details)
 
     def evidence(self, check: Check) -> Evidence:
         """What was measured for one check, evaluated once."""
         if check.id not in self._evidence:
-            measure, settings = check.measure, self.settings
-            self._evidence[check.id] = evaluate(
-                measure,
-                check.group,
-                self.frame(measure.benchmark),
-                alpha=settings.alpha,
-                beta=settings.beta,
-                seed=settings.seed,
-                noise_floor=self._floor,
-                members=groups().members(measure.benchmark, check.group),
-                controls=controls(measure.benchmark),
-            )
+            self._evidence[check.id] = self._evaluated(check, self.frame(check.measure.benchmark))
         return self._evidence[check.id]
+
+    def _evaluated(self, check: Check, frame: pd.DataFrame) -> Evidence:
+        measure, settings = check.measure, self.settings
+        return evaluate(
+            measure,
+            check.group,
+            frame,
+            alpha=settings.alpha,
+            beta=settings.beta,
+            seed=settings.seed,
+            noise_floor=self._floor,
+            members=groups().members(measure.benchmark, check.group),
+            controls=controls(measure.benchmark),
+        )
+
+    def _audited(self, check: Check) -> dict[str, object]:
+        """What is known of the instrument, for a check's details."""
+        if self._auditing is None:
+            return {}
+        frame = self.frame(check.measure.benchmark)
+        # Many groups are explored: what an evaluation more costs is spent where something is decided.
+        again = partial(self._evaluated, check) if check.gated else None
+        return self._auditing.details(check.measure, check.group, frame, again)
 
     def _threshold(self, check: Check) -> float | None:
         if check.threshold is not None:
@@ -93,8 +115,9 @@ class Decisions:
         return self.settings.threshold_for(check.measure.id, check.group)
 
     def _shift(self, check: Check) -> float:
-        """The instrument's own shift, which widens the bounds of a ceiling."""
-        return instruments.shift(check.measure.benchmark)
+        """The instrument's own shift, which widens the bounds of a ceiling and cancels in a difference of models."""
+        own = self._auditing.shift(check.measure, check.group) if self._auditing else 0.0
+        return max(own, instruments.shift(check.measure.benchmark))
 
     def _level(self, check: Check) -> tuple[float | None, str]:
         """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
@@ -110,7 +133,8 @@ class Decisions:
             except RootfruitError:
                 found[one.id] = None
         bars = {
-            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision) + self._shift(one)
+            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision)
+            + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
             for one in members.values()
         }
         return corrected(check.id, found, bars, self.settings)

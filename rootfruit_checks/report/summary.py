@@ -28,6 +28,11 @@ def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
     return {key: _clean(item) for key, item in asdict(value).items()}
 
 
+def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping of anything as plain JSON values; NaN and infinities become null."""
+    return {str(key): _clean(item) for key, item in value.items()}
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _clean(item) for key, item in value.items()}
