@@ -22,6 +22,7 @@ from rootfruit_checks.report.summary import SCHEMA, WORDS, is_declared
 Row = Mapping[str, Any]
 _MADE = re.compile(r'(<time id="made">)[^<]*(</time>)')
 _DIGEST = re.compile(r'(<code id="digest">)[0-9a-f]{0,64}(</code>)')
+_NONE = "\u2013"
 # Letters that end a script element, or that a script or an old parser reads otherwise than JSON does.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -42,13 +43,15 @@ def page(value: Mapping[str, Any], made: str) -> str:
         raise DataError(f"the result's schema is {value.get('schema')!r}; this version reports {SCHEMA!r}")
     try:
         import jinja2
-        import matplotlib  # noqa: F401
+        import matplotlib as mpl  # noqa: F401
     except ImportError as error:
         raise ConfigError(
             f"option --rootfruit-report: {error.name} is not installed; pip install 'rootfruit-checks[report]'"
         ) from error
     folder = resources.files(__package__) / "page"
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"plain": plain, "number": _number, "percent": _percent}
     template = environment.from_string((folder / "audit.html.j2").read_text("utf-8"))
     html = template.render(
@@ -138,7 +141,7 @@ def _heat(rows: Sequence[Row]) -> dict[str, Any]:
     groups = sorted({row["group"] for row in rows})
     lines = []
     for group in groups:
-        cells = []
+        cells: list[dict[str, Any] | None] = []
         for measure in measures:
             row = held.get((measure, group))
             if row is None or row["estimate"] is None:
@@ -171,9 +174,9 @@ def _bars(rows: Sequence[Row], measure: str) -> dict[str, Any]:
 
 def _number(value: float | None, *, signed: bool = False) -> str:
     if value is None:
-        return "–"
+        return _NONE
     return f"{value:+.3f}" if signed else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return _NONE if value is None else f"{100 * value:.1f} %"

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 # Placeholder -> CSS variable of the page.
-_INK = {"#010101": "ink", "#020202": "quiet", "#030303": "pass", "#040404": "fail", "#050505": "open", "#060606": "mark"}
+_INK = {
+    "#010101": "ink",
+    "#020202": "quiet",
+    "#030303": "pass",
+    "#040404": "fail",
+    "#050505": "open",
+    "#060606": "mark",
+}
 _COLOR = {name: placeholder for placeholder, name in _INK.items()}
 _OUTCOME = {"pass": "pass", "fail": "fail", "error": "fail", "inconclusive": "open", "none": "quiet"}
 # Label -> how harmful it is to the one who is written about, for the order of stacked shares.
@@ -37,7 +44,10 @@ _FILLS = {
 
 def forest(rows: Sequence[Row]) -> str:
     """Return every gated check with both bounds and its threshold: shares of something apart from differences."""
-    panels = [[row for row in rows if BY_ID[f"{row['benchmark']}/{row['metric']}"].signed is signed] for signed in (True, False)]
+    panels = [
+        [row for row in rows if BY_ID[f"{row['benchmark']}/{row['metric']}"].signed is signed]
+        for signed in (True, False)
+    ]
     panels = [[row for row in panel if row["estimate"] is not None] for panel in panels]
     panels = [panel for panel in panels if panel]
     if not panels:

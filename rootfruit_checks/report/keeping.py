@@ -1,4 +1,4 @@
-"""Where a result goes at the end of a run: the store, the audit page, the JSON file; and the page made again from a store."""
+"""Where a result goes at the end of a run: store, audit page, JSON file; and the page made again from a store."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RESULT = "result.json"
 def deliver(settings: Settings, value: dict[str, Any]) -> tuple[str, list[str]]:
     """Write a result wherever the settings want it; returns the page's digest, or "", and what could not be written.
 
-    The digest goes into the JSON file, as the outside word that the page is held against. The store's copy is the result
-    alone, so that a page made from it is the same.
+    The digest goes into the JSON file, as the outside word that the page is held against. The store's copy is the
+    result alone, so that a page made from it is the same.
     """
     lost: list[str] = []
     found = ""

@@ -71,5 +71,6 @@
     at("reveal").textContent = everything ? "Blur all texts" : "Show all texts";
     draw();
   });
+  at("filters").addEventListener("submit", (event) => event.preventDefault());
   draw();
 })();
