@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rootfruit_checks import __version__
-from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +35,36 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
+    report = commands.add_parser("report", help="make the audit page from a store or a result, or verify one")
+    report.add_argument("source", type=Path, nargs="?", help="a --rootfruit-store or a --rootfruit-json file")
+    report.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
+    report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
+
+
+def _report(source: Path | None, out: Path, page: Path | None, digest: str | None) -> int:
+    from rootfruit_checks.report import keeping
+
+    if page is None:
+        if source is None or digest is not None:
+            raise ConfigError("report needs a store or result to make a page of, or --verify PAGE [--digest DIGEST]")
+        print(f"{out} (digest {keeping.write_page(out, keeping.read(source))})")
+        return 0
+    from rootfruit_checks.report.audit import verify
+
+    try:
+        wrong = verify(page.read_text("utf-8"), digest)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{page}: is not readable ({error})") from error
+    for line in wrong:
+        print(f"{page}: {line}", file=sys.stderr)
+    if not wrong:
+        held = (
+            "" if digest else "; without --digest this tells damage only: who changes a page can change its digest too"
+        )
+        print(f"{page}: is as it was made{held}")
+    return 1 if wrong else 0
 
 
 def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
@@ -96,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from rootfruit_checks.audit_table import audit
 
             return audit(arguments.regard, arguments.json)
+        if arguments.command == "report":
+            return _report(arguments.source, arguments.out, arguments.verify, arguments.digest)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

@@ -88,6 +88,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
     Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
     Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
+    Option("report", parsing.text, None, "write the audit page here: one HTML file", "FILE"),
     Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
     Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),
     Option(

@@ -118,6 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SETTINGS] = settings = _read_settings(config)
         if settings.json and not _is_worker(config):
             check_writable(settings.json)
+        if settings.report and not _is_worker(config):
+            check_writable(settings.report, "--rootfruit-report")
     except ConfigError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
@@ -193,8 +195,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any(config.getoption(name, default=False) for name in ONLY_LOOKS) or not any(map(_asks, session.items)):
         return
     settings = config.stash[SETTINGS]
-    if settings.json:
-        forget(settings.json)
+    for earlier in (settings.json, settings.report):
+        if earlier:
+            forget(earlier)
     if _is_worker(config):
         return
     from rootfruit_checks.checks import require_model

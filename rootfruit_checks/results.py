@@ -24,14 +24,14 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 
-def check_writable(path: str) -> None:
+def check_writable(path: str, option: str = "--rootfruit-json") -> None:
     """Raise ConfigError where a result could not be written to `path`, before hours are spent on it."""
     target = Path(path)
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if target.is_dir():
-        raise ConfigError(f"option --rootfruit-json: {path} is a directory; name a file")
+        raise ConfigError(f"option {option}: {path} is a directory; name a file")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"option --rootfruit-json: {path} cannot be written ({folder} is no writable directory)")
+        raise ConfigError(f"option {option}: {path} cannot be written ({folder} is no writable directory)")
 
 
 def forget(path: str) -> None:
@@ -54,6 +54,7 @@ class Results:
         # Process -> what it tells of the share (of several one computes, and the others find it there).
         self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
+        self.digest = ""
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -98,13 +99,12 @@ class Results:
         looks = any(session.config.getoption(name, default=False) for name in ONLY_LOOKS)
         if self.settings.shard and not looks and not self._share()["complete"]:
             session.exitstatus = session.exitstatus or 1
-        if self.concerned and self.settings.json:
-            from rootfruit_checks.report.summary import write
+        if self.concerned:
+            from rootfruit_checks.report.keeping import deliver
 
-            try:
-                write(self.settings.json, self.value())
-            except OSError as error:
-                sys.stderr.write(f"\nrootfruit: {self.settings.json}: cannot be written ({error})\n")
+            self.digest, lost = deliver(self.settings, self.value())
+            for line in lost:
+                sys.stderr.write(f"\nrootfruit: {line}\n")
                 session.exitstatus = session.exitstatus or 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -136,6 +136,8 @@ class Results:
             out.write_line(line)
         for line in summary.closing(value):
             out.write_line(line)
+        if self.digest:
+            out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
 
