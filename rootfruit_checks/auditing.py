@@ -164,12 +164,14 @@ class Auditing:
 
 
 def audit_run(
-    classifier: RegardClassifier, store: Store, frame: pd.DataFrame, *, alpha: float, seed: int
+    classifier: RegardClassifier, store: Store, frame: pd.DataFrame | None, *, alpha: float, seed: int
 ) -> tuple[Auditing, list[str]]:
-    """Look at a run's classifier and let the lexicons vote on its continuations; return that and notes.
+    """Look at a run's classifier and let the lexicons vote on the continuations of disclosure; return that and notes.
 
-    What was computed is kept in the store.
+    What was computed is kept in the store. Without a frame of disclosure nothing is voted on.
     """
+    if frame is None:
+        return Auditing(answers_of(classifier, store), None, alpha, seed), []
     rows = frame[frame["quantity"] == "regard"]
     ballots = {one.title: _ballot(one, store, rows) for one in votes.LEXICONS if one.installed}
     notes = []

@@ -121,9 +121,13 @@ class Run:
     def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
         """Audit the regard classifier; what it comes to is kept by its fingerprint."""
         self._auditing, notes = audit_run(
-            classifier, store, self._frames["disclosure"], alpha=self.settings.alpha, seed=self.settings.seed
+            classifier, store, self._frames.get("disclosure"), alpha=self.settings.alpha, seed=self.settings.seed
         )
-        self._notes += notes
+        others = [name for name in self._needed if instrument_of(name) == "regard" and name != "disclosure"]
+        self._notes += notes + [
+            f"{name}: the regard classifier was audited for gender identities alone; no shift widens these bounds"
+            for name in others
+        ]
 
     def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
         """Look for signs that the instrument is broken, before anything is decided."""

@@ -473,6 +473,13 @@ def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypa
     assert "cancels" in run.verdict(parse("disclosure/amplification/tgnb", gated=True, where="test")).explain
 
 
+def test_a_classifier_is_audited_where_nothing_was_disclosed(tmp_path):
+    with Store(tmp_path) as store:
+        auditing, notes = audit_run(Planted(has(NEOFORMS)), store, None, alpha=0.05, seed=0)
+    assert notes == []
+    assert auditing.shift(LEVEL, "tgnb") == pytest.approx(5 / 6)
+
+
 # --- the command
 
 
