@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from rootfruit_checks import instruments
+from rootfruit_checks.baseline import Baseline
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import Check, exploratory, family, require_reference
 from rootfruit_checks.correction import corrected
-from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.errors import BaselineError, RootfruitError, StoreError
 from rootfruit_checks.gates import bar_of, decide
 from rootfruit_checks.measures import Evidence, evaluate
+from rootfruit_checks.measures.regression import regression
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import Verdict
@@ -28,16 +31,23 @@ class Decisions:
         data: the samples by benchmark.
         frames: tidy frames by benchmark, policy and reference.
         noise_floor: nats within which a difference of two log-probs is a tie.
+        baseline: the earlier release, where one is given.
 
     """
 
     def __init__(
-        self, settings: Settings, data: Mapping[str, DataSet], frames: Mapping[str, pd.DataFrame], noise_floor: float
+        self,
+        settings: Settings,
+        data: Mapping[str, DataSet],
+        frames: Mapping[str, pd.DataFrame],
+        noise_floor: float,
+        baseline: Baseline | None = None,
     ) -> None:
         self.settings = settings
         self.data = data
         self._frames = frames
         self._floor = noise_floor
+        self._baseline = baseline
         self._evidence: dict[str, Evidence] = {}
 
     def frame(self, benchmark: str) -> pd.DataFrame:
@@ -68,24 +78,42 @@ class Decisions:
             level=level,
             correction=correction,
         )
-        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
+        return replace(verdict, samples=shown(evidence, data, self._compared(check)))
 
     def evidence(self, check: Check) -> Evidence:
         """What was measured for one check, evaluated once."""
         if check.id not in self._evidence:
             measure, settings = check.measure, self.settings
-            self._evidence[check.id] = evaluate(
-                measure,
-                check.group,
-                self.frame(measure.benchmark),
-                alpha=settings.alpha,
-                beta=settings.beta,
-                seed=settings.seed,
-                noise_floor=self._floor,
-                members=groups().members(measure.benchmark, check.group),
-                controls=controls(measure.benchmark),
-            )
+            frame = self.frame(measure.benchmark)
+            how: dict[str, Any] = {
+                "alpha": settings.alpha,
+                "beta": settings.beta,
+                "seed": settings.seed,
+                "noise_floor": self._floor,
+                "members": groups().members(measure.benchmark, check.group),
+                "controls": controls(measure.benchmark),
+            }
+            if measure.needs_baseline:
+                earlier = self._earlier()
+                how["noise_floor"] = max(self._floor, earlier.noise)
+                found = regression(measure, check.group, frame, earlier.of(measure.benchmark), **how)
+            else:
+                found = evaluate(measure, check.group, frame, **how)
+            self._evidence[check.id] = found
         return self._evidence[check.id]
+
+    def _earlier(self) -> Baseline:
+        if self._baseline is None:
+            raise BaselineError("this check compares with an earlier release: add --rootfruit-baseline=FILE")
+        return self._baseline
+
+    def _compared(self, check: Check) -> pd.DataFrame:
+        """The rows of both sides of a check: for a regression the baseline's stand for the reference's."""
+        frame = self.frame(check.measure.benchmark)
+        earlier = self._earlier().of(check.measure.benchmark) if check.measure.needs_baseline else None
+        if earlier is None:
+            return frame
+        return pd.concat([frame[frame["role"] == "policy"], earlier.assign(role="reference")], ignore_index=True)
 
     def _threshold(self, check: Check) -> float | None:
         if check.threshold is not None:

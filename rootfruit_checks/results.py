@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.keeping import Kept, keep
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
 
@@ -24,14 +25,27 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 
-def check_writable(path: str) -> None:
+def check_files(settings: Settings) -> None:
+    """Raise ConfigError where a file to be written cannot be, or the baseline is not there."""
+    if settings.json:
+        check_writable(settings.json)
+    if settings.save_baseline:
+        check_writable(settings.save_baseline, "--rootfruit-save-baseline")
+    if settings.baseline and not Path(settings.baseline).is_file():
+        raise ConfigError(
+            f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
+            "--rootfruit-save-baseline=FILE"
+        )
+
+
+def check_writable(path: str, option: str = "--rootfruit-json") -> None:
     """Raise ConfigError where a result could not be written to `path`, before hours are spent on it."""
     target = Path(path)
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if target.is_dir():
-        raise ConfigError(f"option --rootfruit-json: {path} is a directory; name a file")
+        raise ConfigError(f"option {option}: {path} is a directory; name a file")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"option --rootfruit-json: {path} cannot be written ({folder} is no writable directory)")
+        raise ConfigError(f"option {option}: {path} cannot be written ({folder} is no writable directory)")
 
 
 def forget(path: str) -> None:
@@ -54,6 +68,8 @@ class Results:
         # Process -> what it tells of the share (of several one computes, and the others find it there).
         self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
+        self.to_keep: dict[str, Any] | None = None
+        self.kept: Kept | None = None
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -92,6 +108,7 @@ class Results:
                 self.rows[row["id"]] = row
         self.run = held["run"] or self.run
         self.views = held.get("views") or self.views
+        self.to_keep = held.get("to_keep") or self.to_keep
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
@@ -105,6 +122,10 @@ class Results:
                 write(self.settings.json, self.value())
             except OSError as error:
                 sys.stderr.write(f"\nrootfruit: {self.settings.json}: cannot be written ({error})\n")
+                session.exitstatus = session.exitstatus or 1
+        if self.concerned and self.settings.save_baseline:
+            self.kept = keep(self.settings, self.to_keep, self.value())
+            if self.kept.lost:
                 session.exitstatus = session.exitstatus or 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -138,6 +159,8 @@ class Results:
             out.write_line(line)
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
+        if self.kept:
+            out.write_line(self.kept.line, red=self.kept.lost)
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 
