@@ -13,6 +13,7 @@ from rootfruit_checks.errors import RootfruitError, StoreError
 
 def _parser() -> argparse.ArgumentParser:
     from rootfruit_checks.benchmarks.fetch import add_data_parser
+    from rootfruit_checks.history import add_parser as add_history_parser
 
     parser = argparse.ArgumentParser(prog="rootfruit", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rootfruit-checks {__version__}")
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
+    add_history_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
     return parser
 
@@ -73,6 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "merge":
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
+        if arguments.command == "history":
+            from rootfruit_checks import history
+
+            for line in history.lines(arguments.files, arguments.all, arguments.plot):
+                print(line)
+            return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
         from rootfruit_checks.benchmarks.fetch import run_data

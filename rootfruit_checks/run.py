@@ -59,15 +59,15 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
-        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
-        if self.baseline is not None:
-            baseline.agree(self.baseline, self._facts())
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = self._scores = ""
         self._tables: dict[str, str] = {}
         self.computed = 0
         self.reused = 0
+        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
         with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
 
