@@ -35,12 +35,12 @@ def read(paths: Sequence[Path]) -> list[Release]:
     """
     if len({path.absolute() for path in paths}) < len(paths):
         raise BaselineError("a file is named twice; name each release once")
-    stems = [path.stem for path in paths]
+    ways = ([path.stem for path in paths], [f"{path.absolute().parent.name}/{path.stem}" for path in paths])
+    names = next((way for way in ways if len(set(way)) == len(paths)), [str(path) for path in paths])
     found = []
-    for path, stem in zip(paths, stems, strict=True):
+    for path, name in zip(paths, names, strict=True):
         value, date = _result(path)
-        name = stem if stems.count(stem) == 1 else str(path)
-        found.append(_release(path, plain(name, 60), value, date))
+        found.append(_release(path, plain(name, 80), value, date))
     return found
 
 

@@ -66,6 +66,7 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
     known = [value for value in values if value is not None]
     low, high = (min([0.0, *known]), max([0.0, *known])) if known else (0.0, 1.0)
     room = (high - low or 1.0) * 0.06
+    marks = sorted({low, 0.0, high})
     low, high = low - room, high + room
     inner, tall = _WIDE - _LEFT - 8, _HIGH - _TOP - _BOTTOM
 
@@ -79,7 +80,7 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
     ]
     parts += [
         f'<text x="{x + _LEFT - 5}" y="{at(value) + 4}" text-anchor="end" fill="#555555">{value:.2f}</text>'
-        for value in (low + room, 0.0, high - room)
+        for value in marks
         if value == 0.0 or abs(at(value) - at(0.0)) > 12
     ]
     parts.append(f'<line x1="{x + _LEFT}" y1="{at(0.0)}" x2="{x + _LEFT + inner}" y2="{at(0.0)}" stroke="#dddddd"/>')
@@ -93,8 +94,9 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
             )
         if row is None or row["estimate"] is None:
             word = "not there" if row is None else row["verdict"]
+            word = word if len(rows) <= 4 else "-"
             parts.append(
-                f'<text x="{center}" y="{y + _TOP + tall / 2}" text-anchor="middle" fill="#888888" '
+                f'<text x="{center}" y="{y + _TOP + 14}" text-anchor="middle" fill="#888888" '
                 f'font-style="italic">{escape(word)}</text>'
             )
             continue
