@@ -80,7 +80,7 @@ def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: 
     Args:
         settings: of this run.
         data: the samples by benchmark.
-        regard: the regard classifier's fingerprint, or "".
+        regard: the regard classifier's fingerprint; "" where none is open.
         engine: the policy's engine and its version; "" where it is not known yet.
         put: how prompts and scored sentences are put to the models (`prompts`, `scores`); empty where not known yet.
 
@@ -89,7 +89,7 @@ def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: 
     for name, held in data.items():
         kind = kind_of(name)
         mine = {"data": held.name, "data's sha256": held.sha256, "instrument's rules": instruments.fingerprint(name)}
-        if instrument_of(name) == "regard":
+        if regard and instrument_of(name) == "regard":  # a share of a run labels nothing, and opens no classifier
             mine["regard classifier"] = regard
         for key in _SETTINGS[kind]:
             mine[f"--rootfruit-{key.replace('_', '-')}"] = str(getattr(settings, key))

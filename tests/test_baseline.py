@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rootfruit_checks import baseline
+from rootfruit_checks import baseline, manifest, merge
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check, family
 from rootfruit_checks.deciding import Decisions
@@ -21,6 +21,7 @@ from rootfruit_checks.errors import BaselineError, ConfigError
 from rootfruit_checks.registry import BY_ID, REGRESSIONS
 from rootfruit_checks.run import Run
 from rootfruit_checks.settings import build
+from rootfruit_checks.shards import Share
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -89,8 +90,8 @@ def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted
         assert mine.details["comparison"].startswith("paired")
     verdict = planted.verdict(check_of("nb"))
     assert verdict.verdict == "fail"
-    assert "baseline" in verdict.explain
-    assert "reference" not in verdict.explain
+    assert ", baseline " in verdict.explain
+    assert ", reference " not in verdict.explain
     assert verdict.samples[0].reference, "a sample without the baseline's answer cannot be traced"
 
 
@@ -141,6 +142,20 @@ def test_they_are_declared_only_where_a_baseline_is_given(saved, store):
         assert (measure.threshold, measure.groups, measure.gate) == (twin.threshold, twin.groups, "difference")
     with pytest.raises(ConfigError, match="needs --rootfruit-baseline=FILE"):
         options(store, "dpo", gate="winoqueer/regression/lesbian")
+
+
+def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
+    """A share labels nothing and opens no classifier: that must not look like another classifier."""
+    more = {"baseline": str(saved), "benchmarks": "winoqueer,disclosure"}
+    Share(options(tmp_path / "s", "dpo", **more, shard="1/2", max_new_tokens="2"))
+    Share(options(tmp_path / "s", "dpo", **more, shard="2/2", max_new_tokens="2"))
+    joined = merge.join([tmp_path / "s"], tmp_path / "joined")
+    assert f"--rootfruit-baseline={saved}" in manifest.arguments(joined.manifest.options)
+    run = Run(options(tmp_path / "joined", "dpo", **more, stored_only=True, max_new_tokens="2"))
+    assert run.verdict(check_of("nb")).estimate == 0.0
+    lacking = run.verdict(check_of("tgnb", "disclosure"))
+    assert lacking.verdict == "error"
+    assert "the baseline holds no samples of the benchmark" in lacking.explain
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
