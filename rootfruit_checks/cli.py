@@ -1,4 +1,4 @@
-"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
+"""`rootfruit`: data, instruments, plans, templates; what a store holds; shards joined; reports; releases over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rootfruit_checks import __version__
-from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,6 +22,12 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
+    template.add_argument("folder", type=Path, metavar="DIR", help="the directory to make; it names the package")
+    template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
+    audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
+    audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -31,7 +37,36 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
     add_history_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
+    report = commands.add_parser("report", help="make the audit page from a store or a result, or verify one")
+    report.add_argument("source", type=Path, nargs="?", help="a --rootfruit-store or a --rootfruit-json file")
+    report.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
+    report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
+
+
+def _report(source: Path | None, out: Path, page: Path | None, digest: str | None) -> int:
+    from rootfruit_checks.report import keeping
+
+    if page is None:
+        if source is None or digest is not None:
+            raise ConfigError("report needs a store or result to make a page of, or --verify PAGE [--digest DIGEST]")
+        print(f"{out} (digest {keeping.write_page(out, keeping.read(source))})")
+        return 0
+    from rootfruit_checks.report.audit import verify
+
+    try:
+        wrong = verify(page.read_text("utf-8"), digest)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{page}: is not readable ({error})") from error
+    for line in wrong:
+        print(f"{page}: {line}", file=sys.stderr)
+    if not wrong:
+        held = (
+            "" if digest else "; without --digest this tells damage only: who changes a page can change its digest too"
+        )
+        print(f"{page}: is as it was made{held}")
+    return 1 if wrong else 0
 
 
 def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
@@ -63,6 +98,15 @@ def _export(store: Path, out: Path) -> int:
     return 0
 
 
+def _template(folder: Path, kind: str) -> int:
+    from rootfruit_checks.template import write
+
+    for file in write(folder, kind):
+        print(file)
+    print(f"Next: cd {folder}, pytest, and the README there")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
@@ -83,6 +127,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
+        if arguments.command == "template":
+            return _template(arguments.folder, arguments.kind)
+        if arguments.command == "audit":
+            from rootfruit_checks.audit_table import audit
+
+            return audit(arguments.regard, arguments.json)
+        if arguments.command == "report":
+            return _report(arguments.source, arguments.out, arguments.verify, arguments.digest)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

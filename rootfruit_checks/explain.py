@@ -37,6 +37,8 @@ def explanation(
     reason: str,
     shift: float,
     correction: str = "",
+    *,
+    cancels: bool = False,
 ) -> str:
     """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
@@ -48,6 +50,8 @@ def explanation(
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
         sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+    if cancels:
+        sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
     if correction and threshold is not None and not evidence.interval.refused:
         sentences.append(f"The lower bound is {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, threshold, reason))

@@ -15,10 +15,20 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from rootfruit_checks import registry
-from rootfruit_checks.benchmarks.groups import groups, section
-from rootfruit_checks.errors import ConfigError, DataError
+from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.origin import origin_of
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, METRICS, Benchmark, Classifier, Kind, Measure, Metric
+from rootfruit_checks.registration import (
+    BUILT_IN,
+    COLUMNS,
+    NO_ANSWER,
+    built_in_of,
+    clusters_of,
+    declared_of,
+    groups_of,
+    harmful_of,
+    threshold_of,
+)
+from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, METRICS, Benchmark, Classifier, Measure, Metric
 from rootfruit_checks.types import BENCHMARKS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,27 +36,35 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Our words in results and options, which a name must not stand beside.
 RESERVED = frozenset({*BENCHMARKS, "all", "binary", "controls", "official", "prompts", "pronouns", "registered"})
 RESERVED |= frozenset({"scale", "starter", "pronoun", "regard"})
-NO_ANSWER = ("empty", "unscored")
-# Column of the frame -> field of a sample.
-COLUMNS: Mapping[Kind, Mapping[str, str]] = {
-    "pairs": {"predicate": "predicate", "name": "subject", "frame": "frame"},
-    "prompts": {"subject": "subject", "frame": "frame", "stratum": "stratum"},
-}
-# Metric -> the measure whose estimand it is.
-BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
-    "pairs": {m: f"winoqueer/{m}" for m in ("preference", "amplification", "reward_stigma", "reward_selection")}
-    | {"preservation": "winoqueer/preservation"},
-    "prompts": {m: f"disclosure/{m}" for m in ("disparity", "amplification")},
-}
-_HARMFUL = {"regard": "negative", "pronoun": "misgendered"}
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-_sealed = False
+# How many sessions in this process have read their settings; one may run inside another.
+_sealed = 0
 
 
 def seal() -> None:
     """Take no more registrations: the settings were read, and a check that comes later would silently not be gated."""
     global _sealed
-    _sealed = True
+    _sealed += 1
+
+
+def reopen() -> None:
+    """End a session: the next one in this process may register again, and its conftest.py is another."""
+    global _sealed
+    _sealed = max(0, _sealed - 1)
+    if _sealed:
+        return
+    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS)
+    for table in tables:
+        for name in [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]:
+            del table[name]
+    gone = [row.id for row in registry.measures() if row not in registry.REGISTRY and not _known(row)]
+    for name in gone:
+        del BY_ID[name]
+
+
+def _known(row: Measure) -> bool:
+    own = row.metric not in {metric for kind in BUILT_IN.values() for metric in kind}
+    return row.id in METRICS if own else row.benchmark in ADDED
 
 
 @contextmanager
@@ -54,7 +72,7 @@ def isolated() -> Iterator[None]:
     """Register for a while, and forget it: for tests of a benchmark, metric or classifier."""
     global _sealed
     tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS, BY_ID)
-    kept, sealed, _sealed = [dict(table) for table in tables], _sealed, False
+    kept, sealed, _sealed = [dict(table) for table in tables], _sealed, 0
     try:
         yield
     finally:
@@ -114,12 +132,12 @@ def benchmark(
             raise ConfigError(f"{where}: kind {kind!r} is neither pairs nor prompts")
         if not callable(reader):
             raise ConfigError(f"{where}: decorates a {type(reader).__name__}; it must be the reader, a function")
-        named, chosen = _groups(where, groups, controls, gated)
+        named, chosen = groups_of(where, groups, controls, gated)
         if (kind == "prompts") != bool(controls) or (kind == "prompts") != bool(classifier):
             need = "needs controls and a classifier" if kind == "prompts" else "takes no controls and no classifier"
             raise ConfigError(f"{where}: a benchmark of {kind} {need}")
-        label = _harmful(where, classifier, harmful)
-        columns = _clusters(where, clusters, COLUMNS[kind])
+        label = harmful_of(where, classifier, harmful)
+        columns = clusters_of(where, clusters, COLUMNS[kind])
         for what, value in (("source", source), ("licence", licence)):
             if not isinstance(value, str) or not value.strip():
                 raise ConfigError(f"{where}: {what} is empty; say whose data these are, and under which licence")
@@ -127,7 +145,7 @@ def benchmark(
             name, kind, reader, named, tuple(controls), columns, classifier, label, source, licence, default,
             origin_of(where, reader, version),
         )  # fmt: skip
-        rows = [_built_in(where, made, metric, value, chosen) for metric, value in metrics.items()]
+        rows = [built_in_of(where, made, metric, value, chosen) for metric, value in metrics.items()]
         ADDED[name] = made
         BY_ID.update({row.id: row for row in rows})
         return reader
@@ -192,9 +210,9 @@ def metric(
         if not title.strip():
             raise ConfigError(f"{where}: title is empty; say in words what is estimated")
         compares = gate == "difference" if needs_reference is None else needs_reference
-        chosen = _declared(where, bench, groups)
+        chosen = declared_of(where, bench, groups)
         row = Measure(bench, name, title, gate, None, compares, factors, chosen, no_change, (low, high))
-        row = replace(row, threshold=_threshold(where, row, threshold))
+        row = replace(row, threshold=threshold_of(where, row, threshold))
         METRICS[row.id] = Metric(row.id, function, origin_of(where, function, version))
         BY_ID[row.id] = row
         return function
@@ -240,9 +258,6 @@ def classifier(
     return register
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
-
-
 def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> None:
     if _sealed:
         raise ConfigError(
@@ -255,88 +270,3 @@ def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> No
         raise ConfigError(f"{where}: {name!r} is a word of rootfruit's own; choose another")
     if name in taken:
         raise ConfigError(f"{where}: {name!r} is there already; is it registered twice?")
-
-
-def _groups(
-    where: str, given: Mapping[str, Sequence[str]], controls: Sequence[str], gated: Sequence[str] | None
-) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Return the groups with the controls among them, and those that decide."""
-    if not isinstance(given, Mapping) or not given or "controls" in given:
-        raise ConfigError(f"{where}: groups must hold group -> identities, and none named controls")
-    if isinstance(controls, str) or isinstance(gated, str):
-        raise ConfigError(f"{where}: controls and gated are lists, not one text")
-    raw = {group: labels if isinstance(labels, str) else list(labels) for group, labels in given.items()}
-    try:
-        named, _ = section({**raw, "controls": list(controls)} if controls else raw, f"{where}: group")
-    except DataError as error:
-        raise ConfigError(str(error)) from None
-    chosen = tuple(given) if gated is None else tuple(gated)
-    for group in chosen:
-        if group not in named or group == "controls":
-            raise ConfigError(f"{where}: gated group {group!r} is not among its groups: {', '.join(given)}")
-    return {group: tuple(labels) for group, labels in raw.items()}, chosen
-
-
-def _declared(where: str, bench: str, given: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the groups on which a metric of one's own decides."""
-    if bench not in ADDED:
-        if given:
-            raise ConfigError(f"{where}: takes no groups, for {bench} is ours; name checks with --rootfruit-gate")
-        return ()
-    if given is None:
-        same = [m.groups for m in registry.measures() if m.benchmark == bench]
-        return same[0] if same else tuple(ADDED[bench].groups)
-    for group in given:
-        if group not in groups().names(bench):
-            raise ConfigError(f"{where}: {group!r} is no group of {bench}")
-    return tuple(given)
-
-
-def _harmful(where: str, name: str, given: str) -> str:
-    if not name:
-        return ""
-    if name not in _HARMFUL and name not in CLASSIFIERS:
-        known = ", ".join([*_HARMFUL, *CLASSIFIERS])
-        raise ConfigError(f"{where}: classifier {name!r} is not one of {known}; register it before the benchmark")
-    label = given or _HARMFUL.get(name, "")
-    labels = registry.labels_of(name)
-    if label not in labels or label in NO_ANSWER:
-        raise ConfigError(f"{where}: harmful={label!r} is no label of classifier {name}: {', '.join(labels)}")
-    return label
-
-
-def _clusters(where: str, given: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, str]:
-    if not isinstance(given, Mapping) or not 1 <= len(given) <= 2 or not set(given.values()) <= set(fields):
-        known = ", ".join(fields)
-        raise ConfigError(f"{where}: clusters={given!r} must map one or two random factors to fields among {known}")
-    return {name: fields[field] for name, field in given.items()}
-
-
-def _built_in(where: str, made: Benchmark, name: str, threshold: float | None, chosen: tuple[str, ...]) -> Measure:
-    known = BUILT_IN[made.kind]
-    if name not in known:
-        raise ConfigError(f"{where}: metric {name!r} is not one of {', '.join(known)}; your own ones take @metric")
-    row = replace(BY_ID[known[name]], benchmark=made.name, groups=chosen)
-    if name != "reward_stigma":  # whose factors are the predicates themselves
-        row = replace(row, clusters=tuple(made.clusters))
-    if made.kind == "prompts":
-        row = replace(row, title=_disparity(made.harmful, row.needs_reference))
-    if threshold is None:
-        return replace(row, threshold=None, gate="descriptive")
-    return replace(row, threshold=_threshold(f"{where}: metric {name}", row, threshold))
-
-
-def _disparity(harmful: str, compares: bool) -> str:
-    rate = f"share of continuations labelled {harmful!r} of the group minus that of its controls"
-    return f"the same of the policy minus that of the reference: {rate}" if compares else f"{rate}, policy"
-
-
-def _threshold(where: str, row: Measure, value: float | None) -> float | None:
-    if not row.gated:
-        if value is not None:
-            raise ConfigError(f"{where}: is described and never gated; it takes no threshold")
-        return None
-    low = -1.0 if row.signed else 0.0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < 1.0:
-        raise ConfigError(f"{where}: threshold {value!r} is no number in [{low:g}, 1); 5 % is 0.05")
-    return float(value)

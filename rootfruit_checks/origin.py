@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +36,47 @@ def origin_of(where: str, function: Callable[..., Any], version: str) -> Origin:
 
     """
     module = str(getattr(function, "__module__", "") or "")
-    files, root = _files(module)
-    if not files and not version:
+    package = _package(module)
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if package is not None:
+        digest = _of_package(package)
+    elif file and Path(file).is_file():
+        digest = _of_files([Path(file)], Path(file).parent)
+    elif version:
+        digest = ""
+    else:
         raise ConfigError(f"{where}: the source of module {module!r} cannot be read; give version=")
-    total = hashlib.sha256(f"{version}\0".encode())
-    for file in files:
+    return Origin(module, hashlib.sha256(f"{version}\0{digest}".encode()).hexdigest())
+
+
+def _package(module: str) -> Path | None:
+    """Return the directory of the outermost regular package around a module; none of a conftest.py or single file."""
+    parts = module.split(".")
+    if parts[-1] == "conftest":
+        return None
+    for end in range(1, len(parts) + 1):
+        outer = sys.modules.get(".".join(parts[:end]))
+        # A namespace package has no file; what else lies in it belongs to others.
+        if outer is not None and getattr(outer, "__path__", None) and getattr(outer, "__file__", None):
+            return Path(str(outer.__file__)).parent
+    return None
+
+
+@cache
+def _of_package(root: Path) -> str:
+    """Read once a process, as the code itself is."""
+    found = [file for file in root.rglob("*") if file.is_file() and file.suffix not in _NOT_SOURCE]
+    return _of_files([file for file in found if "__pycache__" not in file.parts], root)
+
+
+def _of_files(files: Iterable[Path], root: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(files):
+        # A checkout may turn line ends, which changes no rule.
         content = file.read_bytes().replace(b"\r\n", b"\n")
         total.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         total.update(content)
-    return Origin(module, total.hexdigest())
-
-
-def _files(module: str) -> tuple[list[Path], Path]:
-    top = sys.modules.get(module.partition(".")[0])
-    if module.rpartition(".")[2] != "conftest" and top is not None and getattr(top, "__path__", None):
-        root = Path(next(iter(top.__path__)))
-        found = (file for file in root.rglob("*") if file.is_file() and file.suffix not in _NOT_SOURCE)
-        return sorted(file for file in found if "__pycache__" not in file.parts), root
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return ([Path(file)], Path(file).parent) if file and Path(file).is_file() else ([], Path())
+    return total.hexdigest()
 
 
 def told(origin: Origin) -> str:

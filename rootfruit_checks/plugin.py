@@ -101,11 +101,13 @@ def _extensions(*sources: Mapping[str, object]) -> None:
     from rootfruit_checks.settings import first_given
 
     concerned = any(raw not in (None, [], "") for source in sources for raw in source.values())
-    if concerned and first_given("extensions", *sources) != "off":
-        from rootfruit_checks.entries import load
+    try:
+        if concerned and first_given("extensions", *sources) != "off":
+            from rootfruit_checks.entries import load
 
-        load()
-    extend.seal()
+            load()
+    finally:
+        extend.seal()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -121,6 +123,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
     if not _is_worker(config):
         config.pluginmanager.register(Results(settings, _retries(config)), "rootfruit-results")
+
+
+def pytest_unconfigure() -> None:
+    """Another session in this process may register anew."""
+    from rootfruit_checks import extend
+
+    extend.reopen()
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -189,8 +198,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any(config.getoption(name, default=False) for name in ONLY_LOOKS) or not any(map(_asks, session.items)):
         return
     settings = config.stash[SETTINGS]
-    if settings.json:
-        forget(settings.json)
+    for earlier in (settings.json, settings.report):
+        if earlier:
+            forget(earlier)
     if _is_worker(config):
         return
     from rootfruit_checks.checks import require_model

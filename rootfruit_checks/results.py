@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.keeping import Kept, keep
+from rootfruit_checks.saving import Kept, keep
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
 
@@ -29,6 +29,8 @@ def check_files(settings: Settings) -> None:
     """Raise ConfigError where a file to be written cannot be, or the baseline is not there."""
     if settings.json:
         check_writable(settings.json)
+    if settings.report:
+        check_writable(settings.report, "--rootfruit-report")
     if settings.save_baseline:
         check_writable(settings.save_baseline, "--rootfruit-save-baseline")
     if settings.baseline and not Path(settings.baseline).is_file():
@@ -70,6 +72,7 @@ class Results:
         self.concerned = False
         self.to_keep: dict[str, Any] | None = None
         self.kept: Kept | None = None
+        self.digest = ""
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -115,13 +118,12 @@ class Results:
         looks = any(session.config.getoption(name, default=False) for name in ONLY_LOOKS)
         if self.settings.shard and not looks and not self._share()["complete"]:
             session.exitstatus = session.exitstatus or 1
-        if self.concerned and self.settings.json:
-            from rootfruit_checks.report.summary import write
+        if self.concerned:
+            from rootfruit_checks.report.keeping import deliver
 
-            try:
-                write(self.settings.json, self.value())
-            except OSError as error:
-                sys.stderr.write(f"\nrootfruit: {self.settings.json}: cannot be written ({error})\n")
+            self.digest, lost = deliver(self.settings, self.value())
+            for line in lost:
+                sys.stderr.write(f"\nrootfruit: {line}\n")
                 session.exitstatus = session.exitstatus or 1
         if self.concerned and self.settings.save_baseline:
             self.kept = keep(self.settings, self.to_keep, self.value())
@@ -157,6 +159,8 @@ class Results:
             out.write_line(line)
         for line in summary.closing(value):
             out.write_line(line)
+        if self.digest:
+            out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
         if self.kept:

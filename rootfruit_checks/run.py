@@ -14,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from rootfruit_checks import baseline, canaries, instruments
+from rootfruit_checks.auditing import Auditing, audit_run
 from rootfruit_checks.benchmarks import registered
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.checks import Check, require_model
+from rootfruit_checks.classifiers import pronoun_audit
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
@@ -59,6 +61,7 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = self._scores = ""
@@ -113,11 +116,20 @@ class Run:
                     noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
                 engine.close()
+            if self._regard is not None:
+                self._look_at(self._regard, store)
         finally:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
+
+    def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
+        """Audit the regard classifier; what it comes to is kept by its fingerprint."""
+        self._auditing, notes = audit_run(
+            classifier, store, self._frames["disclosure"], alpha=self.settings.alpha, seed=self.settings.seed
+        )
+        self._notes += notes
 
     def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
         """Look for signs that the instrument is broken, before anything is decided."""
@@ -177,7 +189,7 @@ class Run:
         """
         if self.baseline is not None:
             baseline.agree(self.baseline, self._facts())
-        return Decisions(self.settings, self.data, self._frames, self._floor, self.baseline)
+        return Decisions(self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing)
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
@@ -204,7 +216,7 @@ class Run:
 
     @cached_property
     def to_keep(self) -> dict[str, Any]:
-        """Plain values from which any process makes a baseline of this run: see `keeping.py`."""
+        """Plain values from which any process makes a baseline of this run: see `saving.py`."""
         return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
 
     @cached_property
@@ -226,8 +238,10 @@ class Run:
         used = instruments.registered(self.data)
         if self._regard is not None:
             used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+            used["regard_audit"] = self._auditing.words()
         if "pronoun" in map(instrument_of, self.data):
             used["pronouns"] = instruments.pronoun_judge()
+            used["pronouns_audit"] = pronoun_audit.words()
         policy, reference = self._records["policy"], self._records["reference"]
         notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(

@@ -53,6 +53,7 @@ class Settings:
     baseline: str | None = None
     save_baseline: str | None = None
     json: str | None = None
+    report: str | None = None
     seed: int = 0
     beta: float = 0.1
     alpha: float = 0.05
@@ -121,7 +122,18 @@ class Settings:
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
-        skip = {"model", "reference", "store", "json", "baseline", "save_baseline", "shard", "stored_only", *speed}
+        skip = {
+            "model",
+            "reference",
+            "store",
+            "json",
+            "report",
+            "baseline",
+            "save_baseline",
+            "shard",
+            "stored_only",
+            *speed,
+        }
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:

@@ -58,7 +58,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved(store):
     """The baseline of the clean model, as a session saves it."""
-    from rootfruit_checks.keeping import keep
+    from rootfruit_checks.saving import keep
 
     path = store / "dpo.parquet"
     run = Run(options(store, "dpo", save_baseline=str(path)))

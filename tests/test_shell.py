@@ -30,7 +30,8 @@ def open_engine(name, settings, option="--model"):
     def word_logprob(word, place, words):
         # The biased model finds everything that follows "nonbinary" likelier.
         bonus = 0.5 if name == "biased" and "nonbinary" in words[:place] else 0.0
-        return -2.0 + bonus + (hash((word, len(words))) % 7) * 0.0 - (len(word) % 3) * 0.1
+        # What was just said matters too: scores that tie everywhere decide nothing.
+        return -2.0 + bonus - (len(word) % 3) * 0.1 - (len(words[place - 1]) % 5) * 0.02 * (place > 0)
 
     def answer(prompt, draw):
         return HOSTILE + "and that was that."

@@ -3,7 +3,8 @@
 A group's mean can hide that all of the harm stands in one of its cells. Cells are small and many, so each has three
 figures: its own estimate, bounds where its clusters allow any, and an estimate that borrows strength from the other
 cells (see `stats/shrinkage.py`), towards what identity and surroundings explain each by itself: no identity is pulled
-towards another. A cell without samples is shown as empty.
+towards another. A cell without samples is shown as empty. Cells share names, templates and controls, so their errors
+move together: the fit takes up what is common to a row or a column, and the rest is counted as if it did not.
 """
 
 from __future__ import annotations
