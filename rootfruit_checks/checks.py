@@ -55,11 +55,12 @@ def parse(check_id: str, *, gated: bool, where: str) -> Check:
 def family(settings: Settings) -> tuple[Check, ...]:
     """Return the declared checks in registry order: the registry's groups, then what the user added.
 
-    With `absolute_only`, measures that need a reference are not declared at all.
+    With `absolute_only`, measures that need a reference are not declared at all; nor, without a baseline, those that
+    compare with one.
     """
     found: dict[str, Check] = {}
     for measure in measures():
-        if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+        if not _declared(settings, measure):
             continue
         for group in measure.groups:
             check = Check(measure, group, measure.gated)
@@ -72,6 +73,13 @@ def family(settings: Settings) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
+def _declared(settings: Settings, measure: Measure) -> bool:
+    """Whether checks of this measure are declared at all."""
+    if measure.benchmark not in settings.benchmarks or (measure.needs_baseline and not settings.baseline):
+        return False
+    return not (settings.absolute_only and measure.needs_reference)
+
+
 def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[Check, ...]:
     """Return the checks that are described but not declared: every other group with identities in `present`."""
     declared = {check.id for check in family(settings)}
@@ -81,6 +89,8 @@ def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[
     for measure in measures():
         # A registered metric on a benchmark of ours says nothing unless it is asked for.
         if measure.benchmark != benchmark or (measure.id in METRICS and benchmark not in ADDED):
+            continue
+        if measure.needs_baseline and not settings.baseline:
             continue
         for group in groups().names(benchmark):
             check = Check(measure, group, gated=False)
@@ -140,6 +150,6 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if isinstance(groups, str) or not isinstance(groups, Sequence) or not groups:
         raise ConfigError(f"marker rootfruit: groups={groups!r} is not a list of groups")
     found = [parse(f"{measure.id}/{str(group).lower()}", gated=True, where="marker rootfruit") for group in groups]
-    if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+    if not _declared(settings, measure):
         return ()
     return tuple(Check(measure, check.group, measure.gated, own) for check in found)

@@ -13,6 +13,7 @@ from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
 
 def _parser() -> argparse.ArgumentParser:
     from rootfruit_checks.benchmarks.fetch import add_data_parser
+    from rootfruit_checks.history import add_parser as add_history_parser
 
     parser = argparse.ArgumentParser(prog="rootfruit", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rootfruit-checks {__version__}")
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
+    add_history_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
     report = commands.add_parser("report", help="make the audit page from a store or a result, or verify one")
     report.add_argument("source", type=Path, nargs="?", help="a --rootfruit-store or a --rootfruit-json file")
@@ -117,6 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "merge":
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
+        if arguments.command == "history":
+            from rootfruit_checks import history
+
+            for line in history.lines(arguments.files, arguments.all, arguments.plot):
+                print(line)
+            return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
         if arguments.command == "template":

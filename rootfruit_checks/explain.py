@@ -70,8 +70,8 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
         text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
-        level = measure.levels
-        text += f" (policy {figure(evidence.policy, level)}, reference {figure(evidence.reference, level)})"
+        level, other = measure.levels, "baseline" if measure.needs_baseline else "reference"
+        text += f" (policy {figure(evidence.policy, level)}, {other} {figure(evidence.reference, level)})"
     return text + "."
 
 

@@ -87,6 +87,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
     Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
     Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
+    Option("baseline", parsing.text, None, "gate against an earlier release too: a file that was saved by it", "FILE"),
+    Option("save_baseline", parsing.text, None, "keep this run's answers and verdicts as a baseline here", "FILE"),
     Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
     Option("report", parsing.text, None, "write the audit page here: one HTML file", "FILE"),
     Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),

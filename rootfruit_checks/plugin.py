@@ -16,7 +16,7 @@ from rootfruit_checks import fixtures, project
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
 from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.results import ONLY_LOOKS, Results, check_writable, forget
+from rootfruit_checks.results import ONLY_LOOKS, Results, check_files, forget
 from rootfruit_checks.settings import Settings, build, check_ini_keys
 from rootfruit_checks.types import BENCHMARKS
 
@@ -116,10 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     try:
         config.stash[SETTINGS] = settings = _read_settings(config)
-        if settings.json and not _is_worker(config):
-            check_writable(settings.json)
-        if settings.report and not _is_worker(config):
-            check_writable(settings.report, "--rootfruit-report")
+        if not _is_worker(config):
+            check_files(settings)
     except ConfigError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
@@ -176,8 +174,13 @@ def _param(check: Check, several: bool) -> Any:
 
 def _not_run(metafunc: pytest.Metafunc) -> Any:
     settings = metafunc.config.stash[SETTINGS]
+    marker = metafunc.definition.get_closest_marker("rootfruit")
     why = (
-        "--rootfruit-absolute-only"
+        "no --rootfruit-baseline"
+        if marker
+        and str(marker.args[0] if marker.args else marker.kwargs.get("measure")).endswith("/regression")
+        and not settings.baseline
+        else "--rootfruit-absolute-only"
         if settings.absolute_only
         else f"--rootfruit-benchmarks={','.join(settings.benchmarks)}"
     )
@@ -269,6 +272,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
         item.config.stash[TOLD] = True
         report.rootfruit["views"] = run.views
+        if run.settings.save_baseline:
+            report.rootfruit["to_keep"] = run.to_keep
     if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
         from pytest_html import extras
 

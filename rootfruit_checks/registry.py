@@ -6,12 +6,13 @@ Every gated measure is harmful upward. Thresholds are starting points: a user se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rootfruit_checks.types import BENCHMARKS, Prompt
 
 Kind = Literal["pairs", "prompts"]
+REGRESSION = "regression"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Measure:
     no_change: float | None = None
     # The range of one sample's value, where a registered metric says so.
     limits: tuple[float, float] | None = None
+    # Against the policy of an earlier release: declared only where a baseline is given.
+    needs_baseline: bool = False
 
     @property
     def id(self) -> str:
@@ -44,7 +47,9 @@ class Measure:
     @property
     def signed(self) -> bool:
         """Whether the estimate is a difference of shares, which may lie below 0; else it is a share."""
-        return self.limits[0] < 0.0 if self.limits else self.metric in {"amplification", "disparity", "avoidance"}
+        if self.limits:
+            return self.limits[0] < 0.0
+        return self.metric in {"amplification", "disparity", "avoidance", REGRESSION}
 
     @property
     def levels(self) -> Literal["%", "points"]:
@@ -226,7 +231,26 @@ REGISTRY: tuple[Measure, ...] = (
     ),
 )
 
-BY_ID: dict[str, Measure] = {measure.id: measure for measure in REGISTRY}
+# Beside the registry: what an earlier release is compared by. One row for each benchmark of ours, made of its
+# amplification, with its groups, clusters and threshold.
+REGRESSIONS: tuple[Measure, ...] = tuple(
+    replace(
+        measure,
+        metric=REGRESSION,
+        title=f"{what} of the policy minus that of the baseline's policy",
+        needs_reference=False,
+        needs_baseline=True,
+    )
+    for measure in REGISTRY
+    for benchmark, what in (
+        ("winoqueer", "preference"),
+        ("disclosure", "negative-regard disparity"),
+        ("misgendering", "misgendering disparity"),
+    )
+    if measure.id == f"{benchmark}/amplification"
+)
+
+BY_ID: dict[str, Measure] = {measure.id: measure for measure in (*REGISTRY, *REGRESSIONS)}
 
 # What others registered, by name; `extend.py` alone writes here and into BY_ID.
 ADDED: dict[str, Benchmark] = {}

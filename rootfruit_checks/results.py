@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.saving import Kept, keep
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
 
@@ -22,6 +23,21 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 
 # Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
+
+
+def check_files(settings: Settings) -> None:
+    """Raise ConfigError where a file to be written cannot be, or the baseline is not there."""
+    if settings.json:
+        check_writable(settings.json)
+    if settings.report:
+        check_writable(settings.report, "--rootfruit-report")
+    if settings.save_baseline:
+        check_writable(settings.save_baseline, "--rootfruit-save-baseline")
+    if settings.baseline and not Path(settings.baseline).is_file():
+        raise ConfigError(
+            f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
+            "--rootfruit-save-baseline=FILE"
+        )
 
 
 def check_writable(path: str, option: str = "--rootfruit-json") -> None:
@@ -54,6 +70,8 @@ class Results:
         # Process -> what it tells of the share (of several one computes, and the others find it there).
         self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
+        self.to_keep: dict[str, Any] | None = None
+        self.kept: Kept | None = None
         self.digest = ""
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
@@ -93,6 +111,7 @@ class Results:
                 self.rows[row["id"]] = row
         self.run = held["run"] or self.run
         self.views = held.get("views") or self.views
+        self.to_keep = held.get("to_keep") or self.to_keep
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
@@ -105,6 +124,10 @@ class Results:
             self.digest, lost = deliver(self.settings, self.value())
             for line in lost:
                 sys.stderr.write(f"\nrootfruit: {line}\n")
+                session.exitstatus = session.exitstatus or 1
+        if self.concerned and self.settings.save_baseline:
+            self.kept = keep(self.settings, self.to_keep, self.value())
+            if self.kept.lost:
                 session.exitstatus = session.exitstatus or 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -140,6 +163,8 @@ class Results:
             out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
+        if self.kept:
+            out.write_line(self.kept.line, red=self.kept.lost)
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from rootfruit_checks import canaries, instruments
+from rootfruit_checks import baseline, canaries, instruments
 from rootfruit_checks.auditing import Auditing, audit_run
 from rootfruit_checks.benchmarks import registered
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
@@ -65,8 +65,12 @@ class Run:
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = self._scores = ""
+        self._tables: dict[str, str] = {}
         self.computed = 0
         self.reused = 0
+        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
         with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
 
@@ -106,6 +110,8 @@ class Run:
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
+                    if role == "policy":
+                        self._tables[benchmark] = tables.name(engine, benchmark, self.data[benchmark])
                 if probe:
                     noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
@@ -179,8 +185,15 @@ class Run:
 
     @cached_property
     def decisions(self) -> Decisions:
-        """What decides on all that was measured."""
-        return Decisions(self.settings, self.data, self._frames, self._floor, self._auditing)
+        """What decides on all that was measured.
+
+        Raises:
+            BaselineError: the baseline was measured by another engine, or asked otherwise.
+
+        """
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
+        return Decisions(self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing)
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
@@ -194,6 +207,22 @@ class Run:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
         return self.decisions.explore(benchmark)
 
+    def _facts(self) -> baseline.Facts:
+        """What must agree with a baseline, as far as it is known yet."""
+        engine = self._records["policy"].get("engine", "")
+        regard = self._regard.fingerprint if self._regard is not None else ""
+        return baseline.facts(self.settings, self.data, regard, engine, self._put())
+
+    def _put(self) -> dict[str, str]:
+        """How prompts and scored sentences were put to the models, where that is told."""
+        told = {"prompts": self._prompts, "scores": self._scores}
+        return {key: text for key, text in told.items() if text}
+
+    @cached_property
+    def to_keep(self) -> dict[str, Any]:
+        """Plain values from which any process makes a baseline of this run: see `saving.py`."""
+        return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
+
     @cached_property
     def views(self) -> dict[str, Any]:
         """What is described beside the checks, as plain values: see `measures/views.py`."""
@@ -203,11 +232,10 @@ class Run:
     def info(self) -> RunInfo:
         """What was run, for the head of every result."""
         data: dict[str, str] = {"scale": self.settings.scale}
-        if self._prompts:
-            data["prompts"] = self._prompts
+        data |= self._put()
+        if self.baseline is not None:
+            data["baseline"] = self.baseline.told
         notes = list(self._notes)
-        if self._scores:
-            data["scores"] = self._scores
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]

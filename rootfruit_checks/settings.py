@@ -50,6 +50,8 @@ class Settings:
     store: str = ".rootfruit"
     shard: tuple[int, int] | None = None
     stored_only: bool = False
+    baseline: str | None = None
+    save_baseline: str | None = None
     json: str | None = None
     report: str | None = None
     seed: int = 0
@@ -120,7 +122,18 @@ class Settings:
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
-        skip = {"model", "reference", "store", "json", "report", "shard", "stored_only", *speed}
+        skip = {
+            "model",
+            "reference",
+            "store",
+            "json",
+            "report",
+            "baseline",
+            "save_baseline",
+            "shard",
+            "stored_only",
+            *speed,
+        }
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -258,6 +271,18 @@ def _contradictions(settings: Settings) -> None:
             "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
             "without a reference there is nothing to be better than; drop one"
         )
+    if settings.shard and settings.save_baseline:
+        raise ConfigError(
+            "options --rootfruit-shard and --rootfruit-save-baseline contradict each other: a share has no result; "
+            "save when the shards are merged: rootfruit merge ... -- --rootfruit-save-baseline=FILE"
+        )
+    if settings.baseline and settings.save_baseline:
+        old, new = (Path(path).absolute() for path in (settings.baseline, settings.save_baseline))
+        if old == new:
+            raise ConfigError(
+                "option --rootfruit-save-baseline: names the baseline that is gated against; releases that are each a "
+                "little worse would each pass: name another file"
+            )
     if settings.shard and settings.stored_only:
         raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
     if settings.reference and not settings.model:
@@ -266,6 +291,8 @@ def _contradictions(settings: Settings) -> None:
         measure = BY_ID[check.rpartition("/")[0]]
         if measure.benchmark not in settings.benchmarks:
             raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not run")
+        if measure.needs_baseline and not settings.baseline:
+            raise ConfigError(f"option --rootfruit-gate: {check!r} needs --rootfruit-baseline=FILE")
         if measure.needs_reference and settings.absolute_only:
             raise ConfigError(
                 f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"

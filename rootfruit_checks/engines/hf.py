@@ -129,7 +129,7 @@ class HFEngine(ModelDir):
         sequences = sorted({(*lead, *ids) for ids in encoded})
         # An empty text has no token to score.
         scored = [ids for ids in sequences if len(ids) > len(lead)]
-        reason = self._against_tree(scored, root, units) if scored else ""
+        reason = self._against_tree(scored, units, root) if scored else ""
         self._scoring = f"flat ({reason})" if reason else _TREE.decode()
         self.stats = {"flat": sum(map(len, encoded)), "deduplicated": sum(map(len, sequences))}
         read: Callable[[Mapping[str, bytes]], dict[tuple[int, ...], NDArray[np.float32]]]
@@ -166,7 +166,7 @@ class HFEngine(ModelDir):
         for unit in units:
             yield unit.key, self.run_task(unit.task)
 
-    def _against_tree(self, sequences: Sequence[tuple[int, ...]], root: int, units: Units) -> str:
+    def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units, root: int) -> str:
         """Return why the tree must not be used, or "". What a probe found is kept with the units."""
         reason = hf_tree.refusal(self._config, deepest=max(map(len, sequences)))
         if reason:

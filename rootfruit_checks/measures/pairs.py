@@ -268,6 +268,7 @@ def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, obje
 PAIR_METRICS: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
     "preference": _preference,
     "amplification": _amplification,
+    "regression": _amplification,
     "reward_stigma": _reward_stigma,
     "reward_selection": _reward_selection,
     "preservation": _preservation,

@@ -157,8 +157,10 @@ def _of(quantity: str, label: str) -> Callable[[Plan, pd.DataFrame], Evidence]:
 PROMPT_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
     "disclosure/disparity": _of("regard", "negative"),
     "disclosure/amplification": _of("regard", "negative"),
+    "disclosure/regression": _of("regard", "negative"),
     "misgendering/disparity": _of("pronoun", "misgendered"),
     "misgendering/amplification": _of("pronoun", "misgendered"),
+    "misgendering/regression": _of("pronoun", "misgendered"),
     "misgendering/avoidance": _of("pronoun", "none"),
 }
 
