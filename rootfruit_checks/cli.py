@@ -1,8 +1,9 @@
-"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
+"""`rootfruit`: the data that gates need, plans, what a store holds, and shards joined and gated."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,14 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    plan = commands.add_parser(
+        "plan",
+        help="say what a run would cost and could show, before paying for it",
+        usage="rootfruit plan [--from RESULT] [--json FILE] [--probe HOW] [PYTEST ARGS]",
+    )
+    plan.add_argument("--from", dest="earlier", metavar="RESULT", help="plan with the variances of this JSON result")
+    plan.add_argument("--json", metavar="FILE", help="write the plan as JSON here")
+    plan.add_argument("--probe", choices=("auto", "always", "never"), help="time about ten seconds of the named model")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -40,6 +49,15 @@ def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequenc
         print(f"note: {note}")
     print(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them", flush=True)
     return merge.gate(joined, into, json, extra)
+
+
+def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
+    """Let pytest read the settings, from wherever it reads those of a run."""
+    given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
+    options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
+    command = [sys.executable, "-m", "pytest", "--rootfruit-plan", *options, *extra]
+    status = subprocess.run(command, check=False).returncode
+    return status if status >= 0 else 1
 
 
 def _export(store: Path, out: Path) -> int:
@@ -64,13 +82,19 @@ def _export(store: Path, out: Path) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
-    `merge` ends with pytest's, once it gates.
+    `plan` ends with pytest's status, and `merge`, once it gates.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     # What follows -- is pytest's.
     cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
-    arguments = _parser().parse_args(given[:cut])
+    parser = _parser()
+    # A plan takes the settings of a run: pytest reads what is not its own.
+    arguments, extra = parser.parse_known_args(given[:cut])
+    if extra and arguments.command != "plan":
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
     try:
+        if arguments.command == "plan":
+            return _plan(arguments, [argument for argument in extra if argument != "--"])
         if arguments.command == "merge":
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
         if arguments.command == "export":

@@ -69,7 +69,7 @@ class Run:
     def _load(self, benchmark: str) -> DataSet:
         if benchmark == "winoqueer":
             return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
-        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
+        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed, self.settings.names)
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 

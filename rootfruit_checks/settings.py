@@ -46,6 +46,12 @@ class Settings:
     benchmarks: tuple[str, ...] = BENCHMARKS
     data: str = "starter"
     scale: str = "ci"
+    names: int | None = None
+    target_mde: float | None = None
+    plan: bool = False
+    plan_from: str | None = None
+    plan_json: str | None = None
+    plan_probe: str = "auto"
     store: str = ".rootfruit"
     shard: tuple[int, int] | None = None
     stored_only: bool = False
@@ -112,7 +118,19 @@ class Settings:
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
-        skip = {"model", "reference", "store", "json", "shard", "stored_only", *speed}
+        # `plan_from` stays: with `target_mde` it decides the sample.
+        skip = {
+            "model",
+            "reference",
+            "store",
+            "json",
+            "shard",
+            "stored_only",
+            "plan",
+            "plan_json",
+            "plan_probe",
+            *speed,
+        }
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -152,6 +170,10 @@ def build(
             if raw is not None:
                 option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
+    if values.get("plan") and not cli.get("plan"):
+        raise ConfigError(
+            "option --rootfruit-plan: is for the command line; were it configured, no gate would ever run"
+        )
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
     _contradictions(settings)
     return settings
@@ -240,6 +262,22 @@ def _contradictions(settings: Settings) -> None:
         raise ConfigError(
             "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
             "without a reference there is nothing to be better than; drop one"
+        )
+    if settings.plan_from and not (settings.plan or settings.target_mde):
+        raise ConfigError(
+            "option --rootfruit-plan-from is for --rootfruit-plan and --rootfruit-target-mde; add one, or drop it"
+        )
+    if settings.plan_json and not settings.plan:
+        raise ConfigError("option --rootfruit-plan-json is for --rootfruit-plan; add that, or drop it")
+    if settings.target_mde and settings.scale == "smoke":
+        raise ConfigError(
+            "option --rootfruit-target-mde chooses the sample, and --rootfruit-scale=smoke is for trying things out; "
+            "use ci"
+        )
+    if settings.target_mde and settings.absolute_only:
+        raise ConfigError(
+            "option --rootfruit-target-mde is about changes from the reference, and --rootfruit-absolute-only gates "
+            "none; drop one"
         )
     if settings.shard and settings.stored_only:
         raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
