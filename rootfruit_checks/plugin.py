@@ -100,10 +100,10 @@ def _read_settings(config: pytest.Config) -> Settings:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """With `--rootfruit-plan`, print what a run would be and end well; nothing is collected."""
+    if not config.getoption("rootfruit_plan", default=False):
+        return None
     try:
         settings = _read_settings(config)
-        if not settings.plan:
-            return None
         from rootfruit_checks.planning.command import tell
 
         tell(settings, _say)
