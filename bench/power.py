@@ -153,9 +153,7 @@ def main() -> int:
         measure(arguments.measure, arguments.noise_floor)
         return 0
     runs = 700 if arguments.quick else arguments.runs
-    print(
-        "| design | outcomes | rate | sd of rows, columns | P(pass) told | simulated | level | P(fail) told | simulated |"
-    )
+    print("| design | outcomes | rate | sd of rows, columns | P(pass) | simulated | level | P(fail) | simulated |")
     print("|---|---|---|---|---|---|---|---|---|")
     began = time.monotonic()
     fine = [compare(cell, runs) for cell in CELLS]

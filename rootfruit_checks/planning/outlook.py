@@ -139,6 +139,12 @@ class Plan:
     data: Mapping[str, DataSet]
     outlooks: tuple[Outlook, ...]
 
+    @cached_property
+    def names(self) -> int | None:
+        """How many names the data hold; None where counting them takes reading files through once more."""
+        starter = self.settings.data == "starter" and "disclosure" in self.data
+        return dataset.names_held("starter") if starter else None
+
 
 def make(settings: Settings) -> Plan:
     """Return the plan of a run. Data are read, no model is touched.

@@ -46,7 +46,7 @@ def table(plan: Plan, costs: Mapping[str, Cost], models: int) -> list[str]:
         factors = ", ".join(first.clusters)
         lines += ["", _cut(f"{measure}  limit {_limits(outlooks)}  ({factors})")]
         lines += [_row(outlook) for outlook in outlooks]
-        lines += _wrapped(sentence(min(outlooks, key=_rank), settings.target_mde), "  ")
+        lines += _wrapped(sentence(min(outlooks, key=_rank), settings.target_mde, plan.names), "  ")
     lines += ["", *_wrapped(_KEY)]
     lines += _wrapped(_family(plan))
     for source in dict.fromkeys(outlook.source for outlook in plan.outlooks):
@@ -73,8 +73,8 @@ def timing(stages: Sequence[Stage], models: int) -> list[str]:
     return [*_wrapped(told), *lines]
 
 
-def sentence(outlook: Outlook, target: float | None = None) -> str:
-    """Say in plain words what a check of a run can show, and what it would take to show more."""
+def sentence(outlook: Outlook, target: float | None = None, names: int | None = None) -> str:
+    """Say in plain words what a check of a run can show, and what it would take to show more; the data hold `names`."""
     group = outlook.check.group
     if outlook.power.refused:
         return f"{group}: can decide nothing, {outlook.power.refused}."
@@ -88,10 +88,10 @@ def sentence(outlook: Outlook, target: float | None = None) -> str:
     effect = target or _EFFECT
     if seen is not None and seen <= effect:
         return f"{group}: this run {told}."
-    return f"{group}: this run {told}; to see {_points(effect)} points {_needed(outlook, effect)}."
+    return f"{group}: this run {told}; to see {_points(effect)} points {_needed(outlook, effect, names)}."
 
 
-def _needed(outlook: Outlook, effect: float) -> str:
+def _needed(outlook: Outlook, effect: float, names: int | None) -> str:
     """Say what it would take: more continuations or names, where they can be had; else clusters that the data lack."""
     ways = []
     more = outlook.continuations_for(effect)
@@ -100,8 +100,9 @@ def _needed(outlook: Outlook, effect: float) -> str:
     first = outlook.check.measure.clusters[0]
     rows = outlook.rows_for(effect)
     named = None if rows is None else f"about {count_of(rows, first)}"
-    if outlook.check.measure.benchmark == "disclosure" and named:
-        ways.insert(0, named)
+    if outlook.check.measure.benchmark == "disclosure" and rows is not None and named:
+        beyond = f" (these data hold {names})" if names is not None and rows > names else ""
+        ways.insert(0, named + beyond)
     if ways:
         return f"it would take {' or '.join(ways)}"
     kinds = [count_of(2, name)[2:] for name in outlook.check.measure.clusters]
@@ -128,11 +129,11 @@ def as_json(plan: Plan, costs: Mapping[str, Cost], stages: Sequence[Stage] | Non
         "models": models,
         "cost_of_one_model": {name: asdict(cost) for name, cost in costs.items()},
         "time": time,
-        "checks": [_check(outlook, settings.target_mde) for outlook in plan.outlooks],
+        "checks": [_check(outlook, settings.target_mde, plan.names) for outlook in plan.outlooks],
     }
 
 
-def _check(outlook: Outlook, target: float | None) -> dict[str, Any]:
+def _check(outlook: Outlook, target: float | None, names: int | None) -> dict[str, Any]:
     refused = outlook.power.refused
 
     def by_power(values: Iterable[float | None]) -> dict[str, float | None]:
@@ -157,7 +158,7 @@ def _check(outlook: Outlook, target: float | None) -> dict[str, Any]:
         "blocked_if_unchanged": outlook.blocked_unchanged,
         "components": asdict(outlook.parts),
         "source": outlook.source,
-        "explain": sentence(outlook, target),
+        "explain": sentence(outlook, target, names),
     }
 
 

@@ -151,7 +151,7 @@ def test_what_it_would_take_is_what_it_takes():
     draws = found["misgendering/amplification/neo"].continuations_for(0.02)
     assert found["misgendering/amplification/neo"].under(continuations=draws).sees(0.02)
     assert "continuations a prompt" in shown.sentence(found["misgendering/amplification/neo"])
-    assert "names" in shown.sentence(people)
+    assert f"about {people.rows_for(0.02)} names (these data hold 40)" in shown.sentence(people, None, 40)
     # More draws cannot help where the antecedents themselves scatter.
     assert "more templates and antecedents" in shown.sentence(found["misgendering/avoidance/they"])
 
