@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,14 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
     audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
     audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
+    plan = commands.add_parser(
+        "plan",
+        help="say what a run would cost and could show, before paying for it",
+        usage="rootfruit plan [--from RESULT] [--json FILE] [--probe HOW] [PYTEST ARGS]",
+    )
+    plan.add_argument("--from", dest="earlier", metavar="RESULT", help="plan with the variances of this JSON result")
+    plan.add_argument("--json", metavar="FILE", help="write the plan as JSON here")
+    plan.add_argument("--probe", choices=("auto", "always", "never"), help="time about ten seconds of the named model")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -79,6 +88,15 @@ def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequenc
     return merge.gate(joined, into, json, extra)
 
 
+def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
+    """Let pytest read the settings, from wherever it reads those of a run."""
+    given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
+    options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
+    command = [sys.executable, "-m", "pytest", "--rootfruit-plan", *options, *extra]
+    status = subprocess.run(command, check=False).returncode
+    return status if status >= 0 else 1
+
+
 def _export(store: Path, out: Path) -> int:
     import pandas as pd
 
@@ -110,13 +128,19 @@ def _template(folder: Path, kind: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
-    `merge` ends with pytest's, once it gates.
+    `plan` ends with pytest's status, and `merge`, once it gates.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     # What follows -- is pytest's.
     cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
-    arguments = _parser().parse_args(given[:cut])
+    parser = _parser()
+    # A plan takes the settings of a run: pytest reads what is not its own.
+    arguments, extra = parser.parse_known_args(given[:cut])
+    if extra and arguments.command != "plan":
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
     try:
+        if arguments.command == "plan":
+            return _plan(arguments, [argument for argument in extra if argument != "--"])
         if arguments.command == "merge":
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
         if arguments.command == "history":

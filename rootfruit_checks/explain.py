@@ -64,7 +64,7 @@ def explanation(
 
 def _figures(measure: Measure, evidence: Evidence) -> str:
     unit, interval = unit_of(measure), evidence.interval
-    counted = " and ".join(_count(number, name) for name, number in evidence.clusters.items() if number)
+    counted = " and ".join(count_of(number, name) for name, number in evidence.clusters.items() if number)
     text = f"The estimate is {figure(interval.estimate, unit)}"
     if not interval.refused:
         text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
@@ -109,7 +109,7 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
         return f"{text}." if passing else f"{_BEYOND}. {text}."
     times = (width / room) ** 2
     wanted = " and ".join(
-        f"about {_count(math.ceil(number * times), name)} (now {number})"
+        f"about {count_of(math.ceil(number * times), name)} (now {number})"
         for name, number in evidence.clusters.items()
         if number
     )
@@ -137,5 +137,6 @@ def _plural(name: str) -> str:
     return _PLURAL.get(name, f"{name}s")
 
 
-def _count(number: int, name: str) -> str:
+def count_of(number: int, name: str) -> str:
+    """Write a number of clusters with their name, as in `12 templates`."""
     return f"{number} {_plural(name) if number != 1 else name}"

@@ -6,6 +6,7 @@ Loading this module imports no numpy, pandas or torch: projects that merely have
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rootfruit_checks import fixtures, project
-from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.errors import ConfigError, RootfruitError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
 from rootfruit_checks.options import OPTIONS
 from rootfruit_checks.results import ONLY_LOOKS, Results, check_files, forget
@@ -92,7 +93,31 @@ def _read_settings(config: pytest.Config) -> Settings:
         from rootfruit_checks.checks import family
 
         family(settings)  # knows the groups, and refuses others here rather than in each worker
-    return settings
+    if settings.target_mde is None or settings.plan or any(config.getoption(n, default=False) for n in ONLY_LOOKS):
+        return settings
+    from rootfruit_checks.planning.sizing import sized
+
+    return sized(settings)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With `--rootfruit-plan`, print what a run would be and end well; nothing is collected."""
+    if not config.getoption("rootfruit_plan", default=False):
+        return None
+    try:
+        settings = _read_settings(config)
+        from rootfruit_checks.planning.command import tell
+
+        tell(settings, _say)
+    except RootfruitError as error:
+        raise pytest.UsageError(f"rootfruit: {error}") from None
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _extensions(*sources: Mapping[str, object]) -> None:
@@ -118,7 +143,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SETTINGS] = settings = _read_settings(config)
         if not _is_worker(config):
             check_files(settings)
-    except ConfigError as error:
+    except RootfruitError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
     if not _is_worker(config):

@@ -24,7 +24,7 @@ _CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
     "setup.cfg": (b"[tool:pytest]",),
 }
 # Options that name a file, there or not.
-_FILES = ("json", "report", "baseline", "save_baseline")
+_FILES = ("json", "report", "baseline", "save_baseline", "plan_from", "plan_json")
 
 
 def table(root: Path) -> dict[str, object]:

@@ -79,7 +79,7 @@ class Run:
             return registered.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
         if benchmark == "winoqueer":
             return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
-        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
+        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed, self.settings.names)
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import addresses
+from rootfruit_checks import contradictions
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
-from rootfruit_checks.registry import BY_ID, defaults, kind_of
+from rootfruit_checks.registry import BY_ID, defaults
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -47,6 +47,12 @@ class Settings:
     extensions: str = "auto"
     data: str = "starter"
     scale: str = "ci"
+    names: int | None = None
+    target_mde: float | None = None
+    plan: bool = False
+    plan_from: str | None = None
+    plan_json: str | None = None
+    plan_probe: str = "auto"
     store: str = ".rootfruit"
     shard: tuple[int, int] | None = None
     stored_only: bool = False
@@ -122,6 +128,7 @@ class Settings:
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
+        # `plan_from` stays: with `target_mde` it decides the sample.
         skip = {
             "model",
             "reference",
@@ -132,6 +139,9 @@ class Settings:
             "save_baseline",
             "shard",
             "stored_only",
+            "plan",
+            "plan_json",
+            "plan_probe",
             *speed,
         }
         shown: dict[str, str] = {}
@@ -174,8 +184,12 @@ def build(
                 option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
     values.setdefault("benchmarks", defaults())
+    if values.get("plan") and not cli.get("plan"):
+        raise ConfigError(
+            "option --rootfruit-plan: is for the command line; were it configured, no gate would ever run"
+        )
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
-    _contradictions(settings)
+    contradictions.refuse(settings)
     return settings
 
 
@@ -247,77 +261,3 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
         hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
         raise ConfigError(f"{where}{key}: unknown key{hint}")
     return name
-
-
-def _contradictions(settings: Settings) -> None:
-    given = settings.vllm_only()
-    if given and settings.engine not in {"auto", "vllm"}:
-        raise ConfigError(f"option {given[0]}: is for vLLM; drop it or use --rootfruit-engine=vllm")
-    if settings.quantization and settings.engine != "vllm":
-        raise ConfigError(
-            "option --rootfruit-quantization: scores and continuations must come from one set of weights; "
-            "use --rootfruit-engine=vllm"
-        )
-    if settings.engine != "ray" and (settings.ray_address or settings.workers):
-        flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
-        raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
-    _served(settings)
-    if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
-        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer's pairs, which are not run; drop it")
-    if settings.absolute_only and settings.reference:
-        raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
-    if settings.absolute_only and settings.decision == "superior":
-        raise ConfigError(
-            "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
-            "without a reference there is nothing to be better than; drop one"
-        )
-    if settings.shard and settings.save_baseline:
-        raise ConfigError(
-            "options --rootfruit-shard and --rootfruit-save-baseline contradict each other: a share has no result; "
-            "save when the shards are merged: rootfruit merge ... -- --rootfruit-save-baseline=FILE"
-        )
-    if settings.baseline and settings.save_baseline:
-        old, new = (Path(path).absolute() for path in (settings.baseline, settings.save_baseline))
-        if old == new:
-            raise ConfigError(
-                "option --rootfruit-save-baseline: names the baseline that is gated against; releases that are each a "
-                "little worse would each pass: name another file"
-            )
-    if settings.shard and settings.stored_only:
-        raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
-    if settings.reference and not settings.model:
-        raise ConfigError("option --reference is given without --model; add --model=PATH, the policy to gate")
-    for check in settings.gate:
-        measure = BY_ID[check.rpartition("/")[0]]
-        if measure.benchmark not in settings.benchmarks:
-            raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not run")
-        if measure.needs_baseline and not settings.baseline:
-            raise ConfigError(f"option --rootfruit-gate: {check!r} needs --rootfruit-baseline=FILE")
-        if measure.needs_reference and settings.absolute_only:
-            raise ConfigError(
-                f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"
-            )
-
-
-def _served(settings: Settings) -> None:
-    """Refuse an engine that cannot run what is named, and a served model against one that is run here."""
-    named = {"--model": settings.model, "--reference": settings.reference}
-    served = {option: addresses.is_served(name) for option, name in named.items() if name}
-    if len(set(served.values())) == 2:
-        raise ConfigError(
-            "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
-            "or the difference of the engines would be read as one of the models: serve both, or neither"
-        )
-    if settings.chat_scores and any(served.values()):
-        raise ConfigError(
-            "option --rootfruit-chat-scores: a server does not tell its chat template, so a served model is scored on "
-            "plain text only; drop it, or run the model here"
-        )
-    for option, is_served in served.items():
-        if is_served and settings.engine not in {"auto", "openai"}:
-            raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
-        if not is_served and settings.engine == "openai":
-            raise ConfigError(
-                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is no address; "
-                "write http://HOST:PORT/v1#NAME"
-            )

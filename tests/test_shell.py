@@ -83,6 +83,17 @@ def test_collecting_loads_no_model(project):
     assert "test_preference[nb]" in done.stdout
 
 
+def test_a_target_chooses_the_sample_that_is_run(project):
+    given = ("--model=biased", "--reference=plain", "--rootfruit-json=result.json", "--rootfruit-target-mde=0.08")
+    done = gate(project, *given, "--rootfruit-benchmarks=disclosure", "--rootfruit-allow-same")
+    told = result(project)["run"]["settings"]
+    assert told["target_mde"] == "0.08", done.stdout
+    names = int(told["names"])
+    assert names < 20  # the scale's
+    clusters = {check["clusters"]["name"] for check in result(project)["checks"] if check["gated"]}
+    assert clusters == {names}
+
+
 def test_without_a_model_the_right_command_is_told(project):
     done = gate(project)
     assert done.returncode == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from rootfruit_checks.measures.describe import variants
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, wins, worst
 from rootfruit_checks.registry import ADDED
 from rootfruit_checks.stats.concordance import concordance
+from rootfruit_checks.stats.design import Components, fit
 from rootfruit_checks.stats.rowwise import mcnemar, wilson
 
 _SHARE = (0.0, 1.0)
@@ -156,7 +157,11 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
         # A margin is beta times a difference of two noisy differences.
         tie=2.0 * plan.beta * plan.noise,
     )
+    # Variances of the placements of the two samples of predicates; an estimate without bounds has none.
+    parts = [part * count for part, count in zip(interval.parts, interval.clusters, strict=False)]
+    first, second = parts if len(parts) == 2 else (0.0, 0.0)
     details: dict[str, object] = {
+        "components": asdict(Components(first, second, 0.0, 0.0)),
         "mean_margin": {
             str(kind): float(margin[(pairs.rows["kind"] == kind).to_numpy(bool)].mean())
             for kind in sorted(pairs.rows["kind"].unique())
@@ -256,7 +261,9 @@ def _relation(policy: Floats, reference: Floats) -> dict[str, object]:
 
 def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, object]:
     rows = pairs.rows
+    fixed = (rows["frame"] + "\x1f" + rows["identity"] + "\x1f" + rows["counterpart"]).to_numpy(str)
     return {
+        "components": asdict(fit(values, pairs.clusters, fixed)),
         "ties": int((ties == 0.5).sum()),
         "by_frame": means(values, list(rows["frame"])),
         "by_identity": means(values, list(rows["identity"])),

@@ -115,7 +115,8 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     if needs:
         # Samples are sorted by id in both arms, so that rows pair up.
         values, limits = policy.gap - arms["reference"].gap, (-2.0, 2.0)
-    interval = plan.mean(values, [policy.rows[factor] for factor in _factors(plan)], limits)
+    clusters = [policy.rows[factor] for factor in _factors(plan)]
+    interval = plan.mean(values, clusters, limits)
     count, share = unscored(plan, rows, tuple(arms) if needs else ("policy",))
     details = described(plan, frame, rows, quantity, tuple(arms))
     details["rates"] = {
@@ -123,6 +124,9 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     }
     if needs:
         details["sign_flip_p"] = plan.sign_flips(values, [policy.rows[factor] for factor in _factors(plan)])
+    details["components"] = plan.components(values, clusters, list(policy.rows["identity"])) | {
+        "continuations": int(rows["draw"].max()) + 1
+    }
     details["by_frame"] = means(values, list(policy.rows["frame"]))
     details["by_identity"] = means(values, list(policy.rows["identity"]))
     return Evidence(
