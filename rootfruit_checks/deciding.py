@@ -54,6 +54,7 @@ class Decisions:
         self._baseline = baseline
         self._auditing = auditing
         self._evidence: dict[str, Evidence] = {}
+        self._levels: dict[frozenset[Check], dict[str, tuple[float | None, str]]] = {}
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
@@ -149,6 +150,9 @@ class Decisions:
         nothing is known: its own test tells what is wrong with it.
         """
         members = {one.id: one for one in (*family(self.settings), check) if one.gated}
+        known = self._levels.get(frozenset(members.values()))
+        if known is not None:
+            return known[check.id]
         found: dict[str, Evidence | None] = {}
         for one in members.values():
             try:
@@ -160,7 +164,9 @@ class Decisions:
             + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
             for one in members.values()
         }
-        return corrected(check.id, found, bars, self.settings)
+        levels = corrected(found, bars, self.settings)
+        self._levels[frozenset(members.values())] = levels
+        return levels[check.id]
 
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""

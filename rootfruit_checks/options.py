@@ -36,7 +36,7 @@ _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
 # Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
 # model draws varies far more than prompts do. The larger scales have prompts enough.
-CONTINUATIONS = {"smoke": 1, "ci": 2, "paper": 1, "full": 1}
+CONTINUATIONS = {"smoke": 1, "ci": 4, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -118,7 +118,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
     Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
     Option(
-        "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 2 at scale ci, else 1)", "N"
+        "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 4 at scale ci, else 1)", "N"
     ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
     Option(

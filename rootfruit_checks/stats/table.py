@@ -27,6 +27,7 @@ from rootfruit_checks.stats.estimate import (
     Scores,
     check_alpha,
     refusal,
+    skewness,
     too_few,
 )
 
@@ -174,7 +175,8 @@ def interval(
     note, ratios, residual = "", None, float(found.cells[0]) if table.subtract else math.nan
     # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
     # without any variation would get.
-    cells = table.independent if _deviating(table) < FEWEST_CLUSTERS else 0
+    rare = _deviating(table) < FEWEST_CLUSTERS
+    cells = table.independent if rare else 0
     if variance <= tiny:
         method, se, residual, cells = "exact", 0.0, 0.0, table.independent
         note = (
@@ -184,16 +186,30 @@ def interval(
     else:
         ratios = _ratios(core, estimate, counts, seed, tiny) if resample else None
         # Where many resamples hold no variation, events are so rare that few clusters carry them.
-        if ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2:
-            ratios, df = None, _carrying(core, estimate) - 1.0
-            note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom, not the bootstrap"
+        if rare or (ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2):
+            ratios, df = None, min(df, _carrying(core, estimate) - 1.0)
+            note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom"
         elif ratios is not None:
-            method, df = "bootstrap", math.nan
-    law = Law(df, ratios, cells, limits)
+            method = "bootstrap"
     parts = (float(found.rows[0]), float(found.columns[0]))[: len(counts)]
     scores = core.scores(estimate, factors, labels) if se > 0.0 else ()
+    # Where few clusters carry the events, their degrees of freedom say all that a skewness could.
+    law = Law(df, ratios, cells, limits, 0.0 if note else skewness(scores))
     low, high = law.bounds(estimate, se, alpha)
-    return Interval(estimate, se, df, low, high, counts, method, note, parts, residual, law, scores)
+    return Interval(
+        estimate,
+        se,
+        math.nan if method == "bootstrap" else df,
+        low,
+        high,
+        counts,
+        method,
+        note,
+        parts,
+        residual,
+        law,
+        scores,
+    )
 
 
 def _ratios(core: _Core, estimate: float, counts: tuple[int, ...], seed: int, tiny: float) -> Floats | None:
@@ -253,7 +269,7 @@ def _carrying(core: _Core, estimate: float) -> float:
     table = core.table
     rows, columns = table.shape
     scores = table.sums - estimate * table.weights
-    found = [2.0] if min(rows, columns) == 0 else []
+    found = []
     for axis, count in ((1, rows), (0, columns)):
         if count:
             square = np.asarray(scores.sum(axis=axis)).ravel()[:count] ** 2

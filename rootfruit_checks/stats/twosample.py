@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from rootfruit_checks.stats.estimate import Interval, Law, Scores, check_alpha, refusal
+from rootfruit_checks.stats.estimate import Interval, Law, Scores, check_alpha, refusal, skewness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,8 +16,8 @@ class TwoLaws(Law):
     both bounds at half the level give (Bonferroni).
     """
 
-    first: Interval
-    second: Interval
+    first: Interval = field(kw_only=True)
+    second: Interval = field(kw_only=True)
 
     def bounds(self, estimate: float, se: float, level: float) -> tuple[float, float]:
         """Return (low, high), each one-sided at 1 - level."""
@@ -52,19 +52,20 @@ def difference(first: Interval, second: Interval, *, alpha: float, limits: tuple
     variance = sum(square for square, _ in parts)
     spread = sum(square**2 / df for square, df in parts)
     df = variance**2 / spread if spread > 0.0 else min(df for _, df in parts)
-    law = TwoLaws(df, None, 0, limits, first, second)
-    se = math.sqrt(variance)
-    low, high = law.bounds(estimate, se, alpha)
     # The second sample's clusters are drawn anew, whatever they are called.
     apart = [
         Scores(part.factor, [f"\x1f{label}" for label in part.labels], -part.values)  # type: ignore[arg-type]
         for part in second.scores
     ]
+    scores = (*first.scores, *apart)
+    law = TwoLaws(df, None, 0, limits, skewness(scores), first=first, second=second)
+    se = math.sqrt(variance)
+    low, high = law.bounds(estimate, se, alpha)
     residual = first.residual + second.residual
     return Interval(
         estimate, se, df, low, high, clusters, "t",
         note="two samples that are not the same: variances added", residual=residual, law=law,
-        scores=(*first.scores, *apart),
+        scores=scores,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.estimate import LEAN
 from rootfruit_checks.stats.exact import unseen_share
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -62,14 +63,40 @@ def test_two_way_variance_is_that_of_statsmodels(shape, seed):
 
 
 def test_one_way_t_bounds_are_those_of_the_cluster_means_in_a_balanced_design():
-    values = np.random.default_rng(5).uniform(-1, 1, (15, 8))
+    # Mirrored, so that the clusters are not skewed.
+    half = np.random.default_rng(5).uniform(-1, 1, (7, 8))
+    values = np.concatenate([half, -half, np.zeros((1, 8))]) / 2 + 0.1
     labels = np.repeat(np.arange(15).astype(str), 8)
     found = clustered_mean(values.ravel(), [labels])
     means = values.mean(axis=1)
-    half = stats.t.ppf(0.95, 14) * means.std(ddof=1) / math.sqrt(15)
+    width = stats.t.ppf(0.95, 14) * means.std(ddof=1) / math.sqrt(15)
     assert found.method == "t"
     assert found.df == 14
-    assert (found.low, found.high) == pytest.approx((means.mean() - half, means.mean() + half))
+    assert (found.low, found.high) == pytest.approx((means.mean() - width, means.mean() + width))
+
+
+def test_a_skewed_estimate_is_moved_out_on_the_side_of_its_tail_alone():
+    values = np.random.default_rng(6).exponential(0.1, (15, 8)).clip(0, 1)
+    found = clustered_mean(values.ravel(), [np.repeat(np.arange(15).astype(str), 8)])
+    apart = values.mean(axis=1) - values.mean()
+    skew = (apart**3).sum() / (apart**2).sum() ** 1.5
+    assert skew > 0.02
+    quantile = stats.t.ppf(0.95, 14)
+    se = values.mean(axis=1).std(ddof=1) / math.sqrt(15)
+    wider = LEAN * skew * (2 * quantile**2 + 1) / 6
+    assert found.low == pytest.approx(values.mean() - quantile * se)
+    assert found.high == pytest.approx(values.mean() + (quantile + wider) * se)
+    mirrored = clustered_mean(-values.ravel(), [np.repeat(np.arange(15).astype(str), 8)])
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_the_bootstrap_is_never_narrower_than_students_t():
+    values, first, second = crossed(9, 50, 50, 900)
+    found = clustered_mean(values, [first, second])
+    least = stats.t.ppf(0.95, 49) * found.se
+    assert found.method == "bootstrap"
+    assert found.estimate - found.low >= least - 1e-12
+    assert found.high - found.estimate >= least - 1e-12
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -251,7 +278,7 @@ def test_the_seed_decides_the_bootstrap():
     values, first, second = crossed(9, 50, 50, 900)
     one = clustered_mean(values, [first, second], seed=1)
     assert one == clustered_mean(values, [first, second], seed=1)
-    assert one.high != clustered_mean(values, [first, second], seed=2).high
+    assert not np.array_equal(one.law.ratios, clustered_mean(values, [first, second], seed=2).law.ratios)
 
 
 def test_sparse_tables_give_what_dense_ones_give(monkeypatch):
@@ -285,9 +312,11 @@ def test_bounds_at_any_level_come_from_one_law(seed, shape):
 def test_a_p_value_is_the_level_at_which_the_bound_reaches_the_bar():
     rng = np.random.default_rng(4)
     labels = np.repeat(np.arange(15), 20)
-    values = (rng.normal(size=15)[labels] + rng.normal(size=300) > -0.5).astype(float)
+    values = (rng.normal(size=15)[labels] + rng.normal(size=300) > 0.5).astype(float)
     found = clustered_mean(values, [labels], limits=(0, 1))
     bar = found.estimate - 2.0 * found.se
+    # The side away from the tail is Student's t alone.
+    assert (found.scores[0].values ** 3).sum() >= 0
     assert found.p_above(bar) == pytest.approx(stats.t.sf(2.0, 14), rel=1e-6)
     assert found.p_above(found.estimate + 0.1) == 1.0
     assert found.p_above(-1.0) < 1e-8

@@ -25,7 +25,9 @@ def sample(rng, mean, clusters=20, each=5, noise=0.2):
 
 def test_with_one_row_a_cluster_it_is_welchs_interval():
     rng = np.random.default_rng(0)
-    x, y = rng.uniform(-0.5, 0.5, 14), rng.uniform(-0.9, 0.9, 21)
+    # Mirrored, so that neither sample is skewed.
+    x, y = (np.concatenate([half, -half]) for half in (rng.uniform(0, 0.5, 7), rng.uniform(0, 0.9, 11)))
+    x, y = x * 0.8 + 0.1, y * 0.8 + 0.05
     one, two = (clustered_mean(v, [[str(i) for i in range(len(v))]]) for v in (x, y))
     found = difference(one, two, alpha=0.05, limits=(-2.0, 2.0))
     want = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.9)
