@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from rootfruit_checks.benchmarks import groups
 from rootfruit_checks.classifiers import fit_mini, masking, mini
+from rootfruit_checks.classifiers.answers import answers_of
+from rootfruit_checks.classifiers.audit import Audit
 from rootfruit_checks.classifiers.masking import UNMASKED, label_each, mask
 from rootfruit_checks.classifiers.mini import LABELS, MiniRegard
 from rootfruit_checks.classifiers.regard import open_regard
@@ -346,6 +348,15 @@ def test_a_local_model_is_loaded_and_its_own_labels_are_read(tiny: Path) -> None
     changed = open_regard(f"local:{tiny}")
     assert changed.classify(["Ada is good"], ["Ada"]) == ["other"]
     assert changed.fingerprint != first
+
+
+@needs_hf
+def test_a_local_model_is_audited_with_and_without_its_mask(tiny: Path) -> None:
+    found = answers_of(open_regard(f"local:{tiny}"))
+    assert {*found.audit} == {*found.rows} == {*(found.unmasked or ())} == {"negative"}
+    assert Audit(found.audit, found.unmasked).group(["nonbinary"]).interval.estimate == 0.0
+    # It calls everything negative: no better than guessing.
+    assert (found.calibration().sensitivity, found.calibration().youden) == (1.0, 0.0)
 
 
 @needs_hf
