@@ -127,7 +127,7 @@ def _named(codes: Codes, kind: str) -> NDArray[np.str_]:
 
 
 def predicates(rng: np.random.Generator, groups: int, names: int) -> tuple[Codes, Codes]:
-    """Predicates in unequal number of rows: named ones (a random subset of the names each) and half as many nameless."""
+    """Predicates with unequally many rows: named ones (a random subset of the names each), half as many nameless."""
     first, second = [], []
     for predicate in range(groups):
         count = int(rng.integers(max(2, names // 4), names + 1))
