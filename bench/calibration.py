@@ -25,6 +25,7 @@ from zlib import crc32
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from calibrated import Cell, singles
+from family_cells import families
 from scipy import stats
 
 CHUNK = 250
@@ -42,7 +43,7 @@ Totals = dict[str, dict[str, float]]
 
 def cells() -> list[Cell]:
     """Every cell, the cheap ones first."""
-    return singles()
+    return [*singles(), *families()]
 
 
 def chunk(cell: Cell, number: int, runs: int = CHUNK) -> dict[str, float]:

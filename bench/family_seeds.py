@@ -16,15 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "fixtures"))
 
 import numpy as np
 import pandas as pd
@@ -36,6 +31,8 @@ from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.run import NOISE_FLOOR, Run
 from rootfruit_checks.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "fixtures"))
 MODELS = ROOT / "fixtures" / "models"
 REFERENCES = {"dpo": "base", "sft_dpo": "sft"}
 PLANTED = ("winoqueer/preference/nb", "winoqueer/amplification/nb", "winoqueer/reward_stigma/nb")

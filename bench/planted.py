@@ -69,6 +69,12 @@ class Outcome:
         """The latent share for which values within a cluster correlate so, or the most that can be had."""
         return _latent(self, correlation)
 
+    def latents(self, correlations: Sequence[float]) -> tuple[float, ...]:
+        """`latent` for several factors; where they need more than all of the variance they shrink alike."""
+        found = [self.latent(correlation) for correlation in correlations]
+        scale = min(1.0, MOST / sum(found)) if sum(found) else 1.0
+        return tuple(scale * share for share in found)
+
 
 @cache
 def _latent(outcome: Outcome, correlation: float) -> float:
@@ -99,30 +105,35 @@ class Planted:
     note: str = ""
 
 
-def _z(rng: np.random.Generator, codes: Sequence[Codes], counts: Sequence[int], latent: Sequence[float]) -> Floats:
-    rest = 1.0 - sum(latent)
-    z = math.sqrt(rest) * rng.standard_normal(len(codes[0]))
-    for code, count, share in zip(codes, counts, latent, strict=True):
+def cut_latent(
+    outcome: Outcome,
+    rng: np.random.Generator,
+    codes: Sequence[Codes],
+    effects: Sequence[Floats | int],
+    latent: Sequence[float],
+) -> Floats:
+    """Values of rows whose clusters have these effects, or so many new ones; a row outside a factor (code -1) has the
+    same marginal law.
+    """
+    z = math.sqrt(1.0 - sum(latent)) * rng.standard_normal(len(codes[0]))
+    for code, effect, share in zip(codes, effects, latent, strict=True):
         if share:
-            effect = math.sqrt(share) * np.append(rng.standard_normal(count), 0.0)
-            z += effect[code]
-            # A row outside the factor has the same marginal law.
+            drawn = rng.standard_normal(effect) if isinstance(effect, int) else effect
+            z += math.sqrt(share) * np.append(drawn, 0.0)[code]
             outside = code < 0
             z[outside] += math.sqrt(share) * rng.standard_normal(int(outside.sum()))
-    return z
+    return outcome.cut(z)
 
 
 def _both(outcome: Outcome, correlations: Sequence[float]) -> tuple[tuple[float, ...], str]:
-    latent = [outcome.latent(c) for c in correlations]
-    total = sum(latent)
-    if total > MOST:
-        latent = [share * MOST / total for share in latent]
+    latent = outcome.latents(correlations)
     real = [outcome.correlation(share) for share in latent]
     told = "" if np.allclose(real, correlations, atol=0.005) else "ICC " + " and ".join(f"{r:.2f}" for r in real)
-    return tuple(latent), told
+    return latent, told
 
 
-def _named(codes: Codes, kind: str) -> NDArray[np.str_]:
+def named(codes: Codes, kind: str) -> NDArray[np.str_]:
+    """Labels of codes, "" for -1."""
     return np.where(codes < 0, "", np.char.add(kind, codes.astype(str)))
 
 
@@ -142,8 +153,8 @@ def pairs(outcome: Outcome, groups: int, names: int, icc: tuple[float, float]) -
     latent, told = _both(outcome, icc)
     low = min(outcome.values)
     return Planted(
-        (_named(codes[0], "p"), _named(codes[1], "n")),
-        lambda rng: outcome.cut(_z(rng, codes, (groups, names), latent)),
+        (named(codes[0], "p"), named(codes[1], "n")),
+        lambda rng: cut_latent(outcome, rng, codes, (groups, names), latent),
         outcome.mean,
         (low, 1.0),
         told,
@@ -156,8 +167,8 @@ def uneven(outcome: Outcome, groups: int, icc: float) -> Planted:
     code = np.repeat(np.arange(groups, dtype=np.intp), sizes)
     latent, told = _both(outcome, (icc,))
     return Planted(
-        (_named(code, "c"),),
-        lambda rng: outcome.cut(_z(rng, (code,), (groups,), latent)),
+        (named(code, "c"),),
+        lambda rng: cut_latent(outcome, rng, (code,), (groups,), latent),
         outcome.mean,
         (min(outcome.values), 1.0),
         told,
@@ -190,5 +201,5 @@ def crossed(
         other = answers(yours, theirs, effects[2], effects[3], 2).mean(axis=0)
         return np.asarray((own - other).ravel())
 
-    labels = (np.tile(_named(first, "t"), identities), np.tile(_named(second, "a"), identities))
+    labels = (np.tile(named(first, "t"), identities), np.tile(named(second, "a"), identities))
     return Planted(labels, draw, group - control, (-1.0, 1.0), told)
