@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from calibrated import Cell, singles
 from family_cells import families
 from scipy import stats
+from unchanged import releases
 
 CHUNK = 250
 # The whole table may call a rate too high by mistake this often.
@@ -43,7 +44,7 @@ Totals = dict[str, dict[str, float]]
 
 def cells() -> list[Cell]:
     """Every cell, the cheap ones first."""
-    return [*singles(), *families()]
+    return [*singles(), *families(), *releases()]
 
 
 def chunk(cell: Cell, number: int, runs: int = CHUNK) -> dict[str, float]:
