@@ -37,7 +37,7 @@ MODELS = ROOT / "fixtures" / "models"
 REFERENCES = {"dpo": "base", "sft_dpo": "sft"}
 PLANTED = ("winoqueer/preference/nb", "winoqueer/amplification/nb", "winoqueer/reward_stigma/nb")
 PAIRS, WRITTEN = ("winoqueer",), ("disclosure", "misgendering")
-POOL = 6
+POOL = 4
 
 
 def gate(model: Path, reference: Path, store: Path, benchmarks: Sequence[str], seed: int) -> dict[str, str]:
