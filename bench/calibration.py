@@ -33,12 +33,16 @@ CHUNK = 250
 # The whole table may call a rate too high by mistake this often.
 ERROR = 0.05
 QUICK = {
-    "preference | 12 | 0.1": 500,
-    "amplification | 12 | 0.1": 500,
-    "regard, uneven | 12 | 0.1": 500,
-    "disparity | 12 | 0.1": 250,
+    "preference | 12 | 0.1": 250,
+    "disparity, both | 12 | 0.1": 250,
+    "regard, uneven | 12 | 0.1": 250,
     "preference | 40 | 0.1": 250,
+    "amplification | 40 | 0.1": 250,
+    "family of 12 | 12 | 0.1": 250,
+    "nothing changed, scale ci | as measured | 2 draws": 30,
 }
+# Kept beside the rates.
+QUIET = {"runs", "seconds", "width", "t", "bootstrap", "exact", "uncovered"}
 Totals = dict[str, dict[str, float]]
 
 
@@ -120,7 +124,7 @@ def table(chosen: Iterable[Cell], totals: Mapping[str, Mapping[str, float]]) -> 
         if not total:
             continue
         runs = total["runs"]
-        keys = [key for key in total if key not in {"runs", "seconds", "width", "t", "bootstrap", "exact", "uncovered"}]
+        keys = [key for key in total if key not in QUIET and "/" not in key]
         titles = cell.name.count("|") + 1
         now = " | ".join(["cell", *[""] * (titles - 1), "runs", *keys])
         if now != head:
@@ -128,6 +132,10 @@ def table(chosen: Iterable[Cell], totals: Mapping[str, Mapping[str, float]]) -> 
             lines += ["", f"| {head} |", "|" + "---|" * (titles + 1 + len(keys))]
         method = "/".join(key for key in ("t", "bootstrap", "exact") if total.get(key, 0) > 0.01 * runs)
         rates = [f"{100 * total[key] / runs:.2f} %" for key in keys]
+        # Rates of single checks: the most frequent one is enough to see what limits.
+        most = max((key for key in total if "/" in key), key=total.__getitem__, default="")
+        if most and total[most]:
+            rates[-1] += f" (most often {most}: {100 * total[most] / runs:.1f} %)"
         lines.append(f"| {cell.name} | {runs:.0f}{f' ({method})' if method else ''} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
 
