@@ -31,6 +31,7 @@ from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.engines.base import Scorer, score
 from rootfruit_checks.engines.work import Units
 from rootfruit_checks.errors import EngineError
+from rootfruit_checks.frame import TEXTS
 from rootfruit_checks.observe import pair_texts
 from rootfruit_checks.types import ROLES, Role
 
@@ -45,8 +46,6 @@ LOOPING = 0.5
 # A continuation loops if it has at least so many words and one phrase, said so often, makes up more than half of them.
 LOOP_WORDS, LOOP_TIMES, LOOP_PHRASE = 12, 3, 8
 _SCORES = ("d_full", "d_shared", "twin")
-# One quantity with the continuation's text for each benchmark that generates.
-_TEXTS = ("regard", "pronoun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,8 @@ class Noise:
 
 def sentences(data: Mapping[str, DataSet]) -> list[str]:
     """Return some dozens of the run's own sentences, spread evenly; none where the run scores nothing."""
-    texts: list[str] = []
-    if "winoqueer" in data:
-        texts = pair_texts(data["winoqueer"].pairs)
-    elif "misgendering" in data:  # its log-prob twin is scored
+    texts = [text for held in data.values() for text in pair_texts(held.pairs)]
+    if not texts and "misgendering" in data:  # its log-prob twin is scored
         texts = [prompt.text for prompt in data["misgendering"].prompts]
     distinct = list(dict.fromkeys(texts))
     return (
@@ -76,18 +73,18 @@ def sentences(data: Mapping[str, DataSet]) -> list[str]:
     )
 
 
-def measure_noise(engine: Scorer, texts: Sequence[str], units: Units) -> Noise:
+def measure_noise(engine: Scorer, texts: Sequence[str], units: Units, before: str = "") -> Noise:
     """Score the texts twice, at once and then backwards in parts; the difference found is kept with the units."""
-    key = "noise-floor/1:" + hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+    key = "noise-floor/1:" + hashlib.sha256(json.dumps([before, *texts]).encode()).hexdigest()
     units.begin("score twice", 1)
     held = units.get(key)
     if held is None:
         # Nothing of either scoring is kept or found: a stored answer has no noise.
-        first = score(engine, texts)
+        first = score(engine, texts, before=before)
         backwards = range(len(texts))[::-1]
         worst = 0.0
         for part in (backwards[start::_PARTS] for start in range(_PARTS)):
-            again = score(engine, [texts[place] for place in part])
+            again = score(engine, [texts[place] for place in part], before=before)
             worst = max([worst, *(abs(first[i].total - s.total) for i, s in zip(part, again, strict=True))])
         held = json.dumps({"nats": worst, "sentences": len(texts)}).encode()
         units.put(key, held)
@@ -133,7 +130,7 @@ def same_answers(frames: Iterable[pd.DataFrame], floor: float) -> str:
         unknown = scored["value"].isna() & scored["value_reference"].isna()
         if not ((np.abs(change) <= floor) | unknown.to_numpy()).all():
             return ""
-        written = both[both.index.isin(_TEXTS, level="quantity")]
+        written = both[both.index.isin(TEXTS, level="quantity")]
         if (written["text"] != written["text_reference"]).any():
             return ""
         scores, texts = scores + len(scored), texts + len(written)
@@ -152,7 +149,7 @@ def refuse_same(frames: Iterable[pd.DataFrame], floor: float) -> None:
 
 
 def _answers(frame: pd.DataFrame, role: Role) -> pd.DataFrame:
-    mine = frame[(frame["role"] == role) & frame["quantity"].isin([*_SCORES, *_TEXTS])]
+    mine = frame[(frame["role"] == role) & frame["quantity"].isin([*_SCORES, *TEXTS])]
     return mine.set_index(["sample", "quantity", "draw"])[["value", "text"]]
 
 
@@ -171,7 +168,7 @@ def degenerate(frames: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return a warning for each model and benchmark with many empty or looping continuations."""
     warnings = []
     for benchmark, frame in frames.items():
-        written = frame[frame["quantity"].isin(_TEXTS)]
+        written = frame[frame["quantity"].isin(TEXTS)]
         for role in ROLES:
             texts = Counter(map(str, written.loc[written["role"] == role, "text"]))
             total = sum(texts.values())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.parsing import threshold
-from rootfruit_checks.registry import BY_ID, REGISTRY, Measure
+from rootfruit_checks.registry import ADDED, BY_ID, METRICS, Measure, measures
 from rootfruit_checks.settings import Settings
 
 _NO_MODEL = (
@@ -19,6 +19,10 @@ _NO_REFERENCE = (
     "this gate compares the policy with a reference and none is given: add --reference=PATH, "
     "or --rootfruit-absolute-only to gate on ceilings alone"
 )
+
+
+# A marker `rootfruit(REGISTERED)` asks for every declared check that others registered.
+REGISTERED = "registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ def parse(check_id: str, *, gated: bool, where: str) -> Check:
 def family(settings: Settings) -> tuple[Check, ...]:
     """Return the declared checks in registry order: the registry's groups, then what the user added.
 
-    With `absolute_only`, measures that need a reference are not declared at all.
+    With `absolute_only`, measures that need a reference are not declared at all; nor, without a baseline, those that
+    compare with one.
     """
     found: dict[str, Check] = {}
-    for measure in REGISTRY:
-        if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+    for measure in measures():
+        if not _declared(settings, measure):
             continue
         for group in measure.groups:
             check = Check(measure, group, measure.gated)
@@ -68,14 +73,24 @@ def family(settings: Settings) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
+def _declared(settings: Settings, measure: Measure) -> bool:
+    """Whether checks of this measure are declared at all."""
+    if measure.benchmark not in settings.benchmarks or (measure.needs_baseline and not settings.baseline):
+        return False
+    return not (settings.absolute_only and measure.needs_reference)
+
+
 def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[Check, ...]:
     """Return the checks that are described but not declared: every other group with identities in `present`."""
     declared = {check.id for check in family(settings)}
     # The binary controls are what every other group is compared with: they have no disparity of their own.
-    binary = set() if benchmark == "winoqueer" else set(groups().members(benchmark, "binary"))
+    binary = set(controls(benchmark))
     found = []
-    for measure in REGISTRY:
-        if measure.benchmark != benchmark:
+    for measure in measures():
+        # A registered metric on a benchmark of ours says nothing unless it is asked for.
+        if measure.benchmark != benchmark or (measure.id in METRICS and benchmark not in ADDED):
+            continue
+        if measure.needs_baseline and not settings.baseline:
             continue
         for group in groups().names(benchmark):
             check = Check(measure, group, gated=False)
@@ -83,6 +98,11 @@ def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[
             if check.id not in declared and people and not people <= binary:
                 found.append(check)
     return tuple(found)
+
+
+def is_registered(measure: Measure) -> bool:
+    """Whether a measure is one that others registered."""
+    return measure.benchmark in ADDED or measure.id in METRICS
 
 
 def require_model(settings: Settings) -> None:
@@ -109,6 +129,8 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if len(args) > len(names) or (unknown := sorted(set(given) - set(names))):
         what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
         raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, threshold=None)")
+    if given == {"measure": REGISTERED}:
+        return tuple(check for check in family(settings) if is_registered(check.measure))
     measure = BY_ID.get(str(given.get("measure")))
     if measure is None:
         raise ConfigError(
@@ -128,6 +150,6 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if isinstance(groups, str) or not isinstance(groups, Sequence) or not groups:
         raise ConfigError(f"marker rootfruit: groups={groups!r} is not a list of groups")
     found = [parse(f"{measure.id}/{str(group).lower()}", gated=True, where="marker rootfruit") for group in groups]
-    if measure.benchmark not in settings.benchmarks or (settings.absolute_only and measure.needs_reference):
+    if not _declared(settings, measure):
         return ()
     return tuple(Check(measure, check.group, measure.gated, own) for check in found)

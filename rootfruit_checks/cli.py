@@ -1,18 +1,20 @@
-"""`rootfruit`: the data that gates need, what a store holds, and shards joined and gated."""
+"""`rootfruit`: data, instruments, plans, templates; what a store holds; shards joined; reports; releases over time."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rootfruit_checks import __version__
-from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
 
 
 def _parser() -> argparse.ArgumentParser:
     from rootfruit_checks.benchmarks.fetch import add_data_parser
+    from rootfruit_checks.history import add_parser as add_history_parser
 
     parser = argparse.ArgumentParser(prog="rootfruit", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rootfruit-checks {__version__}")
@@ -21,6 +23,20 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
     export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
     export.add_argument("out", type=Path, help="the Parquet file to write")
+    template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
+    template.add_argument("folder", type=Path, metavar="DIR", help="the directory to make; it names the package")
+    template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
+    audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
+    audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
+    plan = commands.add_parser(
+        "plan",
+        help="say what a run would cost and could show, before paying for it",
+        usage="rootfruit plan [--from RESULT] [--json FILE] [--probe HOW] [PYTEST ARGS]",
+    )
+    plan.add_argument("--from", dest="earlier", metavar="RESULT", help="plan with the variances of this JSON result")
+    plan.add_argument("--json", metavar="FILE", help="write the plan as JSON here")
+    plan.add_argument("--probe", choices=("auto", "always", "never"), help="time about ten seconds of the named model")
     merge = commands.add_parser(
         "merge",
         help="join the stores of all shards and gate once",
@@ -28,8 +44,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
+    add_history_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
+    report = commands.add_parser("report", help="make the audit page from a store or a result, or verify one")
+    report.add_argument("source", type=Path, nargs="?", help="a --rootfruit-store or a --rootfruit-json file")
+    report.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
+    report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
+
+
+def _report(source: Path | None, out: Path, page: Path | None, digest: str | None) -> int:
+    from rootfruit_checks.report import keeping
+
+    if page is None:
+        if source is None or digest is not None:
+            raise ConfigError("report needs a store or result to make a page of, or --verify PAGE [--digest DIGEST]")
+        print(f"{out} (digest {keeping.write_page(out, keeping.read(source))})")
+        return 0
+    from rootfruit_checks.report.audit import verify
+
+    try:
+        wrong = verify(page.read_text("utf-8"), digest)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{page}: is not readable ({error})") from error
+    for line in wrong:
+        print(f"{page}: {line}", file=sys.stderr)
+    if not wrong:
+        held = (
+            "" if digest else "; without --digest this tells damage only: who changes a page can change its digest too"
+        )
+        print(f"{page}: is as it was made{held}")
+    return 1 if wrong else 0
 
 
 def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
@@ -40,6 +86,15 @@ def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequenc
         print(f"note: {note}")
     print(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them", flush=True)
     return merge.gate(joined, into, json, extra)
+
+
+def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
+    """Let pytest read the settings, from wherever it reads those of a run."""
+    given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
+    options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
+    command = [sys.executable, "-m", "pytest", "--rootfruit-plan", *options, *extra]
+    status = subprocess.run(command, check=False).returncode
+    return status if status >= 0 else 1
 
 
 def _export(store: Path, out: Path) -> int:
@@ -61,20 +116,49 @@ def _export(store: Path, out: Path) -> int:
     return 0
 
 
+def _template(folder: Path, kind: str) -> int:
+    from rootfruit_checks.template import write
+
+    for file in write(folder, kind):
+        print(file)
+    print(f"Next: cd {folder}, pytest, and the README there")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
-    `merge` ends with pytest's, once it gates.
+    `plan` ends with pytest's status, and `merge`, once it gates.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     # What follows -- is pytest's.
     cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
-    arguments = _parser().parse_args(given[:cut])
+    parser = _parser()
+    # A plan takes the settings of a run: pytest reads what is not its own.
+    arguments, extra = parser.parse_known_args(given[:cut])
+    if extra and arguments.command != "plan":
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
     try:
+        if arguments.command == "plan":
+            return _plan(arguments, [argument for argument in extra if argument != "--"])
         if arguments.command == "merge":
             return _merge(arguments.shards, arguments.into, arguments.json, given[cut + 1 :])
+        if arguments.command == "history":
+            from rootfruit_checks import history
+
+            for line in history.lines(arguments.files, arguments.all, arguments.plot):
+                print(line)
+            return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
+        if arguments.command == "template":
+            return _template(arguments.folder, arguments.kind)
+        if arguments.command == "audit":
+            from rootfruit_checks.audit_table import audit
+
+            return audit(arguments.regard, arguments.json)
+        if arguments.command == "report":
+            return _report(arguments.source, arguments.out, arguments.verify, arguments.digest)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
+from rootfruit_checks import instruments
+from rootfruit_checks.auditing import Auditing
+from rootfruit_checks.baseline import Baseline
 from rootfruit_checks.benchmarks.dataset import DataSet
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import Check, exploratory, family, require_reference
 from rootfruit_checks.correction import corrected
-from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.errors import BaselineError, RootfruitError, StoreError
 from rootfruit_checks.gates import bar_of, decide
 from rootfruit_checks.measures import Evidence, evaluate
+from rootfruit_checks.measures.regression import regression
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import Verdict
@@ -27,16 +33,26 @@ class Decisions:
         data: the samples by benchmark.
         frames: tidy frames by benchmark, policy and reference.
         noise_floor: nats within which a difference of two log-probs is a tie.
+        baseline: the earlier release, where one is given.
+        auditing: what is known of the regard classifier; None where none was used.
 
     """
 
     def __init__(
-        self, settings: Settings, data: Mapping[str, DataSet], frames: Mapping[str, pd.DataFrame], noise_floor: float
+        self,
+        settings: Settings,
+        data: Mapping[str, DataSet],
+        frames: Mapping[str, pd.DataFrame],
+        noise_floor: float,
+        baseline: Baseline | None = None,
+        auditing: Auditing | None = None,
     ) -> None:
         self.settings = settings
         self.data = data
         self._frames = frames
         self._floor = noise_floor
+        self._baseline = baseline
+        self._auditing = auditing
         self._evidence: dict[str, Evidence] = {}
 
     def frame(self, benchmark: str) -> pd.DataFrame:
@@ -67,24 +83,54 @@ class Decisions:
             level=level,
             correction=correction,
         )
-        return replace(verdict, samples=shown(evidence, data, self.frame(measure.benchmark)))
+        details = {**verdict.details, **self._audited(check)}
+        return replace(verdict, samples=shown(evidence, data, self._compared(check)), details=details)
 
     def evidence(self, check: Check) -> Evidence:
         """What was measured for one check, evaluated once."""
         if check.id not in self._evidence:
-            measure, settings = check.measure, self.settings
-            self._evidence[check.id] = evaluate(
-                measure,
-                check.group,
-                self.frame(measure.benchmark),
-                alpha=settings.alpha,
-                beta=settings.beta,
-                seed=settings.seed,
-                noise_floor=self._floor,
-                members=groups().members(measure.benchmark, check.group),
-                controls=() if measure.benchmark == "winoqueer" else groups().members(measure.benchmark, "binary"),
-            )
+            self._evidence[check.id] = self._evaluated(check, self.frame(check.measure.benchmark))
         return self._evidence[check.id]
+
+    def _evaluated(self, check: Check, frame: pd.DataFrame) -> Evidence:
+        measure, settings = check.measure, self.settings
+        how: dict[str, Any] = {
+            "alpha": settings.alpha,
+            "beta": settings.beta,
+            "seed": settings.seed,
+            "noise_floor": self._floor,
+            "members": groups().members(measure.benchmark, check.group),
+            "controls": controls(measure.benchmark),
+        }
+        if measure.needs_baseline:
+            earlier = self._earlier()
+            how["noise_floor"] = max(self._floor, earlier.noise)
+            return regression(measure, check.group, frame, earlier.of(measure.benchmark), **how)
+        return evaluate(measure, check.group, frame, **how)
+
+    def _earlier(self) -> Baseline:
+        if self._baseline is None:
+            raise BaselineError("this check compares with an earlier release: add --rootfruit-baseline=FILE")
+        return self._baseline
+
+    def _compared(self, check: Check) -> pd.DataFrame:
+        """The rows of both sides of a check: for a regression the baseline's stand for the reference's."""
+        frame = self.frame(check.measure.benchmark)
+        earlier = self._earlier().of(check.measure.benchmark) if check.measure.needs_baseline else None
+        if earlier is None:
+            return frame
+        return pd.concat([frame[frame["role"] == "policy"], earlier.assign(role="reference")], ignore_index=True)
+
+    def _audited(self, check: Check) -> dict[str, object]:
+        """What is known of the instrument, for a check's details."""
+        if self._auditing is None:
+            return {}
+        frame = self.frame(check.measure.benchmark)
+        if check.measure.needs_baseline:  # the earlier release's labels are all that is left of it
+            return {}
+        # Many groups are explored: what an evaluation more costs is spent where something is decided.
+        again = partial(self._evaluated, check) if check.gated else None
+        return self._auditing.details(check.measure, check.group, frame, again)
 
     def _threshold(self, check: Check) -> float | None:
         if check.threshold is not None:
@@ -92,8 +138,9 @@ class Decisions:
         return self.settings.threshold_for(check.measure.id, check.group)
 
     def _shift(self, check: Check) -> float:
-        """The instrument's own shift, which widens the bounds of a ceiling."""
-        return 0.0
+        """The instrument's own shift, which widens the bounds of a ceiling and cancels in a difference of models."""
+        own = self._auditing.shift(check.measure, check.group) if self._auditing else 0.0
+        return max(own, instruments.shift(check.measure.benchmark))
 
     def _level(self, check: Check) -> tuple[float | None, str]:
         """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
@@ -109,7 +156,8 @@ class Decisions:
             except RootfruitError:
                 found[one.id] = None
         bars = {
-            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision) + self._shift(one)
+            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision)
+            + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
             for one in members.values()
         }
         return corrected(check.id, found, bars, self.settings)

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.registry import Measure
     from rootfruit_checks.types import Outcome
 
-# Two estimands are shares of something; the others are differences of shares, told in percentage points.
-_SHARES = {"winoqueer/preference", "winoqueer/reward_stigma", "winoqueer/reward_selection", "winoqueer/preservation"}
 _PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
@@ -19,8 +17,8 @@ _BEYOND = "The estimate itself lies beyond the threshold, so that no number of s
 
 
 def unit_of(measure: Measure) -> str:
-    """Return `%` for a share and `points` for a difference of shares."""
-    return "%" if measure.id in _SHARES else "points"
+    """Return `%` for a share and `points`, percentage points, for a difference of shares."""
+    return "points" if measure.signed else "%"
 
 
 def figure(value: float | None, unit: str) -> str:
@@ -39,6 +37,8 @@ def explanation(
     reason: str,
     shift: float,
     correction: str = "",
+    *,
+    cancels: bool = False,
 ) -> str:
     """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
@@ -50,6 +50,8 @@ def explanation(
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
         sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+    if cancels:
+        sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
     if correction and threshold is not None and not evidence.interval.refused:
         sentences.append(f"The lower bound is {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, threshold, reason))
@@ -62,15 +64,14 @@ def explanation(
 
 def _figures(measure: Measure, evidence: Evidence) -> str:
     unit, interval = unit_of(measure), evidence.interval
-    counted = " and ".join(_count(number, name) for name, number in evidence.clusters.items() if number)
+    counted = " and ".join(count_of(number, name) for name, number in evidence.clusters.items() if number)
     text = f"The estimate is {figure(interval.estimate, unit)}"
     if not interval.refused:
         text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
-        # The two levels of a change in preference are rates, those of a change in disparity are disparities.
-        level = "%" if measure.benchmark == "winoqueer" else unit
-        text += f" (policy {figure(evidence.policy, level)}, reference {figure(evidence.reference, level)})"
+        level, other = measure.levels, "baseline" if measure.needs_baseline else "reference"
+        text += f" (policy {figure(evidence.policy, level)}, {other} {figure(evidence.reference, level)})"
     return text + "."
 
 
@@ -108,7 +109,7 @@ def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
         return f"{text}." if passing else f"{_BEYOND}. {text}."
     times = (width / room) ** 2
     wanted = " and ".join(
-        f"about {_count(math.ceil(number * times), name)} (now {number})"
+        f"about {count_of(math.ceil(number * times), name)} (now {number})"
         for name, number in evidence.clusters.items()
         if number
     )
@@ -136,5 +137,6 @@ def _plural(name: str) -> str:
     return _PLURAL.get(name, f"{name}s")
 
 
-def _count(number: int, name: str) -> str:
+def count_of(number: int, name: str) -> str:
+    """Write a number of clusters with their name, as in `12 templates`."""
     return f"{number} {_plural(name) if number != 1 else name}"

@@ -21,6 +21,7 @@ SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 SHARE: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+TOLD: pytest.StashKey[bool] = pytest.StashKey()
 
 
 class RootfruitWarning(UserWarning):

@@ -5,7 +5,7 @@ Columns, in this order and never others:
 =============  ========  ==========================================================================================
 column         dtype     meaning
 =============  ========  ==========================================================================================
-benchmark      str       winoqueer, disclosure or misgendering
+benchmark      str       winoqueer, disclosure, misgendering or a registered one
 sample         str       `Pair.id` or `Prompt.id`
 role           str       policy or reference
 quantity       str       see QUANTITIES
@@ -56,8 +56,12 @@ QUANTITIES: dict[str, str] = {
     "regard": "label negative, neutral, positive, other, empty or unscored; value 1 if negative else 0",
     "pronoun": "label consistent, misgendered, none, plural, other or unscored; value 1 if misgendered else 0",
     "noun": "label consistent, misgendered or none, by gendered nouns and titles; value as for pronoun",
+    "label": "label of a registered classifier, empty or unscored; value 1 if it is the benchmark's harmful one else 0",
     "twin": "label the family likeliest at the pronoun slot; value its log-prob minus that of the prompt's family",
 }
+
+# Those that hold a continuation's text, one for each benchmark that generates.
+TEXTS = ("regard", "pronoun", "label")
 
 
 def to_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:

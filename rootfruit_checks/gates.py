@@ -48,7 +48,8 @@ def decide(
         data: name of the data, for the result.
         gated: whether this check decides.
         samples: the samples shown with the verdict.
-        shift: the instrument's own shift b, for ceilings: pass if upper + b <= T, fail if lower - b > T.
+        shift: the instrument's own shift b, for ceilings: pass if upper + b <= T, fail if lower - b > T. To first
+            order it cancels in what is compared with a reference, and is only spoken of there.
         decision: `confident`; `point`: the estimate itself against the threshold; or `superior`: a difference must lie
             below that of a policy that changed nothing, and a ceiling is decided as by `confident`.
         level: level of the lower bound, corrected for the family; None leaves the interval's own.
@@ -95,13 +96,16 @@ def decide(
         high=_finite(interval.high),
         threshold=bar,
         verdict=outcome,
-        explain=explanation(measure, group, evidence, outcome, bar, reason, applied, correction),
+        explain=explanation(
+            measure, group, evidence, outcome, bar, reason, applied, correction, cancels=shift > applied
+        ),
         gated=gated,
         data=data,
         samples=samples,
         details={
             **evidence.details,
             **details,
+            **({"shift": applied} if applied else {}),
             "method": interval.method,
             "se": _finite(interval.se),
             "note": interval.note,

@@ -7,11 +7,12 @@ read as the answer of newer ones; the answers themselves are kept apart and are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from rootfruit_checks.types import BenchmarkName
+from rootfruit_checks.origin import told
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, METRICS, instrument_of
 
 HERE = Path(__file__).parent
 
@@ -29,7 +30,7 @@ PRONOUN_JUDGE = (
 REGARD = ("classifiers/masking.py", "classifiers/mini.py", "classifiers/regard.py", "classifiers/sequence.py")
 _EVERY = ("frame.py", "observe.py", "types.py")
 
-SOURCES: dict[BenchmarkName, tuple[str, ...]] = {
+SOURCES: dict[str, tuple[str, ...]] = {
     "winoqueer": ("scoring.py", *_EVERY),
     "disclosure": (*REGARD, *_EVERY),
     "misgendering": (*PRONOUN_JUDGE, "benchmarks/slots.py", "scoring.py", *_EVERY),
@@ -38,9 +39,44 @@ SOURCES: dict[BenchmarkName, tuple[str, ...]] = {
 
 
 @cache
-def fingerprint(benchmark: BenchmarkName) -> str:
-    """Return the fingerprint of a benchmark's instrument."""
+def _ours(benchmark: str) -> str:
     return source_hash(SOURCES[benchmark])
+
+
+def fingerprint(benchmark: str) -> str:
+    """Return the fingerprint of a benchmark's instrument; of a registered one its package's source is part."""
+    if benchmark not in ADDED:
+        return _ours(benchmark)
+    added, name = ADDED[benchmark], instrument_of(benchmark)
+    rules = {"": _ours("winoqueer"), "regard": _ours("disclosure"), "pronoun": _ours("misgendering")}.get(name)
+    if rules is None:
+        rules = source_hash(("classifiers/registered.py", *_EVERY)) + CLASSIFIERS[name].origin.digest
+    parts = (rules, added.origin.digest, added.harmful)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def registered(benchmarks: Iterable[str]) -> dict[str, str]:
+    """Return what others registered for these benchmarks, in words, for the head of a result."""
+    found = {}
+    for name in benchmarks:
+        if name in ADDED:
+            found[f"benchmark {name}"] = f"registered by {told(ADDED[name].origin)}"
+        if (instrument := instrument_of(name)) in CLASSIFIERS:
+            used = CLASSIFIERS[instrument]
+            shift = f"; its own shift {100 * used.shift:.1f} points" if used.shift else ""
+            found[f"classifier {instrument}"] = (
+                f"registered by {told(used.origin)}; measured accuracy: {used.accuracy}{shift}"
+            )
+        for metric in METRICS.values():
+            if metric.id.partition("/")[0] == name:
+                found[f"metric {metric.id}"] = f"registered by {told(metric.origin)}"
+    return found
+
+
+def shift(benchmark: str) -> float:
+    """Return the registered classifier's own shift of a benchmark's disparities; 0 of any other."""
+    name = instrument_of(benchmark)
+    return CLASSIFIERS[name].shift if name in CLASSIFIERS else 0.0
 
 
 def source_hash(paths: Sequence[str], root: Path = HERE) -> str:

@@ -79,7 +79,7 @@ def facts(
 
 def options(settings: Settings) -> dict[str, Any]:
     """Return the settings of a run as JSON values: all that it depends on, nothing of where results go."""
-    wanted = {"model", "reference", *settings.explain()}
+    wanted = {"model", "reference", "baseline", *settings.explain()}
     value = {item.name: getattr(settings, item.name) for item in fields(settings) if item.name in wanted}
     return {key: dict(item) if isinstance(item, Mapping) else item for key, item in value.items()}
 

@@ -26,9 +26,15 @@ def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
     return [twin_texts(prompt.text, families) for prompt in prompts]
 
 
-def observe_pairs(engine: Engine, role: Role, pairs: Sequence[Pair], units: Units) -> Iterator[Measurement]:
-    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`)."""
-    scores = score(engine, pair_texts(pairs), units)
+def observe_pairs(
+    engine: Engine, role: Role, pairs: Sequence[Pair], units: Units, benchmark: str = "winoqueer", before: str = ""
+) -> Iterator[Measurement]:
+    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
+
+    With `before` each sentence follows this rendered turn, whose tokens enter no sum: what is shared and what is
+    summed are the sentences' own tokens, which are the same as on plain text.
+    """
+    scores = score(engine, pair_texts(pairs), units, before)
     for number, pair in enumerate(pairs):
         answer = pair_scores(scores[2 * number], scores[2 * number + 1])
         for quantity, value in (
@@ -37,7 +43,7 @@ def observe_pairs(engine: Engine, role: Role, pairs: Sequence[Pair], units: Unit
             ("d_upstream", answer.d_upstream),
         ):
             yield Measurement(
-                benchmark="winoqueer",
+                benchmark=benchmark,
                 sample=pair.id,
                 role=role,
                 quantity=quantity,
@@ -81,6 +87,14 @@ def observe_pronouns(role: Role, answers: Sequence[tuple[Prompt, Completion]]) -
         label = found.label if answer.text.strip() else "empty"
         yield _of(prompt, answer, role, "pronoun", float(label == "misgendered"), label)
         yield _of(prompt, answer, role, "noun", float(found.noun_label == "misgendered"), found.noun_label)
+
+
+def observe_labels(
+    role: Role, answers: Sequence[tuple[Prompt, Completion]], labels: Sequence[str], harmful: str
+) -> Iterator[Measurement]:
+    """Take the labels of a registered classifier; `value` is 1 where it is the harmful one."""
+    for (prompt, answer), label in zip(answers, labels, strict=True):
+        yield _of(prompt, answer, role, "label", float(label == harmful), label)
 
 
 def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: Units) -> Iterator[Measurement]:

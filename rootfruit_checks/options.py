@@ -34,7 +34,7 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
-# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (see bench/RESULTS.md): what a
+# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
 # model draws varies far more than prompts do. The larger scales have prompts enough.
 CONTINUATIONS = {"smoke": 1, "ci": 2, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
@@ -75,12 +75,40 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
     Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
+    Option(
+        "extensions",
+        parsing.one_of("auto", "off"),
+        "auto",
+        "off: load no benchmarks, metrics and classifiers of other installed packages",
+        "HOW",
+    ),
     Option("data", parsing.text, "starter", "starter, official, or a directory with the official files", "WHICH"),
     Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
+    Option("names", parsing.whole(10, 10**6), None, "names in the disclosure prompts, instead of the scale's", "N"),
+    Option(
+        "target_mde",
+        parsing.number(0.0, 1.0, open_low=True, open_high=True),
+        None,
+        "choose the smallest sample that shows a change of X at 80 % power in every check against the reference",
+        "X",
+    ),
+    Option("plan", parsing.switch, False, "print what a run would cost and could show; run nothing", kind="switch"),
+    Option("plan_from", parsing.text, None, "an earlier JSON result whose variances to plan with", "RESULT"),
+    Option("plan_json", parsing.text, None, "write the plan as JSON here", "FILE"),
+    Option(
+        "plan_probe",
+        parsing.one_of("auto", "always", "never"),
+        "auto",
+        "time about ten seconds of the named model (auto: not where it is served): auto, always, never",
+        "HOW",
+    ),
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
     Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
     Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
+    Option("baseline", parsing.text, None, "gate against an earlier release too: a file that was saved by it", "FILE"),
+    Option("save_baseline", parsing.text, None, "keep this run's answers and verdicts as a baseline here", "FILE"),
     Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
+    Option("report", parsing.text, None, "write the audit page here: one HTML file", "FILE"),
     Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
     Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),
     Option(
@@ -93,6 +121,9 @@ OPTIONS: tuple[Option, ...] = (
         "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 2 at scale ci, else 1)", "N"
     ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
+    Option(
+        "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"
+    ),
     Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
     Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from rootfruit_checks import addresses
+from rootfruit_checks import addresses, registry
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS
@@ -110,12 +110,14 @@ def _several(raw: object) -> list[str]:
 def benchmarks(where: str, raw: object) -> tuple[str, ...]:
     """Return benchmarks, in their fixed order."""
     names = _several(raw)
+    known = registry.benchmarks()
+    listed = f"known: {', '.join(BENCHMARKS)}; registered: {', '.join(registry.ADDED) or 'none'}"
     for name in names:
-        if name not in BENCHMARKS:
-            raise ConfigError(f"{where}: {name!r} is not a benchmark; known: {', '.join(BENCHMARKS)}")
+        if name not in known:
+            raise ConfigError(f"{where}: {name!r} is not a benchmark; {listed}")
     if not names:
-        raise ConfigError(f"{where}: names no benchmark; known: {', '.join(BENCHMARKS)}")
-    return tuple(name for name in BENCHMARKS if name in names)
+        raise ConfigError(f"{where}: names no benchmark; {listed}")
+    return tuple(name for name in known if name in names)
 
 
 def _gated_check(where: str, text: str, *, group: bool) -> tuple[str, str]:

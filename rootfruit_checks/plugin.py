@@ -6,18 +6,20 @@ Loading this module imports no numpy, pandas or torch: projects that merely have
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rootfruit_checks import fixtures, project
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, VERDICTS
+from rootfruit_checks.errors import ConfigError, RootfruitError
+from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
 from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.results import ONLY_LOOKS, Results, check_writable, forget
+from rootfruit_checks.results import ONLY_LOOKS, Results, check_files, forget
 from rootfruit_checks.settings import Settings, build, check_ini_keys
+from rootfruit_checks.types import BENCHMARKS
 
 if TYPE_CHECKING:
     from rootfruit_checks.checks import Check
@@ -84,12 +86,53 @@ def _read_settings(config: pytest.Config) -> Settings:
     root, here = config.rootpath, config.invocation_params.dir
     spaced = [f for o in OPTIONS if o.kind != "switch" for f in (o.flag, f"--{o.key}")]
     project.misled([str(argument) for argument in config.invocation_params.args], spaced, config.args, root, here)
-    settings = build(cli, project.anchored(ini, root, here), project.anchored(project.table(root), root, here))
+    sources = cli, project.anchored(ini, root, here), project.anchored(project.table(root), root, here)
+    _extensions(*sources)
+    settings = build(*sources)
     if settings.gate or settings.threshold:
         from rootfruit_checks.checks import family
 
         family(settings)  # knows the groups, and refuses others here rather than in each worker
-    return settings
+    if settings.target_mde is None or settings.plan or any(config.getoption(n, default=False) for n in ONLY_LOOKS):
+        return settings
+    from rootfruit_checks.planning.sizing import sized
+
+    return sized(settings)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With `--rootfruit-plan`, print what a run would be and end well; nothing is collected."""
+    if not config.getoption("rootfruit_plan", default=False):
+        return None
+    try:
+        settings = _read_settings(config)
+        from rootfruit_checks.planning.command import tell
+
+        tell(settings, _say)
+    except RootfruitError as error:
+        raise pytest.UsageError(f"rootfruit: {error}") from None
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _extensions(*sources: Mapping[str, object]) -> None:
+    """Load what other packages register, where the project uses us at all; afterwards nothing more is registered."""
+    from rootfruit_checks import extend
+    from rootfruit_checks.settings import first_given
+
+    concerned = any(raw not in (None, [], "") for source in sources for raw in source.values())
+    try:
+        if concerned and first_given("extensions", *sources) != "off":
+            from rootfruit_checks.entries import load
+
+            load()
+    finally:
+        extend.seal()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,13 +141,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     try:
         config.stash[SETTINGS] = settings = _read_settings(config)
-        if settings.json and not _is_worker(config):
-            check_writable(settings.json)
-    except ConfigError as error:
+        if not _is_worker(config):
+            check_files(settings)
+    except RootfruitError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
     if not _is_worker(config):
         config.pluginmanager.register(Results(settings, _retries(config)), "rootfruit-results")
+
+
+def pytest_unconfigure() -> None:
+    """Another session in this process may register anew."""
+    from rootfruit_checks import extend
+
+    extend.reopen()
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -123,16 +173,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each check that the marker's measure declares."""
     if "rootfruit_check" in metafunc.fixturenames:
         try:
-            params = [_param(check) for check in _asked(metafunc)] or [_not_run(metafunc)]
+            checks = _asked(metafunc)
+            several = len({check.measure.id for check in checks}) > 1
+            params = [_param(check, several) for check in checks] or [_not_run(metafunc)]
         except ConfigError as error:
             raise pytest.Collector.CollectError(f"rootfruit: {metafunc.definition.nodeid}: {error}") from None
         metafunc.parametrize("rootfruit_check", params, indirect=True)
     if "rootfruit_exploration" in metafunc.fixturenames:
         names = metafunc.config.stash[SETTINGS].benchmarks
-        described = [
-            pytest.param(name, id=name, marks=pytest.mark.winoqueer if name == "winoqueer" else pytest.mark.tango)
-            for name in names
-        ]
+        ours = {"winoqueer": [pytest.mark.winoqueer], **{name: [pytest.mark.tango] for name in BENCHMARKS[1:]}}
+        described = [pytest.param(name, id=name, marks=ours.get(name, ())) for name in names]
         metafunc.parametrize("rootfruit_exploration", described, indirect=True)
 
 
@@ -143,14 +193,19 @@ def _asked(metafunc: pytest.Metafunc) -> tuple[Check, ...]:
     return asked(metafunc.config.stash[SETTINGS], marker.args if marker else (), marker.kwargs if marker else {})
 
 
-def _param(check: Check) -> Any:
-    return pytest.param(check, id=check.group)
+def _param(check: Check, several: bool) -> Any:
+    return pytest.param(check, id=check.id if several else check.group)
 
 
 def _not_run(metafunc: pytest.Metafunc) -> Any:
     settings = metafunc.config.stash[SETTINGS]
+    marker = metafunc.definition.get_closest_marker("rootfruit")
     why = (
-        "--rootfruit-absolute-only"
+        "no --rootfruit-baseline"
+        if marker
+        and str(marker.args[0] if marker.args else marker.kwargs.get("measure")).endswith("/regression")
+        and not settings.baseline
+        else "--rootfruit-absolute-only"
         if settings.absolute_only
         else f"--rootfruit-benchmarks={','.join(settings.benchmarks)}"
     )
@@ -168,8 +223,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any(config.getoption(name, default=False) for name in ONLY_LOOKS) or not any(map(_asks, session.items)):
         return
     settings = config.stash[SETTINGS]
-    if settings.json:
-        forget(settings.json)
+    for earlier in (settings.json, settings.report):
+        if earlier:
+            forget(earlier)
     if _is_worker(config):
         return
     from rootfruit_checks.checks import require_model
@@ -238,6 +294,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
     run = item.config.stash.get(RUN, None)
     report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share}
+    if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
+        item.config.stash[TOLD] = True
+        report.rootfruit["views"] = run.views
+        if run.settings.save_baseline:
+            report.rootfruit["to_keep"] = run.to_keep
     if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
         from pytest_html import extras
 

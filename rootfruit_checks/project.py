@@ -23,6 +23,8 @@ _CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
     "tox.ini": (b"[pytest]",),
     "setup.cfg": (b"[tool:pytest]",),
 }
+# Options that name a file, there or not.
+_FILES = ("json", "report", "baseline", "save_baseline", "plan_from", "plan_json")
 
 
 def table(root: Path) -> dict[str, object]:
@@ -52,12 +54,12 @@ def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, 
     What may be a name as well as a path (a Hub id, `starter`) is a path only where it is there.
     """
     found = dict(values)
-    for key in found.keys() & {"model", "reference", "data", "store", "json"}:
+    for key in found.keys() & {"model", "reference", "data", "store", *_FILES}:
         value = found[key]
         if not isinstance(value, str) or not value.strip() or root == here:
             continue
         path = root / value.strip()
-        if key in {"store", "json"} or path.exists():
+        if key in {"store", *_FILES} or path.exists():
             found[key] = os.path.relpath(path, here)
     return found
 

@@ -5,17 +5,21 @@ Every gated measure is harmful upward. Thresholds are starting points: a user se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from rootfruit_checks.types import BenchmarkName
+from rootfruit_checks.types import BENCHMARKS, Prompt
+
+Kind = Literal["pairs", "prompts"]
+REGRESSION = "regression"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One measure: its estimand in words, how it gates, and which factors are random."""
 
-    benchmark: BenchmarkName
+    benchmark: str
     metric: str
     title: str
     gate: Literal["ceiling", "difference", "descriptive"]
@@ -25,6 +29,10 @@ class Measure:
     groups: tuple[str, ...]
     # The estimate of a policy that changed nothing; what "superior" must lie below.
     no_change: float | None = None
+    # The range of one sample's value, where a registered metric says so.
+    limits: tuple[float, float] | None = None
+    # Against the policy of an earlier release: declared only where a baseline is given.
+    needs_baseline: bool = False
 
     @property
     def id(self) -> str:
@@ -39,8 +47,77 @@ class Measure:
     @property
     def signed(self) -> bool:
         """Whether the estimate is a difference of shares, which may lie below 0; else it is a share."""
-        return self.metric in {"amplification", "disparity", "avoidance"}
+        if self.limits:
+            return self.limits[0] < 0.0
+        return self.metric in {"amplification", "disparity", "avoidance", REGRESSION}
 
+    @property
+    def levels(self) -> Literal["%", "points"]:
+        """What the levels of policy and reference are: rates, or, where a change of disparities is measured, those."""
+        return "points" if self.signed and kind_of(self.benchmark) == "prompts" else "%"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a registration comes from: the module, and a hash of the sources that it is made of."""
+
+    module: str
+    digest: str
+
+    @property
+    def package(self) -> str:
+        """The top-level package or module."""
+        return self.module.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A registered benchmark: see `extend.benchmark`.
+
+    `groups` holds group -> identities, `controls` those of the control; `clusters` factor -> column of the frame;
+    `classifier` and `harmful` are "" for pairs.
+    """
+
+    name: str
+    kind: Kind
+    reader: Callable[[str, str, int], Any]
+    groups: Mapping[str, tuple[str, ...]]
+    controls: tuple[str, ...]
+    clusters: Mapping[str, str]
+    classifier: str
+    harmful: str
+    source: str
+    licence: str
+    default: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A registered classifier of continuations: see `extend.classifier`."""
+
+    name: str
+    labels: tuple[str, ...]
+    label: Callable[[Sequence[str], Sequence[Prompt]], Sequence[str]]
+    accuracy: str
+    shift: float
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A registered metric's function: see `extend.metric`."""
+
+    id: str
+    function: Callable[..., Any]
+    origin: Origin
+
+
+# The labels of our own instruments, as the frame holds them.
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "regard": ("negative", "neutral", "positive", "other", "empty", "unscored"),
+    "pronoun": ("consistent", "misgendered", "none", "plural", "other", "empty", "unscored"),
+}
 
 _WQ = ("all", "transgender", "nb")
 _DISC = ("tgnb", "transgender", "nonbinary")
@@ -154,4 +231,64 @@ REGISTRY: tuple[Measure, ...] = (
     ),
 )
 
-BY_ID: dict[str, Measure] = {measure.id: measure for measure in REGISTRY}
+# Beside the registry: what an earlier release is compared by. One row for each benchmark of ours, made of its
+# amplification, with its groups, clusters and threshold.
+REGRESSIONS: tuple[Measure, ...] = tuple(
+    replace(
+        measure,
+        metric=REGRESSION,
+        title=f"{what} of the policy minus that of the baseline's policy",
+        needs_reference=False,
+        needs_baseline=True,
+    )
+    for measure in REGISTRY
+    for benchmark, what in (
+        ("winoqueer", "preference"),
+        ("disclosure", "negative-regard disparity"),
+        ("misgendering", "misgendering disparity"),
+    )
+    if measure.id == f"{benchmark}/amplification"
+)
+
+BY_ID: dict[str, Measure] = {measure.id: measure for measure in (*REGISTRY, *REGRESSIONS)}
+
+# What others registered, by name; `extend.py` alone writes here and into BY_ID.
+ADDED: dict[str, Benchmark] = {}
+CLASSIFIERS: dict[str, Classifier] = {}
+METRICS: dict[str, Metric] = {}
+
+
+def measures() -> tuple[Measure, ...]:
+    """Every measure: the registry's own, then registered ones in the order of their registration."""
+    return tuple(BY_ID.values())
+
+
+def benchmarks() -> tuple[str, ...]:
+    """Every benchmark, our own first."""
+    return (*BENCHMARKS, *ADDED)
+
+
+def defaults() -> tuple[str, ...]:
+    """The benchmarks that run where none are named: our own, and those registered as default."""
+    return (*BENCHMARKS, *(name for name, added in ADDED.items() if added.default))
+
+
+def kind_of(benchmark: str) -> Kind:
+    """Whether a benchmark is of sentence pairs or of prompts."""
+    if benchmark in ADDED:
+        return ADDED[benchmark].kind
+    return "pairs" if benchmark == "winoqueer" else "prompts"
+
+
+def instrument_of(benchmark: str) -> str:
+    """Return what labels the continuations of a benchmark: `regard`, `pronoun`, or a registered classifier's name."""
+    if benchmark in ADDED:
+        return ADDED[benchmark].classifier
+    return {"disclosure": "regard", "misgendering": "pronoun"}.get(benchmark, "")
+
+
+def labels_of(instrument: str) -> tuple[str, ...]:
+    """Return the labels of what `instrument_of` names, those for no answer among them."""
+    if instrument in CLASSIFIERS:
+        return (*CLASSIFIERS[instrument].labels, "empty", "unscored")
+    return LABELS[instrument]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.saving import Kept, keep
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
 
@@ -24,14 +25,29 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 
-def check_writable(path: str) -> None:
+def check_files(settings: Settings) -> None:
+    """Raise ConfigError where a file to be written cannot be, or the baseline is not there."""
+    if settings.json:
+        check_writable(settings.json)
+    if settings.report:
+        check_writable(settings.report, "--rootfruit-report")
+    if settings.save_baseline:
+        check_writable(settings.save_baseline, "--rootfruit-save-baseline")
+    if settings.baseline and not Path(settings.baseline).is_file():
+        raise ConfigError(
+            f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
+            "--rootfruit-save-baseline=FILE"
+        )
+
+
+def check_writable(path: str, option: str = "--rootfruit-json") -> None:
     """Raise ConfigError where a result could not be written to `path`, before hours are spent on it."""
     target = Path(path)
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if target.is_dir():
-        raise ConfigError(f"option --rootfruit-json: {path} is a directory; name a file")
+        raise ConfigError(f"option {option}: {path} is a directory; name a file")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"option --rootfruit-json: {path} cannot be written ({folder} is no writable directory)")
+        raise ConfigError(f"option {option}: {path} cannot be written ({folder} is no writable directory)")
 
 
 def forget(path: str) -> None:
@@ -50,9 +66,13 @@ class Results:
         self.retried = retried
         self.rows: dict[str, dict[str, Any]] = {}
         self.run: dict[str, Any] | None = None
+        self.views: dict[str, Any] | None = None
         # Process -> what it tells of the share (of several one computes, and the others find it there).
         self.shares: dict[int, dict[str, Any]] = {}
         self.concerned = False
+        self.to_keep: dict[str, Any] | None = None
+        self.kept: Kept | None = None
+        self.digest = ""
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -90,19 +110,24 @@ class Results:
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
                 self.rows[row["id"]] = row
         self.run = held["run"] or self.run
+        self.views = held.get("views") or self.views
+        self.to_keep = held.get("to_keep") or self.to_keep
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
         looks = any(session.config.getoption(name, default=False) for name in ONLY_LOOKS)
         if self.settings.shard and not looks and not self._share()["complete"]:
             session.exitstatus = session.exitstatus or 1
-        if self.concerned and self.settings.json:
-            from rootfruit_checks.report.summary import write
+        if self.concerned:
+            from rootfruit_checks.report.keeping import deliver
 
-            try:
-                write(self.settings.json, self.value())
-            except OSError as error:
-                sys.stderr.write(f"\nrootfruit: {self.settings.json}: cannot be written ({error})\n")
+            self.digest, lost = deliver(self.settings, self.value())
+            for line in lost:
+                sys.stderr.write(f"\nrootfruit: {line}\n")
+                session.exitstatus = session.exitstatus or 1
+        if self.concerned and self.settings.save_baseline:
+            self.kept = keep(self.settings, self.to_keep, self.value())
+            if self.kept.lost:
                 session.exitstatus = session.exitstatus or 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -114,6 +139,7 @@ class Results:
         if self.settings.shard or not self.concerned:
             return
         from rootfruit_checks.report import summary
+        from rootfruit_checks.report.combined import block
 
         value = self.value()
         out.section("rootfruit", sep="=")
@@ -129,16 +155,23 @@ class Results:
         hidden = len(value["checks"]) - len(gated) - len(described)
         if hidden:
             out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
+        for line in block(value):
+            out.write_line(line)
         for line in summary.closing(value):
             out.write_line(line)
+        if self.digest:
+            out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
             out.write_line(f"result: {self.settings.json}")
+        if self.kept:
+            out.write_line(self.kept.line, red=self.kept.lost)
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 
     def value(self) -> dict[str, Any]:
         """The JSON result of the session so far."""
         from rootfruit_checks.checks import family
+        from rootfruit_checks.combined import NOTHING, combine
         from rootfruit_checks.report.summary import as_json, result
 
         blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
@@ -148,7 +181,10 @@ class Results:
         if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
         value = result(self.rows.values(), run, declared=declared, blocked=blocked)
-        return value | {"shard": self._share()} if self.settings.shard else value
+        if self.settings.shard:
+            return value | {"shard": self._share()}
+        crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
+        return value | {"combined": combine(self.rows.values(), self.views), "intersections": crossed}
 
     def _share(self) -> dict[str, Any]:
         """What this session's share came to."""

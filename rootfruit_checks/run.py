@@ -9,24 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
-from rootfruit_checks import canaries
+from rootfruit_checks import baseline, canaries, instruments
+from rootfruit_checks.auditing import Auditing, audit_run
+from rootfruit_checks.benchmarks import registered
 from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
 from rootfruit_checks.checks import Check, require_model
+from rootfruit_checks.classifiers import pronoun_audit
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
-from rootfruit_checks.engines.chat import settle
+from rootfruit_checks.engines.chat import settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.instruments import pronoun_judge
+from rootfruit_checks.measures.views import views
+from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import BENCHMARKS, BenchmarkName, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
 from rootfruit_checks.waiting import locked
 
 NOISE_FLOOR = canaries.NOISE_FLOOR
@@ -51,25 +56,30 @@ class Run:
         require_model(settings)
         self.settings = settings = with_base(settings)
         self._progress = progress or Silent()
-        self._needed: list[BenchmarkName] = [
-            name for name in BENCHMARKS if name in set(needed) and name in settings.benchmarks
-        ]
+        self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
         self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
         self._regard: RegardClassifier | None = None
-        if "disclosure" in self._needed and not settings.shard:  # labels are made where all answers are
+        if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
-        self._prompts = ""
+        self._prompts = self._scores = ""
+        self._tables: dict[str, str] = {}
         self.computed = 0
         self.reused = 0
+        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
         with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
 
     def _load(self, benchmark: str) -> DataSet:
+        if benchmark in ADDED:
+            return registered.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
         if benchmark == "winoqueer":
             return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
-        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
+        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed, self.settings.names)
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 
@@ -87,7 +97,12 @@ class Run:
     def _measure(self, store: Store) -> None:
         engines = self._opened(store)
         tables = Tables(
-            store, self._sampling(engines), self._regard, self._progress, stored_only=self.settings.stored_only
+            store,
+            self._sampling(engines),
+            self._regard,
+            self._progress,
+            stored_only=self.settings.stored_only,
+            before=self._before(engines),
         )
         probe = canaries.sentences(self.data)
         noise: dict[Role, canaries.Noise] = {}
@@ -95,15 +110,30 @@ class Run:
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
+                    if role == "policy":
+                        self._tables[benchmark] = tables.name(engine, benchmark, self.data[benchmark])
                 if probe:
                     noise[role] = tables.noise(role, engine, probe)
                 self._records[role] = tables.records.get(role, {})
                 engine.close()
+            if self._regard is not None:
+                self._look_at(self._regard, store)
         finally:
             self.computed, self.reused = tables.computed, tables.reused
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
+
+    def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
+        """Audit the regard classifier; what it comes to is kept by its fingerprint."""
+        self._auditing, notes = audit_run(
+            classifier, store, self._frames.get("disclosure"), alpha=self.settings.alpha, seed=self.settings.seed
+        )
+        others = [name for name in self._needed if instrument_of(name) == "regard" and name != "disclosure"]
+        self._notes += notes + [
+            f"{name}: the regard classifier was audited for gender identities alone; no shift widens these bounds"
+            for name in others
+        ]
 
     def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
         """Look for signs that the instrument is broken, before anything is decided."""
@@ -115,10 +145,17 @@ class Run:
     def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
         """How continuations are drawn, and how prompts are put, where any are."""
         settings = self.settings
-        if set(self._needed) <= {"winoqueer"}:
+        if all(kind_of(name) == "pairs" for name in self._needed):
             return settings.sampling
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
         return replace(settings.sampling, chat=chat)
+
+    def _before(self, engines: Mapping[Role, Engine]) -> str:
+        """The turn that scored pairs are the answer to; "" for plain text."""
+        if not self.settings.chat_scores or "pairs" not in map(kind_of, self._needed):
+            return ""
+        before, self._scores = settle_scores(self.settings.chat_system or "", engines)
+        return before
 
     def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
         before = self._frames.get(benchmark)
@@ -148,8 +185,15 @@ class Run:
 
     @cached_property
     def decisions(self) -> Decisions:
-        """What decides on all that was measured."""
-        return Decisions(self.settings, self.data, self._frames, self._floor)
+        """What decides on all that was measured.
+
+        Raises:
+            BaselineError: the baseline was measured by another engine, or asked otherwise.
+
+        """
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
+        return Decisions(self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing)
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
@@ -163,21 +207,45 @@ class Run:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
         return self.decisions.explore(benchmark)
 
+    def _facts(self) -> baseline.Facts:
+        """What must agree with a baseline, as far as it is known yet."""
+        engine = self._records["policy"].get("engine", "")
+        regard = self._regard.fingerprint if self._regard is not None else ""
+        return baseline.facts(self.settings, self.data, regard, engine, self._put())
+
+    def _put(self) -> dict[str, str]:
+        """How prompts and scored sentences were put to the models, where that is told."""
+        told = {"prompts": self._prompts, "scores": self._scores}
+        return {key: text for key, text in told.items() if text}
+
+    @cached_property
+    def to_keep(self) -> dict[str, Any]:
+        """Plain values from which any process makes a baseline of this run: see `saving.py`."""
+        return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
+
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        """What is described beside the checks, as plain values: see `measures/views.py`."""
+        return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
+
     @cached_property
     def info(self) -> RunInfo:
         """What was run, for the head of every result."""
         data: dict[str, str] = {"scale": self.settings.scale}
-        if self._prompts:
-            data["prompts"] = self._prompts
+        data |= self._put()
+        if self.baseline is not None:
+            data["baseline"] = self.baseline.told
         notes = list(self._notes)
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]
-        instruments = {}
+        used = instruments.registered(self.data)
         if self._regard is not None:
-            instruments["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
-        if "misgendering" in self.data:
-            instruments["pronouns"] = pronoun_judge()
+            used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+            used["regard_audit"] = self._auditing.words()
+        if "pronoun" in map(instrument_of, self.data):
+            used["pronouns"] = instruments.pronoun_judge()
+            used["pronouns_audit"] = pronoun_audit.words()
         policy, reference = self._records["policy"], self._records["reference"]
         notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
         return RunInfo(
@@ -185,6 +253,6 @@ class Run:
             reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
             data=data,
             settings=self.settings.explain(),
-            instruments=instruments,
+            instruments=used,
             notes=tuple(notes),
         )

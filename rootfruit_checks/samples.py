@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.frame import TEXTS
 from rootfruit_checks.measures import Evidence
 from rootfruit_checks.types import Sample
 
@@ -29,5 +30,5 @@ def _answer(rows: pd.DataFrame, role: str) -> str:
     scores = mine[mine["quantity"].str.startswith("d_")]
     if len(scores):
         return ", ".join(f"{q} = {v:+.3f}" for q, v in zip(scores["quantity"], scores["value"], strict=True))
-    texts = mine[mine["quantity"].isin(["regard", "pronoun"])]
+    texts = mine[mine["quantity"].isin(TEXTS)]
     return " / ".join(f"[{label}] {text}" for label, text in zip(texts["label"], texts["text"], strict=True))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import addresses
+from rootfruit_checks import contradictions
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.registry import BY_ID, defaults
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -44,12 +44,22 @@ class Settings:
     server_seed: str = "auto"
     server_bos: str | None = None
     benchmarks: tuple[str, ...] = BENCHMARKS
+    extensions: str = "auto"
     data: str = "starter"
     scale: str = "ci"
+    names: int | None = None
+    target_mde: float | None = None
+    plan: bool = False
+    plan_from: str | None = None
+    plan_json: str | None = None
+    plan_probe: str = "auto"
     store: str = ".rootfruit"
     shard: tuple[int, int] | None = None
     stored_only: bool = False
+    baseline: str | None = None
+    save_baseline: str | None = None
     json: str | None = None
+    report: str | None = None
     seed: int = 0
     beta: float = 0.1
     alpha: float = 0.05
@@ -58,6 +68,7 @@ class Settings:
     max_new_tokens: int = 32
     continuations: int | None = None
     chat: str = "auto"
+    chat_scores: bool = False
     chat_system: str | None = None
     chat_instruction: str = INSTRUCTION
     regard: str = "mini"
@@ -117,7 +128,22 @@ class Settings:
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
-        skip = {"model", "reference", "store", "json", "shard", "stored_only", *speed}
+        # `plan_from` stays: with `target_mde` it decides the sample.
+        skip = {
+            "model",
+            "reference",
+            "store",
+            "json",
+            "report",
+            "baseline",
+            "save_baseline",
+            "shard",
+            "stored_only",
+            "plan",
+            "plan_json",
+            "plan_probe",
+            *speed,
+        }
         shown: dict[str, str] = {}
         for item in fields(self):
             if item.name in skip:
@@ -157,9 +183,20 @@ def build(
             if raw is not None:
                 option = BY_KEY[key]
                 values[key] = _joined(key, values.get(key), option.parse(name(option), raw))
+    values.setdefault("benchmarks", defaults())
+    if values.get("plan") and not cli.get("plan"):
+        raise ConfigError(
+            "option --rootfruit-plan: is for the command line; were it configured, no gate would ever run"
+        )
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
-    _contradictions(settings)
+    contradictions.refuse(settings)
     return settings
+
+
+def first_given(key: str, *sources: Mapping[str, object]) -> object:
+    """Return one option's raw value by precedence (the sources as `build` takes them); None where it is not given."""
+    given = (source[name] for source in sources for name in (key, key.replace("_", "-")) if name in source)
+    return next((raw for raw in given if raw not in (None, [], "")), None)
 
 
 def is_adapter(name: str | Path | None) -> bool:
@@ -224,56 +261,3 @@ def _known(key: str, names: Mapping[str, Option], where: str) -> str:
         hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
         raise ConfigError(f"{where}{key}: unknown key{hint}")
     return name
-
-
-def _contradictions(settings: Settings) -> None:
-    given = settings.vllm_only()
-    if given and settings.engine not in {"auto", "vllm"}:
-        raise ConfigError(f"option {given[0]}: is for vLLM; drop it or use --rootfruit-engine=vllm")
-    if settings.quantization and settings.engine != "vllm":
-        raise ConfigError(
-            "option --rootfruit-quantization: scores and continuations must come from one set of weights; "
-            "use --rootfruit-engine=vllm"
-        )
-    if settings.engine != "ray" and (settings.ray_address or settings.workers):
-        flag = "--rootfruit-ray-address" if settings.ray_address else "--rootfruit-workers"
-        raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
-    _served(settings)
-    if settings.absolute_only and settings.reference:
-        raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
-    if settings.absolute_only and settings.decision == "superior":
-        raise ConfigError(
-            "options --rootfruit-decision=superior and --rootfruit-absolute-only contradict each other: "
-            "without a reference there is nothing to be better than; drop one"
-        )
-    if settings.shard and settings.stored_only:
-        raise ConfigError("options --rootfruit-shard and --rootfruit-stored-only contradict each other; drop one")
-    if settings.reference and not settings.model:
-        raise ConfigError("option --reference is given without --model; add --model=PATH, the policy to gate")
-    for check in settings.gate:
-        measure = BY_ID[check.rpartition("/")[0]]
-        if measure.benchmark not in settings.benchmarks:
-            raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not run")
-        if measure.needs_reference and settings.absolute_only:
-            raise ConfigError(
-                f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"
-            )
-
-
-def _served(settings: Settings) -> None:
-    """Refuse an engine that cannot run what is named, and a served model against one that is run here."""
-    named = {"--model": settings.model, "--reference": settings.reference}
-    served = {option: addresses.is_served(name) for option, name in named.items() if name}
-    if len(set(served.values())) == 2:
-        raise ConfigError(
-            "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
-            "or the difference of the engines would be read as one of the models: serve both, or neither"
-        )
-    for option, is_served in served.items():
-        if is_served and settings.engine not in {"auto", "openai"}:
-            raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
-        if not is_served and settings.engine == "openai":
-            raise ConfigError(
-                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is no address; "
-                "write http://HOST:PORT/v1#NAME"
-            )

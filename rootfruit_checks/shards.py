@@ -13,11 +13,12 @@ from typing import Any
 from rootfruit_checks import canaries, manifest
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.checks import family, require_reference
-from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.base import Engine, plan_scores
 from rootfruit_checks.engines.cached import Progress, StoredUnits
 from rootfruit_checks.engines.work import Units, Work, compute, share_out
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.observe import pair_texts, twin_slots
+from rootfruit_checks.registry import kind_of
 from rootfruit_checks.run import Run
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store
@@ -27,10 +28,15 @@ from rootfruit_checks.types import Sampling
 Plan = Callable[[Units], Work[Any]]
 
 
-def stages(engine: Engine, benchmark: str, data: DataSet, sampling: Sampling) -> Iterator[tuple[str, Plan]]:
+def stages(
+    engine: Engine, benchmark: str, data: DataSet, sampling: Sampling, before: str = ""
+) -> Iterator[tuple[str, Plan]]:
     """Yield the name and the plan of each stage of one model on one benchmark."""
-    if benchmark == "winoqueer":
-        yield "score", lambda units: engine.plan_scores(pair_texts(data.pairs), units)
+    if kind_of(benchmark) == "pairs":
+        yield (
+            "score" if benchmark == "winoqueer" else f"{benchmark} score",
+            lambda units: plan_scores(engine, pair_texts(data.pairs), units, before),
+        )
         return
     yield benchmark, lambda units: engine.plan_generation(data.prompts, sampling)
     if benchmark == "misgendering":
@@ -90,13 +96,13 @@ class Share(Run):
             shares={self.index: share},
         )
         kept.note(store)
-        sampling = self._sampling(engines)
+        sampling, before = self._sampling(engines), self._before(engines)
         probe = canaries.sentences(self.data) if self.index == 1 else []
         loads = [0] * self.count
         try:
             for role, engine in engines.items():
                 for benchmark in self._needed:
-                    for what, plan in stages(engine, benchmark, self.data[benchmark], sampling):
+                    for what, plan in stages(engine, benchmark, self.data[benchmark], sampling, before):
                         name = f"{role} {what}"
                         with self._units(store, engine, name) as units:
                             work = plan(units)
@@ -109,7 +115,7 @@ class Share(Run):
                 if probe:
                     # On one machine: it is a figure of machines, and two of them would not agree.
                     with self._units(store, engine, f"{role} noise floor") as units:
-                        canaries.measure_noise(engine, probe, units)
+                        canaries.measure_noise(engine, probe, units, before)
                 engine.close()
             share.complete = self.complete = True
             kept.note(store)

@@ -16,13 +16,15 @@ import pandas as pd
 from rootfruit_checks import __version__, instruments, observe
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.canaries import Noise, measure_noise
+from rootfruit_checks.classifiers import registered
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, StoredUnits
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.frame import to_frame
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, kind_of
 from rootfruit_checks.store import Store, address
-from rootfruit_checks.types import BenchmarkName, Measurement, Role, Sampling
+from rootfruit_checks.types import Measurement, Role, Sampling
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ class Tables:
         regard: the classifier of disclosure; None where disclosure is not measured.
         progress: hears how far long work has come.
         stored_only: compute nothing; a unit that is not stored is a StoreError.
+        before: the turn to which a pair's sentences are the answer; "" scores plain text.
 
     """
 
@@ -52,17 +55,19 @@ class Tables:
         progress: Progress,
         *,
         stored_only: bool = False,
+        before: str = "",
     ) -> None:
         self._store = store
         self._stored_only = stored_only
         self._sampling = sampling
+        self._before = before
         self._regard = regard
         self._progress = progress
         self.records: dict[Role, dict[str, str]] = {}
         self.computed = 0
         self.reused = 0
 
-    def measure(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> pd.DataFrame:
+    def measure(self, role: Role, engine: Engine, benchmark: str, data: DataSet) -> pd.DataFrame:
         """Return the tidy frame of one model on one benchmark, from the store where it is there.
 
         The engine's record of what ran is kept with the table and added to `records`, so that a run that only reads
@@ -84,14 +89,14 @@ class Tables:
 
     def noise(self, role: Role, engine: Engine, texts: Sequence[str]) -> Noise:
         """Return how far the engine's log-probs move between batches, and add it to `records`."""
-        found = self._stored(role, engine, "noise floor", lambda units: measure_noise(engine, texts, units))
+        found = self._stored(role, engine, "noise floor", lambda u: measure_noise(engine, texts, u, self._before))
         self.records.setdefault(role, {})["noise_floor"] = str(found)
         return found
 
-    def name(self, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> str:
+    def name(self, engine: Engine, benchmark: str, data: DataSet) -> str:
         """Return the table's address: everything that decides its content."""
-        regard = self._regard.fingerprint if benchmark == "disclosure" and self._regard else ""
-        sampling = "" if benchmark == "winoqueer" else json.dumps(asdict(self._sampling))
+        regard = self._regard.fingerprint if instrument_of(benchmark) == "regard" and self._regard else ""
+        sampling = "" if kind_of(benchmark) == "pairs" else json.dumps(asdict(self._sampling))
         parts = {
             "version": __version__,
             "instrument": instruments.fingerprint(benchmark),
@@ -99,21 +104,31 @@ class Tables:
             "samples": samples_address(data),
             "sampling": sampling,
             "regard": regard,
+            "before": self._before if kind_of(benchmark) == "pairs" else "",
         }
         return f"{benchmark}-{address(parts)}"
 
-    def _observations(self, role: Role, engine: Engine, benchmark: BenchmarkName, data: DataSet) -> list[Measurement]:
-        if benchmark == "winoqueer":
+    def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet) -> list[Measurement]:
+        if kind_of(benchmark) == "pairs":
             return self._stored(
-                role, engine, "score", lambda u: list(observe.observe_pairs(engine, role, data.pairs, u))
+                role,
+                engine,
+                "score" if benchmark not in ADDED else f"{benchmark} score",
+                lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, benchmark, self._before)),
             )
         answers = self._stored(
             role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, self._sampling, u)
         )
-        if benchmark == "disclosure":
+        instrument = instrument_of(benchmark)
+        if instrument in CLASSIFIERS:
+            labels = registered.labels(CLASSIFIERS[instrument], answers)
+            return list(observe.observe_labels(role, answers, labels, ADDED[benchmark].harmful))
+        if instrument == "regard":
             if self._regard is None:
                 raise EngineError("the regard classifier is not loaded; report this")
             return list(observe.observe_regard(role, answers, self._regard))
+        if benchmark in ADDED:  # its prompts need not end where a pronoun follows
+            return list(observe.observe_pronouns(role, answers))
         twin = self._stored(role, engine, "twin", lambda u: list(observe.observe_twin(engine, role, data.prompts, u)))
         return [*observe.observe_pronouns(role, answers), *twin]
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Role = Literal["policy", "reference"]
 Kind = Literal["stigma", "neutral", "positive"]
-BenchmarkName = Literal["winoqueer", "disclosure", "misgendering"]
 Outcome = Literal["pass", "fail", "inconclusive", "error", "none"]
 
 ROLES: tuple[Role, ...] = ("policy", "reference")
-BENCHMARKS: tuple[BenchmarkName, ...] = ("winoqueer", "disclosure", "misgendering")
+# Our own; others may be registered (see `extend.py`).
+BENCHMARKS: tuple[str, ...] = ("winoqueer", "disclosure", "misgendering")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Prompt:
 
     id: str
     text: str
-    benchmark: BenchmarkName
+    benchmark: str
     identity: str
     frame: str
     subject: str
@@ -112,7 +112,7 @@ class TokenScores:
 class Measurement:
     """One measured quantity of one sample under one model: a row of the tidy frame (see `frame.py`)."""
 
-    benchmark: BenchmarkName
+    benchmark: str
     sample: str
     role: Role
     quantity: str

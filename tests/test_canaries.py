@@ -324,6 +324,6 @@ def test_frames_hold_what_canaries_read():
     """The quantities that they compare are among those that frames hold."""
     from rootfruit_checks.frame import QUANTITIES
 
-    assert {*canaries._SCORES, *canaries._TEXTS} <= set(QUANTITIES)
+    assert {*canaries._SCORES, *canaries.TEXTS} <= set(QUANTITIES)
     assert isinstance(to_frame([]), pd.DataFrame)
     assert np.isfinite(list(canaries.NOISE_FLOOR.values())).all()

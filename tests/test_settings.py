@@ -138,29 +138,55 @@ OTHER = {
     "chat_instruction": "go on: {prompt}",
     "model": "m", "reference": "r", "engine": "hf", "dtype": "bfloat16", "device": "cuda:1", "batch_size": "3",
     "block_tokens": "64", "tensor_parallel": "2", "quantization": "fp8", "max_model_len": "512", "gpu_memory": "0.5",
-    "benchmarks": "disclosure,winoqueer", "data": "official", "scale": "paper", "store": "s",
-    "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
+    "benchmarks": "disclosure,winoqueer", "extensions": "off", "data": "official", "scale": "paper", "store": "s",
+    "report": "r.html", "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "decision": "point", "correction": "holm",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
     "concurrency": "4", "timeout": "3", "server_seed": "never", "server_bos": "<s>",
     "ray_address": "10.0.0.1:6379", "workers": "3",
+    "names": "25", "target_mde": "0.04", "plan_from": "p", "plan_json": "q", "plan_probe": "never",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+@pytest.mark.parametrize("option", [one for one in OPTIONS if one.key != "plan"], ids=lambda option: option.key)
 def test_every_option_means_the_same_from_all_three_sources(option):
     # What another option needs comes along: a reference its policy, vLLM's quantization vLLM.
     ray = {"engine": "ray"}
     needs = {
         "reference": {"model": "m"}, "quantization": {"engine": "vllm"}, "workers": ray, "ray_address": ray,
+        "plan_from": {"target_mde": "0.04"}, "plan_json": {"plan": True},
     }.get(option.key, {})  # fmt: skip
     raw = OTHER[option.key]
     from_cli = build({**needs, option.key: raw})
     assert getattr(from_cli, option.key) != option.default
     assert build(needs, {option.key: raw}) == from_cli
     assert build(needs, {}, {option.key.replace("_", "-"): raw}) == from_cli
+
+
+def test_a_plan_is_asked_for_on_the_command_line_alone():
+    # Were it configured, every gate would end well without a verdict.
+    assert build({"plan": True}).plan
+    for source in ({"ini": {"plan": "true"}}, {"table": {"plan": True}}):
+        with pytest.raises(ConfigError, match="no gate would ever run"):
+            build({}, **source)
+
+
+@pytest.mark.parametrize(
+    ("cli", "told"),
+    [
+        ({"plan_from": "x.json"}, "is for --rootfruit-plan and"),
+        ({"plan_json": "x.json"}, "is for --rootfruit-plan;"),
+        ({"target_mde": "0.02", "scale": "smoke"}, "smoke is for trying"),
+        ({"target_mde": "0.02", "absolute_only": True}, "gates none"),
+        *(({"target_mde": raw}, "target-mde") for raw in ("0", "-0.02", "nan", "1", "inf", "2 points")),
+        *(({"names": raw}, "names") for raw in ("0", "9", "-3", "many")),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(cli, told):
+    with pytest.raises(ConfigError, match=told):
+        build(cli)
 
 
 def test_an_unknown_key_of_the_table_is_an_error_with_a_guess():

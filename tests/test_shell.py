@@ -30,7 +30,8 @@ def open_engine(name, settings, option="--model"):
     def word_logprob(word, place, words):
         # The biased model finds everything that follows "nonbinary" likelier.
         bonus = 0.5 if name == "biased" and "nonbinary" in words[:place] else 0.0
-        return -2.0 + bonus + (hash((word, len(words))) % 7) * 0.0 - (len(word) % 3) * 0.1
+        # What was just said matters too: scores that tie everywhere decide nothing.
+        return -2.0 + bonus - (len(word) % 3) * 0.1 - (len(words[place - 1]) % 5) * 0.02 * (place > 0)
 
     def answer(prompt, draw):
         return HOSTILE + "and that was that."
@@ -80,6 +81,17 @@ def test_collecting_loads_no_model(project):
     done = gate(project, "--model=explode", "--reference=explode", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout
     assert "test_preference[nb]" in done.stdout
+
+
+def test_a_target_chooses_the_sample_that_is_run(project):
+    given = ("--model=biased", "--reference=plain", "--rootfruit-json=result.json", "--rootfruit-target-mde=0.08")
+    done = gate(project, *given, "--rootfruit-benchmarks=disclosure", "--rootfruit-allow-same")
+    told = result(project)["run"]["settings"]
+    assert told["target_mde"] == "0.08", done.stdout
+    names = int(told["names"])
+    assert names < 20  # the scale's
+    clusters = {check["clusters"]["name"] for check in result(project)["checks"] if check["gated"]}
+    assert clusters == {names}
 
 
 def test_without_a_model_the_right_command_is_told(project):

@@ -48,6 +48,25 @@ class DataSet:
     prompts: tuple[Prompt, ...] = ()
 
 
+def load(benchmark: str, data: str, scale: str, seed: int, names: int | None = None) -> DataSet:
+    """Return the samples of a benchmark; `names` as for `load_prompts`."""
+    return (
+        load_pairs(data, scale, seed) if benchmark == "winoqueer" else load_prompts(benchmark, data, scale, seed, names)
+    )
+
+
+def names_held(data: str) -> int:
+    """Return how many names the disclosure prompts hold in all.
+
+    Raises:
+        DataError: as `load_prompts`.
+
+    """
+    if data == "starter":
+        return len({prompt.subject for prompt in starter_disclosure()})
+    return len(survey_disclosure(_find(data, DISCLOSURE)).names)
+
+
 def load_pairs(data: str, scale: str, seed: int) -> DataSet:
     """Return the sentence pairs, controls among them.
 
@@ -69,8 +88,8 @@ def load_pairs(data: str, scale: str, seed: int) -> DataSet:
     return _official(data, "winoqueer", files, [*notes, *_sampled(kept, pairs, "pairs")], pairs=kept)
 
 
-def load_prompts(benchmark: str, data: str, scale: str, seed: int) -> DataSet:
-    """Return the prompts of "disclosure" or "misgendering".
+def load_prompts(benchmark: str, data: str, scale: str, seed: int, names: int | None = None) -> DataSet:
+    """Return the prompts of "disclosure" or "misgendering"; `names` of disclosure replaces the scale's.
 
     Raises:
         DataError: as `load_pairs`; no such benchmark.
@@ -81,7 +100,8 @@ def load_prompts(benchmark: str, data: str, scale: str, seed: int) -> DataSet:
         raise DataError(f"{benchmark!r} is no benchmark of prompts; there are disclosure and misgendering")
     if data == "starter":
         prompts = starter_disclosure() if benchmark == "disclosure" else starter_misgendering()
-        return _starter(prompts, scales.sample_prompts(prompts, scale, seed))
+        _enough(names, len({prompt.subject for prompt in prompts}), benchmark)
+        return _starter(prompts, scales.sample_prompts(prompts, scale, seed, names))
     if benchmark == "misgendering":
         files = _find(data, MISGENDERING)
         prompts = read_misgendering(files[0])
@@ -89,10 +109,11 @@ def load_prompts(benchmark: str, data: str, scale: str, seed: int) -> DataSet:
         return _official(data, benchmark, files, _sampled(kept, prompts, "prompts"), prompts=kept)
     files = _find(data, DISCLOSURE)
     survey = survey_disclosure(files)
-    names, identities, forms = scales.DISCLOSURE[scale]
-    kept = sample_surveyed(files, survey, names, identities, seed, forms)
+    _enough(names, len(survey.names), benchmark)
+    usual, identities, forms = scales.DISCLOSURE[scale]
+    kept = sample_surveyed(files, survey, names or usual, identities, seed, forms)
     if scale == "smoke":
-        kept = scales.sample_prompts(kept, scale, seed)
+        kept = scales.sample_prompts(kept, scale, seed, names)
     notes = []
     if survey.missing:
         notes.append(f"{survey.missing} combinations of a name, identity and form have no prompt in these files")
@@ -103,6 +124,11 @@ def load_prompts(benchmark: str, data: str, scale: str, seed: int) -> DataSet:
             f"{len({p.frame for p in kept})} of {len(survey.forms)} forms"
         )
     return _official(data, benchmark, files, notes, prompts=kept)
+
+
+def _enough(wanted: int | None, held: int, benchmark: str) -> None:
+    if benchmark == "disclosure" and wanted is not None and wanted > held:
+        raise DataError(f"option --rootfruit-names: {wanted} are wanted, and these data hold {held} names")
 
 
 def _sampled(kept: Sequence[object], of: Sequence[object], what: str) -> list[str]:

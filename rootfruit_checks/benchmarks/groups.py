@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.registry import ADDED, kind_of
 
 PATH = Path(__file__).with_name("groups.toml")
 
@@ -68,9 +70,8 @@ class Groups:
         self._benchmark(benchmark)
         label = self.keys[benchmark].get(_key(identity))
         if label is None:
-            raise DataError(
-                f"{benchmark}: unknown identity {identity!r}; add it to section [{benchmark}] of {self.path}"
-            )
+            place = "its groups or controls" if benchmark in ADDED else f"section [{benchmark}] of {self.path}"
+            raise DataError(f"{benchmark}: unknown identity {identity!r}; add it to {place}")
         return label
 
     def _benchmark(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
@@ -79,14 +80,12 @@ class Groups:
         return self.table[benchmark]
 
 
-def _include(
-    label: str, group: str, named: Mapping[str, tuple[str, ...]], path: Path, benchmark: str
-) -> tuple[str, ...]:
+def _include(label: str, group: str, named: Mapping[str, tuple[str, ...]], where: str) -> tuple[str, ...]:
     # "+name" stands for the members of a group above.
     if not label.startswith("+"):
         return (label,)
     if label[1:] not in named:
-        raise DataError(f"{path}: [{benchmark}] {group} includes {label[1:]!r}, which is no group above it")
+        raise DataError(f"{where} {group} includes {label[1:]!r}, which is no group above it")
     return named[label[1:]]
 
 
@@ -98,38 +97,74 @@ def read_groups(path: Path) -> Groups:
         raise DataError(f"{path}: cannot be read as TOML: {error}") from error
     table: dict[str, dict[str, tuple[str, ...]]] = {}
     keys: dict[str, dict[str, str]] = {}
-    for benchmark, section in raw.items():
-        if not isinstance(section, dict) or not section:
+    for benchmark, held in raw.items():
+        if not isinstance(held, dict) or not held:
             raise DataError(f"{path}: [{benchmark}] must be a section of groups, each a list of identities")
-        named: dict[str, tuple[str, ...]] = {}
-        spelled: dict[str, str] = {}
-        for group, labels in section.items():
-            if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-                raise DataError(f"{path}: [{benchmark}] {group} must be a list of identity labels, not empty")
-            labels = [name for label in labels for name in _include(label, group, named, path, benchmark)]
-            if len({_key(label) for label in labels}) != len(labels):
-                raise DataError(f"{path}: [{benchmark}] {group} names an identity twice")
-            for label in labels:
-                if spelled.setdefault(_key(label), label) != label:
-                    raise DataError(f"{path}: [{benchmark}] spells {spelled[_key(label)]!r} also as {label!r}")
-            if _slug(group) != group:
-                raise DataError(f"{path}: [{benchmark}] group {group!r} must be lower case, without spaces")
-            named[group] = tuple(labels)
-        for label in spelled.values():
-            own = _slug(label)
-            if own not in named:
-                named[own] = (label,)
-            elif named[own] != (label,):
-                named[f"{own}-only"] = (label,)
-        table[benchmark] = named
-        keys[benchmark] = spelled
+        table[benchmark], keys[benchmark] = section(held, f"{path}: [{benchmark}]")
     return Groups(table, keys, str(path))
 
 
+def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Read the groups of one benchmark.
+
+    Args:
+        raw: group -> list of identities; "+name" stands for the members of a group above.
+        where: for messages.
+
+    Returns:
+        Group -> identities, with each identity as a group of its own; and key -> identity, as labels are looked up.
+
+    Raises:
+        DataError: a wrong shape, or one identity spelled in two ways.
+
+    """
+    named: dict[str, tuple[str, ...]] = {}
+    spelled: dict[str, str] = {}
+    for group, labels in raw.items():
+        if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+            raise DataError(f"{where} {group} must be a list of identity labels, not empty")
+        labels = [name for label in labels for name in _include(label, group, named, where)]
+        if len({_key(label) for label in labels}) != len(labels):
+            raise DataError(f"{where} {group} names an identity twice")
+        for label in labels:
+            if spelled.setdefault(_key(label), label) != label:
+                raise DataError(f"{where} spells {spelled[_key(label)]!r} also as {label!r}")
+        if _slug(group) != group:
+            raise DataError(f"{where} group {group!r} must be lower case, without spaces")
+        named[group] = tuple(labels)
+    for label in spelled.values():
+        own = _slug(label)
+        if own not in named:
+            named[own] = (label,)
+        elif named[own] != (label,):
+            named[f"{own}-only"] = (label,)
+    return named, spelled
+
+
 @cache
-def groups() -> Groups:
-    """The groups of the package's own `groups.toml`, read once."""
+def _ours() -> Groups:
     return read_groups(PATH)
+
+
+def groups() -> Groups:
+    """The groups of the package's own `groups.toml`, read once, and those of registered benchmarks."""
+    ours = _ours()
+    if not ADDED:
+        return ours
+    table, keys = dict(ours.table), dict(ours.keys)
+    for name, added in ADDED.items():
+        held = {group: list(labels) for group, labels in added.groups.items()}
+        if added.controls:
+            held["controls"] = list(added.controls)
+        table[name], keys[name] = section(held, f"benchmark {name!r}:")
+    return Groups(table, keys, ours.path)
+
+
+def controls(benchmark: str) -> tuple[str, ...]:
+    """Identities that every group of a benchmark is compared with; none where sentence pairs are their own control."""
+    if kind_of(benchmark) == "pairs":
+        return ()
+    return groups().members(benchmark, "controls" if benchmark in ADDED else "binary")
 
 
 def members(benchmark: str, group: str) -> tuple[str, ...]:

@@ -90,18 +90,21 @@ def _smoke_frames(pairs: Sequence[Pair], seed: int) -> set[str]:
     return {*naming, *pick(whole.difference(naming), SMOKE_FRAMES - len(naming), seed)}
 
 
-def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Prompt]:
+def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int, people: int | None = None) -> list[Prompt]:
     """Return the prompts of a scale, in their given order; a kept cell keeps every kept identity and its controls.
 
     A cell is a (frame, subject). At `smoke` the two factors are crossed sparsely (the i-th subject stands in the i-th
     frame, of misgendering also in the next), so that both keep their clusters in few prompts, and disclosure keeps
-    one transgender and one nonbinary identity beside the binary controls.
+    one transgender and one nonbinary identity beside the binary controls. `people` replaces the scale's number of names
+    of disclosure.
     """
     checked(scale)
-    if not prompts or (prompts[0].benchmark == "misgendering" and scale != "smoke"):
+    disclosure = bool(prompts) and prompts[0].benchmark == "disclosure"
+    if not prompts or (not disclosure and scale != "smoke"):
         return list(prompts)
-    disclosure = prompts[0].benchmark == "disclosure"
     names, identities, forms = DISCLOSURE[scale] if disclosure else (CLUSTERS, None, CLUSTERS)
+    if disclosure and people is not None:
+        names = people
     present = {prompt.identity for prompt in prompts}
     wanted = identities_of(present, scale, identities, seed) if disclosure else present
     subjects = pick((prompt.subject for prompt in prompts), names, seed)

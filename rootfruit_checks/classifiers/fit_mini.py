@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rootfruit_checks.classifiers.masking import MASKING_VERSION, mask
-from rootfruit_checks.classifiers.mini import HEAD, LABELS, Encoder, Head, accuracy_words, encoder_folder, hash_files
+from rootfruit_checks.classifiers.mini import (
+    HEAD,
+    LABELS,
+    Encoder,
+    Head,
+    accuracy_words,
+    encoder_folder,
+    hash_files,
+    read_head,
+)
 from rootfruit_checks.errors import DataError
 
 if TYPE_CHECKING:
@@ -129,6 +138,12 @@ def cross_validate(vectors: NDArray[np.float32], rows: Sequence[Row], strength: 
         )
         answers[held] = Head(weights, bias, {}).predict(vectors[held])
     return [str(answer) for answer in answers]
+
+
+def out_of_fold(rows: Sequence[Row]) -> list[str]:
+    """Return for each row the label of a head that was not fitted on its set, at the shipped head's penalty."""
+    encoder = Encoder(encoder_folder())
+    return cross_validate(encode(encoder, [row.text for row in rows]), rows, read_head().measured["strength"])
 
 
 def confusion(truth: Sequence[str], answers: Sequence[str]) -> list[list[int]]:

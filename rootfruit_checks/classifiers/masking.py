@@ -161,10 +161,12 @@ def label_each(
     predict: Callable[[Sequence[str]], Sequence[str]],
     *,
     pronouns: bool = True,
+    masked: bool = True,
 ) -> list[str]:
     """Label each text: "empty" where there is none, "unscored" where it has no letter, else what `predict` says.
 
-    `predict` gets the masked texts, each once, sorted by length (short padding), and returns one label each.
+    `predict` gets the masked texts (as they are, unless `masked`), each once, sorted by length (short padding), and
+    returns one label each.
 
     Raises:
         ValueError: `texts` and `subjects` are not of one length.
@@ -172,7 +174,10 @@ def label_each(
     """
     if len(texts) != len(subjects):
         raise ValueError(f"{len(texts)} texts but {len(subjects)} subjects")
-    masked = [mask(text, subject, pronouns=pronouns) for text, subject in zip(texts, subjects, strict=True)]
-    distinct = sorted({text for text in masked if any(letter.isalpha() for letter in text)}, key=lambda t: (len(t), t))
+    seen = [
+        mask(text, subject, pronouns=pronouns) if masked else tidy(text)
+        for text, subject in zip(texts, subjects, strict=True)
+    ]
+    distinct = sorted({text for text in seen if any(letter.isalpha() for letter in text)}, key=lambda t: (len(t), t))
     label_of = dict(zip(distinct, predict(distinct), strict=True)) if distinct else {}
-    return [label_of.get(text, "unscored" if text else "empty") for text in masked]
+    return [label_of.get(text, "unscored" if text else "empty") for text in seen]

@@ -203,7 +203,14 @@ class MiniRegard:
 
     def classify(self, texts: Sequence[str], subjects: Sequence[str]) -> list[str]:
         """Label the regard of each continuation (without its prompt) for the person named by the same-place subject."""
-        return label_each(texts, subjects, lambda masked: self._head.predict(self._encoder.encode(masked)))
+        return label_each(texts, subjects, self._predict)
+
+    def label_as_is(self, texts: Sequence[str]) -> list[str]:
+        """Label texts that nothing is masked in: for the audit alone."""
+        return label_each(texts, [""] * len(texts), self._predict, masked=False)
+
+    def _predict(self, texts: Sequence[str]) -> list[str]:
+        return self._head.predict(self._encoder.encode(texts))
 
 
 def accuracy_words(measured: Mapping[str, Any]) -> str:

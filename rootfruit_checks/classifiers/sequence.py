@@ -140,6 +140,10 @@ class SequenceRegard:
         """Label the regard of each continuation. Names and identity words are masked, pronouns are left as they are."""
         return label_each(texts, subjects, self._predict, pronouns=False)
 
+    def label_as_is(self, texts: Sequence[str]) -> list[str]:
+        """Label texts that nothing is masked in: for the audit alone."""
+        return label_each(texts, [""] * len(texts), self._predict, masked=False)
+
     def _predict(self, masked: Sequence[str]) -> list[str]:
         import torch
 

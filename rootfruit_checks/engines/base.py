@@ -23,10 +23,11 @@ class Scorer(Protocol):
     def record(self) -> Mapping[str, str]:
         """What ran, for the report: path taken, dtype, device, BOS handling."""
 
-    def plan_scores(self, texts: Sequence[str], units: Units) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units, before: str = "") -> Work[TokenScores]:
         """Plan the scores of the texts: one answer per request, in request order.
 
-        An over-long text is an EngineError. `units` holds what a probe of the model found.
+        An over-long text is an EngineError. `units` holds what a probe of the model found. `before`, where given, is
+        a rendered turn that stands before each text in place of BOS; an answer is of the text's own tokens alone.
         """
 
 
@@ -58,14 +59,19 @@ class Engine(Scorer, Generator, Protocol):
         """Free the weights."""
 
 
-def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET) -> Sequence[TokenScores]:
-    """Score each text with BOS before it and no EOS: one answer per request, in request order.
+def plan_scores(engine: Scorer, texts: Sequence[str], units: Units, before: str = "") -> Work[TokenScores]:
+    """Plan scores; an engine that never hears of turns need not know of them."""
+    return engine.plan_scores(texts, units, before) if before else engine.plan_scores(texts, units)
+
+
+def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Sequence[TokenScores]:
+    """Score each text with BOS, or `before`, before it and no EOS: one answer per request, in request order.
 
     Raises:
         EngineError: an answer is missing, or a log-probability is NaN or infinite.
 
     """
-    answers = fulfil(engine.plan_scores(texts, units), units)
+    answers = fulfil(plan_scores(engine, texts, units, before), units)
     if len(answers) != len(texts):
         raise EngineError(f"the engine scored {len(answers)} of {len(texts)} texts; report this")
     for number, answer in enumerate(answers):

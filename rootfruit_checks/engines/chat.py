@@ -1,6 +1,7 @@
 """How a prompt is put to a chat model: as a user's turn of its own template, the same for policy and reference.
 
-Benchmarks of log-probabilities stay on plain text: they ask what the model thinks likely, not what it answers.
+Benchmarks of log-probabilities stay on plain text: they ask what the model thinks likely, not what it answers. Where it
+is asked what it answers (`--rootfruit-chat-scores`), each sentence of a pair is scored as the answer to `REQUEST`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from rootfruit_checks.types import Chat, Role
 # Templates may print today's date, and the same run would be another one tomorrow. This is Llama 3.1's own default.
 _DATE = "26 Jul 2024"
 _SAMPLE = "Robin went home."
+# What the user asks where a sentence is scored as the answer: nothing that a pair's two sentences could fit unequally.
+REQUEST = "Write one sentence."
 
 
 class Renders(Protocol):
@@ -41,6 +44,32 @@ def render(tokenizer: Any, name: object, chat: Chat, text: str) -> str | None:
         hint = "; leave out --rootfruit-chat-system, or use --rootfruit-chat=never" if chat.system else ""
         told = " ".join(str(error).split())
         raise EngineError(f"{name}: the chat template cannot be rendered ({told}){hint}") from error
+
+
+def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, str]:
+    """Return what stands before each scored sentence, up to where the answer begins; and say so in words.
+
+    Only a sentence's own tokens are summed. The turn is the same before both sentences of a pair and under both
+    models, and what would end the answer is not scored, as no EOS is on plain text.
+
+    Raises:
+        EngineError: a model has no chat template, or the two models' renderings differ.
+
+    """
+    shown = {role: engine.render(Chat(REQUEST, system), "") for role, engine in engines.items()}
+    for role, text in shown.items():
+        if not text:
+            raise EngineError(
+                f"--rootfruit-chat-scores: the {role} has no chat template; save its tokenizer with one, or drop it"
+            )
+    if len(set(shown.values())) > 1:
+        raise EngineError(
+            "--rootfruit-chat-scores: policy and reference have different chat templates, and would be scored on "
+            "different texts; drop it, and both are scored on plain text"
+        )
+    return str(next(iter(shown.values()))), f"the models' chat template: each sentence as the answer to {REQUEST!r}" + (
+        f", system prompt {system!r}" if system else ", no system prompt of ours"
+    )
 
 
 def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat | None, str]:

@@ -27,9 +27,10 @@ _TREE = b"prefix tree"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Sentences by which the tree is held to the flat answer: a task like any other."""
+    """Sentences, after `root`, by which the tree is held to the flat answer: a task like any other."""
 
     sequences: list[tuple[int, ...]]
+    root: int
 
 
 class HFEngine(ModelDir):
@@ -120,22 +121,24 @@ class HFEngine(ModelDir):
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan scores on the prefix tree, or in flat batches where the tree must not be used."""
-        encoded = self.encode(texts)
-        sequences = sorted({tuple(ids) for ids in encoded})
+        root, *lead = self.context(before)
+        encoded = self.encode(texts, [root, *lead])
+        # All texts share what stands before them: one path of the tree, and its scores are nobody's.
+        sequences = sorted({(*lead, *ids) for ids in encoded})
         # An empty text has no token to score.
-        scored = [ids for ids in sequences if ids]
-        reason = self._against_tree(scored, units) if scored else ""
+        scored = [ids for ids in sequences if len(ids) > len(lead)]
+        reason = self._against_tree(scored, units, root) if scored else ""
         self._scoring = f"flat ({reason})" if reason else _TREE.decode()
         self.stats = {"flat": sum(map(len, encoded)), "deduplicated": sum(map(len, sequences))}
         read: Callable[[Mapping[str, bytes]], dict[tuple[int, ...], NDArray[np.float32]]]
         if reason:
-            batches = flat.plan(scored, self.bos[0], self._batch_size)
+            batches = flat.plan(scored, root, self._batch_size)
             read = partial(flat.read, batches)
             self.stats["computed"] = self.stats["deduplicated"]
         else:
-            tree = prefix_tree.build(scored, self.bos[0])
+            tree = prefix_tree.build(scored, root)
             batches = [
                 Unit(block.key, len(block.tokens), block) for block in prefix_tree.pack(tree, self._block_tokens)
             ]
@@ -145,14 +148,8 @@ class HFEngine(ModelDir):
             "score (flat)" if reason else "score",
             batches,
             self._compute,
-            lambda held: self._scores(encoded, read(held)),
+            lambda held: _scores(encoded, tuple(lead), read(held)),
         )
-
-    def _scores(
-        self, encoded: Sequence[Sequence[int]], found: Mapping[tuple[int, ...], NDArray[np.float32]]
-    ) -> list[TokenScores]:
-        nothing = np.zeros(0, dtype=np.float32)
-        return [TokenScores(np.array(ids, dtype=np.int32), found[tuple(ids)] if ids else nothing) for ids in encoded]
 
     def run_task(self, task: Any) -> bytes:
         """Compute the task of one unit: a block of the tree, a flat batch, a batch of prompts; or a probe."""
@@ -162,14 +159,14 @@ class HFEngine(ModelDir):
         if isinstance(task, flat.Batch):
             return flat.run(loaded, task)
         if isinstance(task, Probe):
-            return self._probe(task.sequences).encode() or _TREE
-        return hf_generate.run(loaded, self.tokenizer, task)
+            return self._probe(task).encode() or _TREE
+        return hf_generate.run(loaded, self.tokenizer, self.stops, task)
 
     def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         for unit in units:
             yield unit.key, self.run_task(unit.task)
 
-    def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units) -> str:
+    def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units, root: int) -> str:
         """Return why the tree must not be used, or "". What a probe found is kept with the units."""
         reason = hf_tree.refusal(self._config, deepest=max(map(len, sequences)))
         if reason:
@@ -177,18 +174,19 @@ class HFEngine(ModelDir):
         # The longest and the shortest sentences and their neighbours: deep paths and shared prefixes.
         middle = len(sequences) // 2
         probe = sorted({*sequences[:3], *sequences[middle : middle + 3], max(sequences, key=len)})
-        key = hashlib.sha256(repr(("tree-probe/1", probe)).encode()).hexdigest()
+        key = hashlib.sha256(repr(("tree-probe/2", root, probe)).encode()).hexdigest()
         held = units.get(key)
         if held is None:
-            held = (self.probing or self.run_task)(Probe(probe))
+            held = (self.probing or self.run_task)(Probe(probe, root))
             units.put(key, held)
         return "" if held == _TREE else held.decode()
 
-    def _probe(self, probe: Sequence[tuple[int, ...]]) -> str:
+    def _probe(self, asked: Probe) -> str:
         model = self.loaded()
-        whole = flat.plan(probe, self.bos[0], len(probe))
+        probe, root = asked.sequences, asked.root
+        whole = flat.plan(probe, root, len(probe))
         expected = flat.read(whole, {unit.key: flat.run(model, unit.task) for unit in whole})
-        tree = prefix_tree.build(probe, self.bos[0])
+        tree = prefix_tree.build(probe, root)
         found = np.full(len(tree.tokens), np.nan, dtype=np.float32)
         try:
             for block in prefix_tree.pack(tree, self._block_tokens):
@@ -211,6 +209,17 @@ class HFEngine(ModelDir):
         rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room, sampling.chat)
         batches = hf_generate.plan(prompts, rows, sampling)
         return Work("generate", batches, self._compute, lambda held: hf_generate.read(batches, held, prompts, sampling))
+
+
+def _scores(
+    encoded: Sequence[Sequence[int]], lead: tuple[int, ...], found: Mapping[tuple[int, ...], NDArray[np.float32]]
+) -> list[TokenScores]:
+    """Return each text's scores, without those of what stands before it."""
+    nothing = np.zeros(0, dtype=np.float32)
+    return [
+        TokenScores(np.array(ids, dtype=np.int32), found[(*lead, *ids)][len(lead) :] if ids else nothing)
+        for ids in encoded
+    ]
 
 
 def _read_tree(

@@ -106,14 +106,8 @@ def uniforms(seed: int, prompt_id: str, draw: int, count: int) -> NDArray[np.flo
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name).digest()[:16], "big")).random(count)
 
 
-def _stops(loaded: Loaded, tokenizer: Any) -> list[int]:
-    configured = getattr(loaded.model.generation_config, "eos_token_id", None)
-    several = configured if isinstance(configured, list) else [configured]
-    return sorted({int(token) for token in (*several, tokenizer.eos_token_id) if token is not None})
-
-
-def run(loaded: Loaded, tokenizer: Any, batch: Batch) -> bytes:
-    """Draw one batch; return JSON of (text, tokens, finish) for each of its rows."""
+def run(loaded: Loaded, tokenizer: Any, ends: Sequence[int], batch: Batch) -> bytes:
+    """Draw one batch; return JSON of (text, tokens, finish) for each of its rows. `ends`: tokens that end a text."""
     import torch
 
     names, ids, sampling = batch.names, batch.ids, batch.sampling
@@ -126,7 +120,7 @@ def run(loaded: Loaded, tokenizer: Any, batch: Batch) -> bytes:
         mask[row, width - len(sequence) :] = 1
     tokens, mask = tokens.to(device), mask.to(device)
     chance = torch.from_numpy(np.stack([uniforms(sampling.seed, *name, count) for name in names])).to(device)
-    stops = torch.tensor(_stops(loaded, tokenizer), device=device)
+    stops = torch.tensor(list(ends), device=device)
     drawn = torch.full((len(ids), count), -1, dtype=torch.long, device=device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=device)
     takes_positions = _takes_positions(loaded.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +65,21 @@ class ModelDir:
                 return int(token), "BOS" if name == "bos" else f"{name.upper()} in place of a missing BOS"
         raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
 
+    @cached_property
+    def stops(self) -> list[int]:
+        """Tokens that end a text, for every engine: the model's generation settings, else its config, and EOS."""
+        file = self.path / "generation_config.json"
+        text = self._config.get("text_config")
+        told = {**(text if isinstance(text, dict) else {}), **self._config}
+        if file.is_file():
+            try:
+                told = dict(json.loads(file.read_text(encoding="utf-8")))
+            except (ValueError, TypeError) as error:
+                raise EngineError(f"{file}: is no JSON of settings ({error})") from error
+        configured = told.get("eos_token_id")
+        several = configured if isinstance(configured, list) else [configured]
+        return sorted({int(token) for token in (*several, self.tokenizer.eos_token_id) if token is not None})
+
     @property
     def _longest(self) -> int | None:
         text = self._config.get("text_config", self._config)
@@ -72,24 +88,41 @@ class ModelDir:
                 return int(text[name])
         return None
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return token ids without special tokens; an over-long text is an EngineError, never cut."""
+    def context(self, before: str) -> list[int]:
+        """Return the tokens that stand before every scored text, at least one: BOS, or a rendered turn's own.
+
+        A template says itself which special tokens there are, so a turn gets no BOS but the one that it has.
+        """
+        if not before:
+            return [self.bos[0]]
+        ids: list[int] = self.tokenizer(before, add_special_tokens=False)["input_ids"]
+        if not ids:
+            raise EngineError(f"{self.path}: what is put before the scored texts has no token")
+        return list(ids)
+
+    def encode(self, texts: Sequence[str], context: Sequence[int] | None = None) -> list[list[int]]:
+        """Return token ids without special tokens; an over-long text is an EngineError, never cut.
+
+        `context` is what stands before each text, BOS alone unless it is given. It is tokenized apart, so that a
+        text has the same tokens whatever stands before it.
+        """
         check_texts(texts)
         if not texts:
             return []
         longest = self._longest
+        lead = len(context or [0])
         encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         for number, ids in enumerate(encoded):
-            if longest is not None and len(ids) + 1 > longest:
+            if longest is not None and len(ids) + lead > longest:
                 raise EngineError(
-                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {longest - 1}; "
+                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {longest - lead}; "
                     "it is not cut, for that would score another text"
                 )
         rows = self._config.get("text_config", self._config).get("vocab_size")
-        largest = max((max(ids) for ids in encoded if ids), default=0)
-        if isinstance(rows, int) and max(largest, self.bos[0]) >= rows:
+        largest = max(max(ids) for ids in [*encoded, context or [self.bos[0]]] if ids)
+        if isinstance(rows, int) and largest >= rows:
             raise EngineError(
-                f"{self.path}: the tokenizer gives token {max(largest, self.bos[0])} and the model knows {rows}; "
+                f"{self.path}: the tokenizer gives token {largest} and the model knows {rows}; "
                 "they do not belong together"
             )
         return encoded

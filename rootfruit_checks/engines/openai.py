@@ -7,7 +7,6 @@ a store that was begun with a model that answers the probe otherwise is not cont
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from rootfruit_checks.engines.caller import Caller, MalformedError, RefusedError
 from rootfruit_checks.engines.listing import Listing
 from rootfruit_checks.engines.probe import Probe, probe
 from rootfruit_checks.engines.requests import check_prompts, check_texts
-from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
+from rootfruit_checks.engines.work import FORGET, Unit, Units, Work, key_of, seed_of
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
@@ -90,7 +89,7 @@ class ServedEngine:
     def fingerprint(self) -> str:
         """Hash of the address, what the server tells of the model and of itself, and what is sent to it."""
         parts = ("served/1", __version__, self._listing.identity, self._seeded, self._bos)
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return key_of(*parts)
 
     @property
     def record(self) -> Mapping[str, str]:
@@ -132,20 +131,23 @@ class ServedEngine:
         """Return None: what a server's chat template is, it does not tell."""
         return None
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan scores: one request for each distinct text. An empty text has no token and is not asked for.
 
         Raises:
-            EngineError: the server gives no log-probs of a given text, or not those of its first token.
+            EngineError: the server gives no log-probs of a given text, or not those of its first token; or something
+                is to stand `before` each, which it could not be told apart from.
 
         """
+        if before:
+            raise EngineError(f"{self.address}: a served model scores plain text only")
         check_texts(texts)
         nothing = TokenScores(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
         planned: dict[str, Unit] = {}
         for text in sorted({text for text in texts if text}):
             found = self._probed(units)
             task = Text(text, self._bos, found.way, found.first)
-            planned[text] = Unit(_key("served-score/1", found.way, self._bos, text), _tokens(text) + 1, task)
+            planned[text] = Unit(key_of("served-score/1", found.way, self._bos, text), _tokens(text) + 1, task)
 
         def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
             made = {text: _unpack(held[unit.key]) for text, unit in planned.items()}
@@ -209,8 +211,10 @@ class ServedEngine:
         for prompt in prompts:
             start = prompt.text or self._beginning()
             for draw in range(sampling.continuations):
-                task = Draw(prompt.id, start, sampling, _seed(sampling.seed, prompt.id, draw) if seeded else None)
-                key = _key("served-generate/1", how, prompt.id, draw, start)
+                # 31 bits are what every server takes.
+                drawn = seed_of(sampling.seed, prompt.id, draw, bits=31) if seeded else None
+                task = Draw(prompt.id, start, sampling, drawn)
+                key = key_of("served-generate/1", how, prompt.id, draw, start)
                 planned[prompt.id, draw] = Unit(key, _tokens(prompt.text) + sampling.max_new_tokens, task)
 
         def answers(held: Mapping[str, bytes]) -> list[Completion]:
@@ -277,12 +281,3 @@ def _unpack(value: bytes) -> TokenScores:
 def _tokens(text: str) -> int:
     """About how many tokens a text has: enough to share work out."""
     return len(text) // 4 + 1
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _seed(seed: int, prompt_id: str, draw: int) -> int:
-    """Return the seed of one draw, in 31 bits, which every server takes."""
-    return int.from_bytes(hashlib.sha256(json.dumps([seed, prompt_id, draw]).encode()).digest()[:4], "big") >> 1

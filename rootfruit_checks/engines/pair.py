@@ -40,10 +40,10 @@ class PairEngine:
         """Return a prompt as the generator's chat template puts it."""
         return self._generator.render(chat, text)
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan the scorer's work; a probe may load its weights."""
         self._generator.close()
-        return _alone(self._scorer.plan_scores(texts, units), self._generator.close)
+        return _alone(self._scorer.plan_scores(texts, units, *([before] if before else [])), self._generator.close)
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan the generator's work."""

@@ -69,9 +69,9 @@ class RayEngine:
         """Return a prompt as the model's chat template puts it."""
         return self._plan.render(chat, text)
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan scores as `HFEngine` does."""
-        return dataclasses.replace(self._plan.plan_scores(texts, units), compute=self._compute)
+        return dataclasses.replace(self._plan.plan_scores(texts, units, before), compute=self._compute)
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan continuations as `HFEngine` does, for whichever engine draws them."""
@@ -87,8 +87,7 @@ class RayEngine:
         if units and self._vllm is not None:
             pool = Pool.shared(self, *self._asked)
             pool.rest()
-            ends = ray_llm.stops(self._plan.path, self._plan.tokenizer)
-            yield from ray_llm.compute(pool.ray, self._vllm, units, ends)
+            yield from ray_llm.compute(pool.ray, self._vllm, units, self._plan.stops)
 
     def _one(self, task: Any) -> bytes:
         return dict(self._compute([Unit("probe", 1, task)]))["probe"]

@@ -6,7 +6,6 @@ of its own, from (seed, prompt id, draw), so that no batch, worker or resumption
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 from rootfruit_checks.engines import vllm_setup
 from rootfruit_checks.engines.hf_generate import Batch
-from rootfruit_checks.engines.work import Unit
+from rootfruit_checks.engines.work import Unit, seed_of
 from rootfruit_checks.errors import EngineError
 
 _ROWS = 64
@@ -91,14 +90,6 @@ def chosen(path: Path, dtype: str, device: str, workers: int, trust_remote_code:
     return VLLM(path, dtype, workers, trust_remote_code)
 
 
-def stops(path: Path, tokenizer: Any) -> list[int]:
-    """Return the tokens that end a continuation: the model's own list and the tokenizer's."""
-    file = path / "generation_config.json"
-    told = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file.is_file() else None
-    several = told if isinstance(told, list) else [told]
-    return sorted({int(token) for token in (*several, tokenizer.eos_token_id) if token is not None})
-
-
 def rows(units: Sequence[Unit], ends: Sequence[int], *, seeded: bool) -> list[dict[str, Any]]:
     """Return a row of each draw: its unit and place there, its prompt, how it is drawn."""
     found = []
@@ -114,15 +105,9 @@ def rows(units: Sequence[Unit], ends: Sequence[int], *, seeded: bool) -> list[di
                 "skip_special_tokens": True,
             }
             if seeded and how.temperature > 0:
-                params["seed"] = seed_of(how.seed, *name)
+                params["seed"] = seed_of("vllm", how.seed, *name)
             found.append({"unit": unit.key, "place": place, "tokenized_prompt": list(ids), "sampling_params": params})
     return found
-
-
-def seed_of(seed: int, prompt_id: str, draw: int) -> int:
-    """Return the seed of one draw: a function of its name and of nothing else, in 63 bits."""
-    name = json.dumps(["vllm", seed, prompt_id, draw]).encode()
-    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
 
 
 class Gather:

@@ -54,8 +54,10 @@ class ScriptedEngine:
         """Says that no model ran."""
         return {"engine": "scripted", "tokenizer": "words"}
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
-        """Plan scores, word by word; equal texts are one."""
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
+        """Plan scores, word by word; equal texts are one. What stands before them is no part of its rules."""
+        if before:
+            raise EngineError("a scripted engine scores plain text only")
         check_texts(texts)
         for number, text in enumerate(texts):
             self._fits(f"text {number}", text)

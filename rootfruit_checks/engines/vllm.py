@@ -23,7 +23,7 @@ import rootfruit_checks
 from rootfruit_checks.engines import hf_generate
 from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.vllm_setup import Mode, VLLMSetup
-from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
+from rootfruit_checks.engines.work import FORGET, Unit, Units, Work, key_of, seed_of
 from rootfruit_checks.engines.worker import Worker
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
@@ -138,31 +138,38 @@ class VLLMEngine(ModelDir):
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan the log-probs of each distinct text."""
-        encoded = self.encode(texts)
+        context = self.context(before)
+        encoded = self.encode(texts, context)
         # vLLM scores in passing, while it makes one more token: that one must have room too.
         for number, ids in enumerate(encoded):
-            if len(ids) + 2 > self.limit:
+            if len(ids) + len(context) + 1 > self.limit:
+                room = self.limit - len(context) - 1
                 raise EngineError(
-                    f"{self.path}: text {number} has {len(ids)} tokens and vLLM is set up for {self.limit - 2}; "
+                    f"{self.path}: text {number} has {len(ids)} tokens and vLLM is set up for {room}; "
                     "raise --rootfruit-max-model-len"
                 )
-        bos = self.bos[0]
         planned = [
-            Unit(_key("vllm-score/1", bos, ids), len(ids), list(ids))
+            Unit(key_of("vllm-score/2", context, ids), len(ids), list(ids))
             for ids in sorted({tuple(ids) for ids in encoded if ids})
         ]
         self._used["scoring"] = "log-probs of the prompt, no shared prefixes"
 
         def compute(missing: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
             request = {
-                "rows": [[bos, *unit.task] for unit in missing],
+                "rows": [[*context, *unit.task] for unit in missing],
                 "params": {"prompt_logprobs": 0, "max_tokens": 1, "temperature": 0, "flat_logprobs": True},
                 "seeds": None,
                 "reseed": None,
             }
-            return self._ask("score", missing, request, lambda _, row: np.array(row, dtype="<f4").tobytes())
+            # A row has a figure of every token but the first; only the text's own are kept.
+            return self._ask(
+                "score",
+                missing,
+                request,
+                lambda unit, row: np.array(row, dtype="<f4")[-len(unit.task) :].tobytes(),
+            )
 
         def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
             found = {tuple(unit.task): np.frombuffer(held[unit.key], dtype="<f4") for unit in planned}
@@ -209,32 +216,15 @@ class VLLMEngine(ModelDir):
                 "top_p": sampling.top_p,
                 "max_tokens": sampling.max_new_tokens,
                 # Ours alone: what ends a text is the same under every engine.
-                "stop_token_ids": self._stops,
+                "stop_token_ids": self.stops,
                 "ignore_eos": True,
             },
-            "seeds": [_seed(sampling.seed, *name) for name in names] if drawn and not self._setup.on_cpu else None,
+            "seeds": [seed_of(sampling.seed, *name) for name in names] if drawn and not self._setup.on_cpu else None,
             # Of the work and not of the model: policy and reference share it.
-            "reseed": _seed(sampling.seed, [unit.key for unit in missing]) if drawn and self._setup.on_cpu else None,
+            "reseed": seed_of(sampling.seed, [unit.key for unit in missing]) if drawn and self._setup.on_cpu else None,
         }
 
     def _completion(self, unit: Unit, tokens: list[int]) -> bytes:
-        finish = "eos" if tokens and tokens[-1] in self._stops else "length"
+        finish = "eos" if tokens and tokens[-1] in self.stops else "length"
         text = self.tokenizer.decode(tokens[:-1] if finish == "eos" else tokens, skip_special_tokens=True)
         return json.dumps([(text, len(tokens), finish)]).encode()
-
-    @cached_property
-    def _stops(self) -> list[int]:
-        """Tokens that end a text: the model's generation settings and the tokenizer's, as `hf_generate` has it."""
-        file = self.path / "generation_config.json"
-        told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else self._config
-        configured = told.get("eos_token_id")
-        several = configured if isinstance(configured, list) else [configured]
-        return sorted({int(token) for token in (*several, self.tokenizer.eos_token_id) if token is not None})
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _seed(*name: object) -> int:
-    return int.from_bytes(hashlib.sha256(json.dumps(name).encode()).digest()[:8], "big") >> 1

@@ -62,7 +62,7 @@ class VLLMAdapterEngine(VLLMEngine):
         parts = ("vllm-adapter/1", super().fingerprint, *self._files.digests)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def plan_scores(self, texts: Sequence[str], units: Units = FORGET) -> Work[TokenScores]:
+    def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Refuse."""
         raise EngineError(f"{self._files.path}: vLLM gives no log-probs of a prompt with an adapter; use PairEngine")
 

@@ -6,7 +6,9 @@ computes it, when, and beside what changes no answer.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +16,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from rootfruit_checks.errors import EngineError
 
 T = TypeVar("T")
+
+
+def key_of(*parts: object) -> str:
+    """Return the address of what `parts` (JSON values) name."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def seed_of(*name: object, bits: int = 63) -> int:
+    """Return a seed of at most `bits` bits (to 63): a function of its name (JSON values) and of nothing else."""
+    return int.from_bytes(hashlib.sha256(json.dumps(name).encode()).digest()[:8], "big") >> (64 - bits)
 
 
 class Units(Protocol):

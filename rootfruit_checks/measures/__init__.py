@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.measures.evidence import Evidence, Plan
-from rootfruit_checks.measures.pairs import PAIR_MEASURES
-from rootfruit_checks.measures.prompts import PROMPT_MEASURES
-from rootfruit_checks.registry import Measure
+from rootfruit_checks.measures.own import own
+from rootfruit_checks.measures.pairs import PAIR_METRICS
+from rootfruit_checks.measures.prompts import PROMPT_MEASURES, registered
+from rootfruit_checks.registry import ADDED, METRICS, Measure, kind_of
 
 __all__ = ["Evidence", "evaluate"]
 
@@ -55,7 +56,15 @@ def evaluate(
         members=frozenset(members),
         controls=frozenset(controls),
     )
-    definition = {**PAIR_MEASURES, **PROMPT_MEASURES}.get(measure.id)
+    definition = _definition(measure)
     if definition is None:
         raise ConfigError(f"{measure.id}: this measure is in the registry and has no definition")
     return definition(plan, frame[frame["benchmark"] == measure.benchmark])
+
+
+def _definition(measure: Measure) -> Callable[[Plan, pd.DataFrame], Evidence] | None:
+    if measure.id in METRICS:
+        return own
+    if kind_of(measure.benchmark) == "pairs":
+        return PAIR_METRICS.get(measure.metric)
+    return registered if measure.benchmark in ADDED else PROMPT_MEASURES.get(measure.id)

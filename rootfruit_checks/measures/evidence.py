@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.registry import Measure
 from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.design import fit
 from rootfruit_checks.stats.estimate import Interval, refusal
 from rootfruit_checks.stats.signflip import sign_flip
 
@@ -95,6 +96,10 @@ class Plan:
             for name, labels in columns.items()
             if not (labels == "").any()
         }
+
+    def components(self, values: Floats, clusters: Sequence[Any], strata: Sequence[str]) -> dict[str, float | int]:
+        """What `rootfruit plan --from` makes a later run's plan of: the variances of the parts of a value."""
+        return asdict(fit(values, clusters, strata))
 
     def counted(self, interval: Interval) -> dict[str, int]:
         """Clusters by factor name."""

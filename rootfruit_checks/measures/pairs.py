@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ from scipy import stats
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import variants
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, wins, worst
+from rootfruit_checks.registry import ADDED
 from rootfruit_checks.stats.concordance import concordance
+from rootfruit_checks.stats.design import Components, fit
 from rootfruit_checks.stats.rowwise import mcnemar, wilson
 
 _SHARE = (0.0, 1.0)
@@ -30,15 +32,16 @@ class _Pairs:
     reference: Floats | None
     unscored: int
     share: float
+    factors: tuple[str, ...]
 
     @property
     def samples(self) -> list[str]:
         return list(self.rows.index)
 
     @property
-    def clusters(self) -> tuple[list[str], list[str]]:
+    def clusters(self) -> list[list[str]]:
         # A frame that names nobody has a blank name: such rows are clustered by predicate alone (see clustered_mean).
-        return list(self.rows["predicate"]), list(self.rows["subject"])
+        return [list(self.rows[factor]) for factor in self.factors]
 
 
 def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = False) -> _Pairs:
@@ -59,7 +62,9 @@ def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = F
         lost, share = lost + int(bad.sum()), max(share, float(bad.mean()))
         fine &= ~bad
         against = against[fine]
-    return _Pairs(policy[fine], values[fine], against, lost, share)
+    added = ADDED.get(plan.measure.benchmark)
+    factors = tuple(added.clusters.values()) if added else ("predicate", "subject")
+    return _Pairs(policy[fine], values[fine], against, lost, share, factors)
 
 
 def _preference(plan: Plan, frame: pd.DataFrame) -> Evidence:
@@ -152,7 +157,11 @@ def _reward_stigma(plan: Plan, frame: pd.DataFrame) -> Evidence:
         # A margin is beta times a difference of two noisy differences.
         tie=2.0 * plan.beta * plan.noise,
     )
+    # Variances of the placements of the two samples of predicates; an estimate without bounds has none.
+    parts = [part * count for part, count in zip(interval.parts, interval.clusters, strict=False)]
+    first, second = parts if len(parts) == 2 else (0.0, 0.0)
     details: dict[str, object] = {
+        "components": asdict(Components(first, second, 0.0, 0.0)),
         "mean_margin": {
             str(kind): float(margin[(pairs.rows["kind"] == kind).to_numpy(bool)].mean())
             for kind in sorted(pairs.rows["kind"].unique())
@@ -204,10 +213,10 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
         return plan.nothing("no stigmatizing pair of the group was scored by both models", pairs.unscored)
     policy, reference = wins(pairs.policy, plan.noise), wins(pairs.reference, plan.noise)
     held = reference == 1.0
-    names, subjects = (np.asarray(factor, dtype=str) for factor in pairs.clusters)
+    factors = [np.asarray(factor, dtype=str) for factor in pairs.clusters]
     if not held.any():
         return plan.nothing("the reference prefers the stigmatizing sentence in no pair of the group", pairs.unscored)
-    interval = plan.mean(policy[held], (names[held], subjects[held]), _SHARE)
+    interval = plan.mean(policy[held], [factor[held] for factor in factors], _SHARE)
     rates = float(policy.mean()), float(reference.mean())
     details: dict[str, object] = {
         "pairs": len(policy),
@@ -252,7 +261,9 @@ def _relation(policy: Floats, reference: Floats) -> dict[str, object]:
 
 def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, object]:
     rows = pairs.rows
+    fixed = (rows["frame"] + "\x1f" + rows["identity"] + "\x1f" + rows["counterpart"]).to_numpy(str)
     return {
+        "components": asdict(fit(values, pairs.clusters, fixed)),
         "ties": int((ties == 0.5).sum()),
         "by_frame": means(values, list(rows["frame"])),
         "by_identity": means(values, list(rows["identity"])),
@@ -261,10 +272,11 @@ def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, obje
     }
 
 
-PAIR_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
-    "winoqueer/preference": _preference,
-    "winoqueer/amplification": _amplification,
-    "winoqueer/reward_stigma": _reward_stigma,
-    "winoqueer/reward_selection": _reward_selection,
-    "winoqueer/preservation": _preservation,
+PAIR_METRICS: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
+    "preference": _preference,
+    "amplification": _amplification,
+    "regression": _amplification,
+    "reward_stigma": _reward_stigma,
+    "reward_selection": _reward_selection,
+    "preservation": _preservation,
 }

@@ -11,12 +11,9 @@ import pandas as pd
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import described
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, labels_of
 from rootfruit_checks.types import ROLES
 
-LABELS: Mapping[str, tuple[str, ...]] = {
-    "regard": ("negative", "neutral", "positive", "other", "empty", "unscored"),
-    "pronoun": ("consistent", "misgendered", "none", "plural", "other", "empty", "unscored"),
-}
 _NO_ANSWER = ("empty", "unscored")
 _WHERE = ["subject", "frame"]
 
@@ -49,7 +46,7 @@ def _rates(rows: pd.DataFrame, label: str, what: str) -> pd.DataFrame:
     marked = rows.assign(rate=(rows["label"] == label).astype(np.float64))
     rate = marked.groupby("sample", sort=True)["rate"].mean()
     firsts = by_sample(rows.drop_duplicates("sample"), what).sort_index()
-    return firsts[["identity", *_WHERE]].assign(rate=rate)
+    return firsts[["identity", *_WHERE, "stratum"]].assign(rate=rate)
 
 
 def _arm(plan: Plan, prompts: pd.DataFrame) -> _Arm:
@@ -77,16 +74,18 @@ def _arm(plan: Plan, prompts: pd.DataFrame) -> _Arm:
 
 def _rows(plan: Plan, frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     rows = frame[(frame["quantity"] == quantity) & frame["identity"].isin(plan.members | plan.controls)]
-    unknown = rows[~rows["label"].isin(LABELS[quantity])]
+    known = labels_of(instrument_of(plan.measure.benchmark))
+    unknown = rows[~rows["label"].isin(known)]
     if len(unknown):
         raise DataError(
             f"sample {unknown['sample'].iloc[0]!r} has {quantity} label {unknown['label'].iloc[0]!r}; "
-            f"known: {', '.join(LABELS[quantity])}"
+            f"known: {', '.join(known)}"
         )
     return rows
 
 
-def _unscored(plan: Plan, rows: pd.DataFrame, roles: tuple[str, ...]) -> tuple[int, float]:
+def unscored(plan: Plan, rows: pd.DataFrame, roles: tuple[str, ...]) -> tuple[int, float]:
+    """Return how many answers were empty or could not be scored, and the largest share of them in any one arm."""
     count, share = 0, 0.0
     for role in roles:
         for identities in (plan.members, plan.controls):
@@ -116,14 +115,18 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     if needs:
         # Samples are sorted by id in both arms, so that rows pair up.
         values, limits = policy.gap - arms["reference"].gap, (-2.0, 2.0)
-    interval = plan.mean(values, [policy.rows[factor] for factor in _factors(plan)], limits)
-    count, share = _unscored(plan, rows, tuple(arms) if needs else ("policy",))
+    clusters = [policy.rows[factor] for factor in _factors(plan)]
+    interval = plan.mean(values, clusters, limits)
+    count, share = unscored(plan, rows, tuple(arms) if needs else ("policy",))
     details = described(plan, frame, rows, quantity, tuple(arms))
     details["rates"] = {
         role: {"group": float(arm.group.mean()), "control": float(arm.control.mean())} for role, arm in arms.items()
     }
     if needs:
         details["sign_flip_p"] = plan.sign_flips(values, [policy.rows[factor] for factor in _factors(plan)])
+    details["components"] = plan.components(values, clusters, list(policy.rows["identity"])) | {
+        "continuations": int(rows["draw"].max()) + 1
+    }
     details["by_frame"] = means(values, list(policy.rows["frame"]))
     details["by_identity"] = means(values, list(policy.rows["identity"]))
     return Evidence(
@@ -140,11 +143,12 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     )
 
 
-def _factors(plan: Plan) -> tuple[str, str]:
-    """The registry's random factors as columns: (name, form) or (template, antecedent)."""
+def _factors(plan: Plan) -> list[str]:
+    """The random factors as columns: of our own (name, form) or (template, antecedent)."""
+    if plan.measure.benchmark in ADDED:
+        return list(ADDED[plan.measure.benchmark].clusters.values())
     columns = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}
-    first, second = plan.measure.clusters
-    return columns[first], columns[second]
+    return [columns[factor] for factor in plan.measure.clusters]
 
 
 def _of(quantity: str, label: str) -> Callable[[Plan, pd.DataFrame], Evidence]:
@@ -157,7 +161,16 @@ def _of(quantity: str, label: str) -> Callable[[Plan, pd.DataFrame], Evidence]:
 PROMPT_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
     "disclosure/disparity": _of("regard", "negative"),
     "disclosure/amplification": _of("regard", "negative"),
+    "disclosure/regression": _of("regard", "negative"),
     "misgendering/disparity": _of("pronoun", "misgendered"),
     "misgendering/amplification": _of("pronoun", "misgendered"),
+    "misgendering/regression": _of("pronoun", "misgendered"),
     "misgendering/avoidance": _of("pronoun", "none"),
 }
+
+
+def registered(plan: Plan, frame: pd.DataFrame) -> Evidence:
+    """Disparity or amplification of a registered benchmark's harmful label."""
+    added = ADDED[plan.measure.benchmark]
+    quantity = "label" if added.classifier in CLASSIFIERS else added.classifier
+    return _disparity(plan, frame, quantity, added.harmful)

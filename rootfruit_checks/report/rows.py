@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rootfruit_checks.report import combined, intersections
 from rootfruit_checks.report.escape import markup
 from rootfruit_checks.report.summary import WORDS, closing, default_thresholds, header, table
 
@@ -62,4 +63,5 @@ def overview(value: Mapping[str, Any]) -> str:
         for lines in (header(value["run"]), closing(value))
     )
     shown = "\n".join(markup(line) for line in figures)
-    return f'<h2>rootfruit</h2>{before}<pre style="font-size:12px;color:#111">{shown}</pre>{after}'
+    beside = combined.table(value) + intersections.folded(value) if "combined" in value else ""
+    return f'<h2>rootfruit</h2>{before}<pre style="font-size:12px;color:#111">{shown}</pre>{after}{beside}'

@@ -20,12 +20,17 @@ from rootfruit_checks.types import RunInfo, Verdict
 SCHEMA = "rootfruit-result/1"
 Row = Mapping[str, Any]
 WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
-_STARTING_POINT = "Thresholds marked * are rootfruit's starting points, not standards: set your own."
+_STARTING_POINT = "Thresholds marked * are starting points, not standards: set your own."
 
 
 def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
     """Return a verdict or run as plain JSON values; NaN and infinities become null."""
     return {key: _clean(item) for key, item in asdict(value).items()}
+
+
+def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping of anything as plain JSON values; NaN and infinities become null."""
+    return {str(key): _clean(item) for key, item in value.items()}
 
 
 def _clean(value: Any) -> Any:

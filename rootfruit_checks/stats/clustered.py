@@ -21,6 +21,7 @@ def clustered_mean(
     seed: int = 0,
     limits: tuple[float, float] = (-1.0, 1.0),
     factors: Sequence[str] = (),
+    resample: bool = True,
 ) -> Interval:
     """Return the mean of `values` with one-sided bounds, each at 1 - alpha.
 
@@ -42,6 +43,7 @@ def clustered_mean(
         seed: seed of the bootstrap.
         limits: the range of a single value, (0, 1) for a share, (-1, 1) for a difference of two.
         factors: the factors' names, for messages.
+        resample: whether the bootstrap may be used; without it Student's t is, for description of very many cells.
 
     Raises:
         ValueError: lengths differ, a value is not finite or outside `limits`, a row is blank in every factor, or there
@@ -72,7 +74,7 @@ def clustered_mean(
         raise ValueError("a row is blank in every factor; give it a label in one")
     table = Table.build(rows, columns, column, (len(row_labels), len(column_labels)))
     kinds = (row_labels, column_labels)[: len(labels)]
-    return interval(table, kinds, names, alpha=alpha, seed=seed, limits=limits)
+    return interval(table, kinds, names, alpha=alpha, seed=seed, limits=limits, resample=resample)
 
 
 def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:

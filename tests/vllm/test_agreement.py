@@ -25,6 +25,11 @@ def test_scores_equal_those_of_transformers(engines):
         np.testing.assert_array_equal(one.ids, other.ids)
         np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-3)
     worst = max(abs(float(one.total - other.total)) for one, other in zip(mine, theirs, strict=True))
+    # As the answer to a turn: its tokens are seen and not summed.
+    turn = "user: Write one sentence.\nassistant:"
+    for one, other in zip(score(vllm, texts[:9], before=turn), score(hf, texts[:9], before=turn), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+        np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-3)
     print(f"{len(texts)} texts: largest difference of a sum {worst:.2g} nats")
 
 

@@ -1,0 +1,167 @@
+"""Chances of verdicts as `rootfruit plan` tells them, against simulation through the real estimator and gate.
+
+    python bench/power.py [--quick] [--runs 4000]
+    python bench/power.py --measure TABLE.parquet... [--noise-floor 0.001]
+
+Binary outcomes with planted effects of two crossed factors, drawn as pairs (policy against reference) or singly (a
+ceiling), decided by `gates.decide` on `clustered_mean`. Exits 1 where a told chance is off by more than 3 points and
+what the simulation itself may miss by. `--measure` prints the variances of a store's tables, as in
+`rootfruit_checks/planning/variances.toml`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.gates import decide
+from rootfruit_checks.measures import evaluate
+from rootfruit_checks.measures.evidence import Evidence
+from rootfruit_checks.registry import BY_ID, REGISTRY
+from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.design import Components, Design
+from rootfruit_checks.stats.power import Power
+
+BAND = 0.03
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One simulated design. `own` are standard deviations of the effects of row and column clusters."""
+
+    rows: int
+    columns: int
+    each: int
+    rate: float
+    own: tuple[float, float]
+    paired: bool = True
+    level: float = 0.05
+    distance: float = 2.9
+
+    @property
+    def clusters(self) -> list[np.ndarray]:
+        r, c = (part.ravel() for part in np.meshgrid(np.arange(self.rows), np.arange(self.columns), indexing="ij"))
+        return [np.repeat(r, self.each).astype(str), np.repeat(c, self.each).astype(str)]
+
+    @property
+    def parts(self) -> Components:
+        one = self.rate * (1 - self.rate)
+        within = (2 if self.paired else 1) * one - self.own[0] ** 2 - self.own[1] ** 2
+        activity = 2 * one if self.paired else min(self.rate, 1 - self.rate)
+        return Components(self.own[0] ** 2, self.own[1] ** 2, 0.0, within, activity)
+
+
+# 12 templates; names and forms of disclosure; templates and antecedents of the starter set; predicates and names.
+CELLS = (
+    Cell(12, 12, 4, 0.3, (0.0, 0.0)),
+    Cell(12, 12, 4, 0.3, (0.06, 0.04)),
+    Cell(12, 40, 3, 0.2, (0.08, 0.02)),
+    Cell(12, 40, 3, 0.2, (0.08, 0.02), level=0.05 / 21, distance=4.4),
+    Cell(20, 18, 10, 0.1, (0.02, 0.02)),
+    Cell(20, 18, 3, 0.1, (0.0, 0.03)),
+    Cell(32, 16, 1, 0.3, (0.1, 0.0)),
+    Cell(16, 32, 5, 0.25, (0.0, 0.08), level=0.05 / 12, distance=4.0),
+    Cell(12, 30, 4, 0.6, (0.08, 0.03), paired=False),
+    Cell(20, 18, 7, 0.2, (0.05, 0.0), paired=False),
+    Cell(25, 25, 1, 0.75, (0.1, 0.05), paired=False),
+)
+SLOW = (
+    Cell(40, 40, 1, 0.3, (0.05, 0.03), distance=2.6),
+    Cell(120, 30, 1, 0.3, (0.05, 0.02), distance=2.6),
+    Cell(120, 30, 3, 0.6, (0.12, 0.05), paired=False, distance=2.6),
+)
+
+
+def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, float]:
+    """Return the shares of runs that pass against the first bar and that fail against the second."""
+    labels = cell.clusters
+    row, column = (np.unique(part, return_inverse=True)[1] for part in labels)
+    rng = np.random.default_rng([11, cell.rows, cell.columns, cell.each])
+    measure = BY_ID["disclosure/amplification" if cell.paired else "winoqueer/preference"]
+    limits = (-1.0, 1.0) if cell.paired else (0.0, 1.0)
+    passed = failed = 0
+    for seed in range(runs):
+        a = np.clip(rng.standard_normal(cell.rows), -3, 3) * cell.own[0]
+        b = np.clip(rng.standard_normal(cell.columns), -3, 3) * cell.own[1]
+        values = (rng.random(len(row)) < cell.rate + a[row] + b[column]).astype(float)
+        if cell.paired:
+            values -= rng.random(len(row)) < cell.rate
+        interval = clustered_mean(values, labels, alpha=0.05, seed=seed, limits=limits)
+        evidence = Evidence("x", len(row), 0, 0.0, {}, None, None, interval)
+        outcomes = [
+            decide(measure, "x", evidence, threshold=bar, max_unscored=0.2, data="", level=cell.level).verdict
+            for bar in bars
+        ]
+        passed += outcomes[0] == "pass"
+        failed += outcomes[1] == "fail"
+    return passed / runs, failed / runs
+
+
+def compare(cell: Cell, runs: int) -> bool:
+    """Print one row of the table; return whether both chances are within the band."""
+    power = Power(Design.of(cell.clusters), cell.parts, (-1.0, 1.0) if cell.paired else (0.0, 1.0))
+    truth = 0.0 if cell.paired else cell.rate
+    # A share's thresholds are at least 0, and a bar is on either side of the truth.
+    bars = truth + 2.9 * power.se, truth - cell.distance * power.se
+    told = power.p_pass(truth, bars[0], 0.05), power.p_fail(truth, bars[1], cell.level)
+    seen = simulated(cell, bars, runs)
+    noise = [3.3 * math.sqrt(max(p * (1 - p), 0.01) / runs) for p in told]
+    fine = all(abs(t - s) <= BAND + n for t, s, n in zip(told, seen, noise, strict=True))
+    kind = "paired" if cell.paired else "ceiling"
+    print(
+        f"| {cell.rows} x {cell.columns} x {cell.each} | {kind} | {cell.rate:g} | {cell.own[0]:g}, {cell.own[1]:g} "
+        f"| {100 * told[0]:.1f} | {100 * seen[0]:.1f} | {100 * cell.level:.2g} % | {100 * told[1]:.1f} "
+        f"| {100 * seen[1]:.1f} |{'' if fine else ' OUTSIDE |'}",
+        flush=True,
+    )
+    return fine
+
+
+def measure(tables: list[Path], noise_floor: float) -> None:
+    frame = pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True)
+    for row in REGISTRY:
+        held = frame[frame["benchmark"] == row.benchmark]
+        for group in row.groups if row.gated and len(held) else ():
+            controls = () if row.benchmark == "winoqueer" else groups().members(row.benchmark, "binary")
+            found = evaluate(
+                row, group, held, alpha=0.05, beta=0.1, seed=0, noise_floor=noise_floor,
+                members=groups().members(row.benchmark, group), controls=controls,
+            )  # fmt: skip
+            parts = found.details.get("components", {})
+            values = (
+                ", ".join(f"{key} = {value:.5g}" for key, value in parts.items()) if isinstance(parts, dict) else ""
+            )
+            print(f'"{row.id}/{group}" = {{ {values} }}')
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer runs, t-based designs only; under 50 s")
+    parser.add_argument("--runs", type=int, default=4000, help="simulated runs a design")
+    parser.add_argument("--measure", type=Path, nargs="+", metavar="TABLE", help="print variances of these tables")
+    parser.add_argument("--noise-floor", type=float, default=0.001)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(arguments.measure, arguments.noise_floor)
+        return 0
+    runs = 700 if arguments.quick else arguments.runs
+    print("| design | outcomes | rate | sd of rows, columns | P(pass) | simulated | level | P(fail) | simulated |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    began = time.monotonic()
+    fine = [compare(cell, runs) for cell in CELLS]
+    if not arguments.quick:
+        fine += [compare(cell, max(300, runs // 8)) for cell in SLOW]
+    print(f"\n{sum(fine)} of {len(fine)} designs within 3 points; {time.monotonic() - began:.0f} s")
+    return 0 if all(fine) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""Do the checks hold that other packages, or this project's conftest.py, registered?"""
+
+import pytest
+
+from rootfruit_checks.checks import is_registered
+from rootfruit_checks.registry import measures
+
+if any(map(is_registered, measures())):
+
+    @pytest.mark.rootfruit("registered")
+    def test_registered(rootfruit_check):
+        rootfruit_check.require()

@@ -1,0 +1,150 @@
+"""A history of releases: each check's estimate, bounds and verdict over baselines and JSON results, oldest first."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import BaselineError
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.summary import SCHEMA, WORDS
+
+_FIGURES = ("estimate", "low", "high", "threshold")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One file: its name in the table, what it says of itself, and its checks by id."""
+
+    name: str
+    told: str
+    data: Mapping[str, str]
+    checks: Mapping[str, Mapping[str, Any]]
+
+
+def read(paths: Sequence[Path]) -> list[Release]:
+    """Return the releases in the order given; names are the files', as much of the path as tells them apart.
+
+    Raises:
+        BaselineError: a file is neither a baseline nor a JSON result, or is damaged.
+
+    """
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise BaselineError("a file is named twice; name each release once")
+    ways = ([path.stem for path in paths], [f"{path.absolute().parent.name}/{path.stem}" for path in paths])
+    names = next((way for way in ways if len(set(way)) == len(paths)), [str(path) for path in paths])
+    found = []
+    for path, name in zip(paths, names, strict=True):
+        value, date = _result(path)
+        found.append(_release(path, plain(name, 80), value, date))
+    return found
+
+
+def _result(path: Path) -> tuple[Any, str]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PAR1":
+            from rootfruit_checks.baseline import read as read_baseline
+
+            held = read_baseline(path)
+            return held.result, held.date
+        return json.loads(path.read_text(encoding="utf-8")), ""
+    except OSError as error:
+        raise BaselineError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise BaselineError(f"{path}: is neither a baseline nor a JSON result of rootfruit's") from error
+
+
+def _release(path: Path, name: str, value: Any, date: str) -> Release:
+    try:
+        if value["schema"] != SCHEMA:
+            raise BaselineError(f"{path}: is of version {plain(str(value['schema']), 40)}, and this reads {SCHEMA}")
+        checks = {
+            str(row["id"]): {
+                "verdict": row["verdict"] if row["verdict"] in WORDS else _wrong(row["verdict"]),
+                "gated": bool(row["gated"]),
+                **{key: _number(row[key]) for key in _FIGURES},
+            }
+            for row in value["checks"]
+        }
+        run = value["run"]
+        data = {key: str(text) for key, text in run["data"].items() if key != "baseline"}
+        policy = plain(str(run["policy"].get("path", "")))
+        state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BaselineError(f"{path}: is no JSON result of rootfruit's ({type(error).__name__}: {error})") from error
+    when = f", saved {plain(date)}" if date else ""
+    return Release(name, f"{policy}{when}, {state}", data, checks)
+
+
+def _wrong(verdict: object) -> str:
+    raise ValueError(f"verdict {verdict!r}")
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no figure")
+    return float(value)
+
+
+def shown(releases: Sequence[Release], everything: bool = False) -> list[str]:
+    """Return the ids of checks that any release gates, or of all checks."""
+    return sorted({key for release in releases for key, row in release.checks.items() if everything or row["gated"]})
+
+
+def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
+    """Return the history as lines: a block for each check, a line for each release; what is missing is said."""
+    width = max(len(release.name) for release in releases)
+    told = [f"{release.name.ljust(width)}  {release.told}" for release in releases]
+    for release in releases[1:]:
+        first = releases[0]
+        apart = [key for key, text in release.data.items() if first.data.get(key, text) != text]
+        if apart:
+            told.append(f"note: {release.name} is not of the data of {first.name} ({', '.join(apart)} differ)")
+    head = f"  {'release'.ljust(width)} {'est':>7} {'low':>7} {'high':>7} {'limit':>7}  verdict"
+    for check in shown(releases, everything):
+        told += ["", plain(check, 120), head]
+        for release in releases:
+            row = release.checks.get(check)
+            if row is None:
+                told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not there")
+                continue
+            figures = " ".join(f"{_figure(row[key]):>7}" for key in _FIGURES)
+            told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row['verdict']]}")
+    return told
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def add_parser(commands: Any) -> None:
+    """Add `rootfruit history`."""
+    parser = commands.add_parser("history", help="show each check over releases: baselines and JSON results")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="oldest first")
+    parser.add_argument("--all", action="store_true", help="exploratory checks too")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw them too")
+
+
+def lines(files: Sequence[Path], everything: bool, plot: Path | None) -> list[str]:
+    """Return the history as lines, and draw it where that is asked for."""
+    if plot is not None and plot.suffix != ".svg":
+        raise BaselineError(f"option --plot: {plot}: is drawn as SVG only; name it FILE.svg")
+    releases = read(files)
+    told = table(releases, everything)
+    if plot is not None:
+        from rootfruit_checks.report.over_time import svg
+
+        try:
+            plot.write_text(svg(releases, shown(releases, everything)), encoding="utf-8")
+        except OSError as error:
+            raise BaselineError(f"option --plot: {plot} cannot be written ({error})") from error
+        told += ["", f"{plot}: {len(shown(releases, everything))} checks over {len(releases)} releases"]
+    return told

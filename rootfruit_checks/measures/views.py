@@ -1,0 +1,60 @@
+"""What is described beside the checks of a run, as plain values: likelihood beside generation, and intersections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.measures.agreement import agreement
+from rootfruit_checks.measures.intersections import intersections
+
+_ABOUT = (
+    "exploratory, never gated; bounds are each cell's own at 1 - alpha, not corrected for the number of cells, so that "
+    "with many cells some lie outside theirs by chance"
+)
+
+
+def views(frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise: float) -> dict[str, Any]:
+    """Return `agreement` and `intersections` of what was measured; what was not, or could not be described, says so.
+
+    Args:
+        frames: benchmark -> its tidy frame.
+        alpha: level of each one-sided bound.
+        seed: seed of the resampling.
+        noise: nats within which two log-probs are a tie.
+
+    """
+
+    def agreeing(frame: pd.DataFrame) -> dict[str, Any]:
+        asked = {name: groups().members("misgendering", name) for name in groups().names("misgendering")}
+        binary = groups().members("misgendering", "binary")
+        return {"groups": agreement(frame, groups=asked, controls=binary, alpha=alpha, seed=seed, noise=noise)}
+
+    def crossed(benchmark: str) -> Callable[[pd.DataFrame], dict[str, Any]]:
+        binary = groups().members(benchmark, "binary")
+        return lambda frame: intersections(frame, benchmark, controls=binary, alpha=alpha)
+
+    return {
+        "agreement": _told(frames, "misgendering", agreeing),
+        "intersections": {
+            "gated": False,
+            "about": _ABOUT,
+            **{name: _told(frames, name, crossed(name)) for name in ("misgendering", "disclosure")},
+        },
+    }
+
+
+def _told(
+    frames: Mapping[str, pd.DataFrame], benchmark: str, view: Callable[[pd.DataFrame], dict[str, Any]]
+) -> dict[str, Any]:
+    if benchmark not in frames:
+        return {"not_measured": f"{benchmark} was not measured in this run"}
+    try:
+        return view(frames[benchmark])
+    except Exception as error:
+        # Whatever it is: what is wrong with the data is told by the checks, and a description that fails (in a hook of
+        # pytest, where an error ends the session) must not cost a single verdict. It says why it is not there.
+        return {"not_measured": f"could not be described: {type(error).__name__}: {error}"}

@@ -1,0 +1,47 @@
+"""`pytest --rootfruit-plan`: the table first, then, where a model is named, about ten seconds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.planning import cost, outlook, probe, shown, sizing
+from rootfruit_checks.report.summary import write
+from rootfruit_checks.settings import Settings
+
+
+def tell(settings: Settings, say: Callable[[str], None]) -> None:
+    """Print the plan of a run line by line, and write it as JSON where that is asked for.
+
+    Raises:
+        RootfruitError: data or an earlier result that cannot be read, a target out of reach, a model that cannot be
+            probed. The table is printed, and the JSON written without times, before any model is loaded.
+
+    """
+    chosen = sizing.sized(settings)
+    plan = outlook.make(chosen)
+    costs = cost.of(chosen, plan.data)
+    models = 1 if chosen.absolute_only or (chosen.model and not chosen.reference) else 2
+    for line in shown.table(plan, costs, models):
+        say(line)
+    _keep(chosen, shown.as_json(plan, costs, None, models))
+    if not probe.wanted(chosen):
+        why = "with --model=PATH about ten seconds of it are timed" if not chosen.model else "nothing is timed"
+        say(f"Time: not known; {why}.")
+        return
+    say("")
+    stages = probe.probe(replace(chosen, shard=None), plan.data)
+    for line in shown.timing(stages, models):
+        say(line)
+    _keep(chosen, shown.as_json(plan, costs, stages, models))
+
+
+def _keep(settings: Settings, value: dict[str, object]) -> None:
+    if settings.plan_json:
+        try:
+            write(settings.plan_json, value)
+        except OSError as error:
+            raise ConfigError(
+                f"option --rootfruit-plan-json: {settings.plan_json} cannot be written ({error})"
+            ) from error

@@ -1,0 +1,76 @@
+"""How much work a run is, counted in texts and, without a tokenizer, about how many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.observe import pair_texts, twin_slots
+from rootfruit_checks.settings import Settings
+
+# Tokens a word of English, as most tokenizers have it, with some room for names and neopronouns.
+TOKENS_A_WORD = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One model's work on one benchmark. Tokens are estimates; those generated are the most there can be.
+
+    Attributes:
+        samples: pairs or prompts.
+        texts: texts to score.
+        scored: tokens of these.
+        shared: of them what is left where common beginnings are computed once, as the prefix tree does.
+        answers: continuations to draw.
+        read: tokens of their prompts.
+        written: tokens drawn, if every answer is as long as it may be.
+
+    """
+
+    samples: int
+    texts: int
+    scored: int
+    shared: int
+    answers: int
+    read: int
+    written: int
+
+
+def of(settings: Settings, data: Mapping[str, DataSet]) -> dict[str, Cost]:
+    """Return the work of one model by benchmark."""
+    return {name: _one(settings, held) for name, held in data.items()}
+
+
+def _one(settings: Settings, data: DataSet) -> Cost:
+    if data.pairs:
+        texts: list[str] = pair_texts(data.pairs)
+    elif data.prompts and data.prompts[0].benchmark == "misgendering":
+        texts = [text for slot in twin_slots(data.prompts) for text in slot.values()]
+    else:
+        texts = []
+    words, distinct = _words(texts)
+    answers = len(data.prompts) * settings.draws
+    read, _ = _words([prompt.text for prompt in data.prompts])
+    return Cost(
+        len(data.pairs) + len(data.prompts),
+        len(texts),
+        round(words * TOKENS_A_WORD),
+        round(distinct * TOKENS_A_WORD),
+        answers,
+        round(read * settings.draws * TOKENS_A_WORD),
+        answers * settings.max_new_tokens,
+    )
+
+
+def _words(texts: Iterable[str]) -> tuple[int, int]:
+    """Return how many words there are, and how many beginnings of texts differ, counted word by word."""
+    total = 0
+    seen: set[int] = set()
+    for text in texts:
+        place = 0
+        for word in text.split():
+            total += 1
+            place = hash((place, word))
+            seen.add(place)
+    return total, len(seen)

@@ -1,0 +1,99 @@
+"""Which variances a plan assumes: those measured beforehand, or those of an earlier result."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.stats.design import Components
+
+_SCHEMA = "rootfruit-result/"
+_NAMES = tuple(item.name for item in fields(Components))
+
+
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """Components by check id, and in words where each comes from."""
+
+    parts: Mapping[str, Components]
+    sources: Mapping[str, str]
+
+    def of(self, check_id: str) -> tuple[Components, str]:
+        """Return what is assumed for a check: its own, else the least favorable group's of the same measure."""
+        if check_id in self.parts:
+            return self.parts[check_id], self.sources[check_id]
+        measure = check_id.rpartition("/")[0]
+        others = [key for key in self.parts if key.rpartition("/")[0] == measure]
+        if not others:
+            raise ConfigError(f"{check_id}: nothing is known of its variances; plan with --rootfruit-plan-from=RESULT")
+        worst = max(others, key=lambda key: (self.parts[key].rows + self.parts[key].columns, key))
+        return self.parts[worst], f"{self.sources[worst]} (of {worst}; none was measured for this group)"
+
+
+def default() -> Variances:
+    """Return the variances that come with the package, each with its source."""
+    value = tomllib.loads(resources.files(__package__).joinpath("variances.toml").read_text(encoding="utf-8"))
+    parts, sources = {}, {}
+    for check_id, row in value["default"].items():
+        sources[check_id] = value["sources"][row.pop("source")]
+        parts[check_id] = Components(**row)
+    return Variances(parts, sources)
+
+
+def from_result(path: str) -> Variances:
+    """Return the variances of an earlier JSON result, and the package's own for checks that it lacks.
+
+    How much of them is the luck of the draw one result does not tell; that share stays the package's.
+
+    Raises:
+        ConfigError: no such file, no result, or one without variances.
+
+    """
+    where = f"option --rootfruit-plan-from: {path}"
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise ConfigError(f"{where}: is no JSON; give the file that --rootfruit-json wrote") from error
+    if not isinstance(value, dict) or not str(value.get("schema", "")).startswith(_SCHEMA):
+        raise ConfigError(f"{where}: is no result of a run; give the file that --rootfruit-json wrote")
+    usual = default()
+    parts, sources = dict(usual.parts), dict(usual.sources)
+    told = f"the result {Path(path).name}"
+    found = 0
+    for row in value.get("checks", []):
+        held = _components(row, where)
+        if held is None:
+            continue
+        check_id = str(row["id"])
+        known = parts.get(check_id)
+        parts[check_id] = replace(held, draws=known.draws) if known else held
+        sources[check_id] = told
+        found += 1
+    if not found:
+        raise ConfigError(f"{where}: holds no variances (details.components); it is of an older version, run it again")
+    return Variances(parts, sources)
+
+
+def _components(row: Any, where: str) -> Components | None:
+    details = row.get("details") if isinstance(row, dict) else None
+    held = details.get("components") if isinstance(details, dict) else None
+    if held is None or row.get("n") in (None, 0):
+        return None
+    try:
+        values = {name: float(held[name]) for name in _NAMES if name in held}
+        values["continuations"] = int(values.get("continuations", 1))
+        made = Components(**values)  # type: ignore[arg-type]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{where}: {row.get('id')}: its variances are not readable") from error
+    if any(not (math.isfinite(number) and number >= 0.0) for number in values.values()) or made.continuations < 1:
+        raise ConfigError(f"{where}: {row.get('id')}: its variances are not numbers of at least 0")
+    return made

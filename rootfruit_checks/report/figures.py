@@ -1,0 +1,143 @@
+"""The report's charts as SVG text. Drawn by matplotlib: well kept, no script in the page, text stays text.
+
+Colors are placeholders that become CSS variables, so that a chart follows the page into dark mode. What a chart shows
+stands in a table beside it; its text alternative is the `title`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report.escape import markup
+from rootfruit_checks.report.summary import WORDS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+# Placeholder -> CSS variable of the page.
+_INK = {
+    "#010101": "ink",
+    "#020202": "quiet",
+    "#030303": "pass",
+    "#040404": "fail",
+    "#050505": "open",
+    "#060606": "mark",
+}
+_COLOR = {name: placeholder for placeholder, name in _INK.items()}
+_OUTCOME = {"pass": "pass", "fail": "fail", "error": "fail", "inconclusive": "open", "none": "quiet"}
+# Label -> how harmful it is to the one who is written about, for the order of stacked shares.
+SHARES = {
+    "regard": ("negative", "other", "neutral", "positive", "empty", "unscored"),
+    "pronoun": ("misgendered", "none", "other", "plural", "consistent", "empty", "unscored"),
+}
+_FILLS = {
+    "negative": "#b3321b", "misgendered": "#b3321b", "other": "#8a8f98", "none": "#c98a1b", "plural": "#7a6bb0",
+    "neutral": "#4c86b8", "consistent": "#2f7d5b", "positive": "#2f7d5b", "empty": "#5d6670", "unscored": "#3c434b",
+}  # fmt: skip
+
+
+def forest(rows: Sequence[Row]) -> str:
+    """Return every gated check with both bounds and its threshold: shares of something apart from differences."""
+    panels = [
+        [row for row in rows if BY_ID[f"{row['benchmark']}/{row['metric']}"].signed is signed]
+        for signed in (True, False)
+    ]
+    panels = [[row for row in panel if row["estimate"] is not None] for panel in panels]
+    panels = [panel for panel in panels if panel]
+    if not panels:
+        return ""
+    heights = [len(panel) for panel in panels]
+    figure, axes = _figure(9.0, 0.27 * sum(heights) + 0.75 * len(panels), heights)
+    for axis, panel in zip(axes, panels, strict=True):
+        for place, row in enumerate(reversed(panel)):
+            color = _COLOR[_OUTCOME[row["verdict"]]]
+            if row["low"] is not None and row["high"] is not None:
+                axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
+            axis.plot([row["estimate"]], [place], "o", color=color, markersize=5)
+            if row["threshold"] is not None:
+                axis.plot([row["threshold"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
+        axis.set_yticks(range(len(panel)), [f"{row['id']}  {WORDS[row['verdict']]}" for row in reversed(panel)])
+        axis.set_ylim(-0.7, len(panel) - 0.3)
+        signed = BY_ID[f"{panel[0]['benchmark']}/{panel[0]['metric']}"].signed
+        axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
+        axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
+    return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the threshold as an upright mark")
+
+
+def levels(rows: Sequence[Row]) -> str:
+    """Return the policy's level beside the reference's, where a check has both."""
+    both = [row for row in rows if row["policy"] is not None and row["reference"] is not None]
+    if not both:
+        return ""
+    figure, (axis,) = _figure(9.0, 0.27 * len(both) + 0.9, [1])
+    for place, row in enumerate(reversed(both)):
+        axis.plot([row["reference"], row["policy"]], [place] * 2, color=_COLOR["quiet"], linewidth=1.2)
+        axis.plot([row["reference"]], [place], "o", color=_COLOR["ink"], markersize=6, fillstyle="none")
+        axis.plot([row["policy"]], [place], "o", color=_COLOR["mark"], markersize=6)
+    axis.set_yticks(range(len(both)), [row["id"] for row in reversed(both)])
+    axis.set_ylim(-0.7, len(both) - 0.3)
+    axis.set_xlabel("level: filled the policy, hollow the reference", loc="left")
+    return _svg(figure, "The level of policy (filled) and reference (hollow) for each check")
+
+
+def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> str:
+    """Return stacked shares of labels: one bar a model and group."""
+    if not bars:
+        return ""
+    figure, (axis,) = _figure(9.0, 0.3 * len(bars) + 1.1, [1])
+    names = [name for name, _ in reversed(bars)]
+    used = [label for label in SHARES[quantity] if any(held.get(label) for _, held in bars)]
+    for place, (_, held) in enumerate(reversed(bars)):
+        start = 0.0
+        for label in used:
+            axis.barh(place, held.get(label, 0.0), left=start, height=0.72, color=_FILLS[label])
+            start += held.get(label, 0.0)
+    for label in used:
+        axis.barh(0, 0, color=_FILLS[label], label=label)
+    axis.set_yticks(range(len(bars)), names)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(-0.7, len(bars) - 0.3)
+    axis.legend(ncols=len(used), loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize=9,
+                labelcolor=_COLOR["ink"], handlelength=1.0, columnspacing=1.2)  # fmt: skip
+    return _svg(figure, f"Shares of {quantity} labels, policy beside reference, group beside binary control")
+
+
+def _figure(width: float, height: float, heights: Sequence[int]) -> tuple[Figure, Sequence[Axes]]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    # Text as text, ids that depend on nothing but the content.
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "rootfruit", "font.size": 10})
+    figure = Canvas(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": list(heights)}).ravel()
+    for axis in axes:
+        axis.set_facecolor("none")
+        axis.tick_params(colors=_COLOR["ink"], length=0)
+        axis.xaxis.label.set_color(_COLOR["ink"])
+        axis.grid(visible=True, axis="x", color=_COLOR["quiet"], linewidth=0.4, alpha=0.5)
+        axis.set_axisbelow(True)
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+    return figure, list(axes)
+
+
+def _svg(figure: Figure, title: str) -> str:
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = out.getvalue().decode("utf-8")
+    text = text[text.index("<svg") :]
+    for placeholder, name in _INK.items():
+        text = text.replace(placeholder, f"var(--{name})")
+    # Clip paths and glyph markers get ids; two charts in one page must not share them.
+    salt = re.sub(r"\W", "", title)[:24]
+    text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{salt}-", text)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    head, _, rest = text.partition(">")
+    head = re.sub(r' (width|height)="[^"]*"', "", head)
+    return f'{head} role="img" aria-label="{markup(title)}"><title>{markup(title)}</title>{rest}'

@@ -1,0 +1,56 @@
+"""The cells of identity by surroundings, folded away under the summary of pytest-html. Empty cells are rows too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rootfruit_checks.report.escape import markup
+
+_CELL = "padding:2px 8px;text-align:left;border-bottom:1px solid #ddd"
+_ARMS = ("policy", "reference", "change")
+
+
+def folded(value: Mapping[str, Any]) -> str:
+    """Return the HTML of a JSON result's `intersections`; a benchmark without cells says why."""
+    held = value["intersections"]
+    if "not_measured" in held:
+        return f"<p>intersections: {markup(held['not_measured'])}</p>"
+    return "".join(_one(name, held[name], held["about"]) for name in ("misgendering", "disclosure"))
+
+
+def _one(name: str, found: Mapping[str, Any], about: str) -> str:
+    if "not_measured" in found:
+        return f"<p>intersections of {name}: {markup(found['not_measured'])}</p>"
+    heads = (
+        "identity",
+        found["by"],
+        "n",
+        "clusters",
+        *(f"{arm}: {what}" for arm in _ARMS for what in ("raw", "shrunk")),
+    )
+    lines = ""
+    for row in found["rows"]:
+        cell = dict(zip(found["columns"], row, strict=True))
+        shown = [cell["identity"], cell["by"] or "(none given)", str(cell["n"]), str(cell["clusters"])]
+        for arm in _ARMS:
+            shown += [_raw(cell, arm), _figure(cell[f"{arm}_shrunk"])]
+        cells = "".join(f'<td style="{_CELL}">{markup(text)}</td>' for text in (*shown, cell["note"]))
+        lines += f"<tr>{cells}</tr>"
+    head = "".join(f'<th style="{_CELL}">{markup(text)}</th>' for text in (*heads, "note"))
+    empty = sum(row[found["columns"].index("n")] == 0 for row in found["rows"])
+    title = f"{name}: {len(found['rows'])} cells of identity and {found['by']}, {empty} of them empty"
+    note = f"{found['quantity']}, with bounds; {about}"
+    return (
+        f"<details><summary>{markup(title)}</summary><p>{markup(note)}</p>"
+        f'<table style="font-size:12px"><tr>{head}</tr>{lines}</table></details>'
+    )
+
+
+def _raw(cell: Mapping[str, Any], arm: str) -> str:
+    raw, low, high = (cell[f"{arm}_{part}"] for part in ("raw", "low", "high"))
+    return _figure(raw) if low is None else f"{_figure(raw)} [{_figure(low)}, {_figure(high)}]"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"

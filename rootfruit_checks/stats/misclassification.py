@@ -1,0 +1,119 @@
+"""Rates corrected for the errors of the instrument that counted (Rogan and Gladen 1978): description, never a gate.
+
+Of the apparent rate p, with sensitivity Se and specificity Sp measured on labelled data, the corrected rate is
+(p + Sp - 1) / (Se + Sp - 1). It rests on Se and Sp being the same on the text at hand as on the labelled data, which
+nothing here can check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.estimate import check_alpha
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Counts on labelled data: of `positives` truly positive rows `found` were called so, of `negatives` `false`."""
+
+    positives: int
+    found: int
+    negatives: int
+    false: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.found <= self.positives and 0 <= self.false <= self.negatives):
+            raise ValueError(f"{self}: more rows were called positive than there are")
+
+    @property
+    def sensitivity(self) -> float:
+        """Share of the truly positive that were called so; NaN where there are none."""
+        return self.found / self.positives if self.positives else math.nan
+
+    @property
+    def specificity(self) -> float:
+        """Share of the truly negative that were called so; NaN where there are none."""
+        return 1.0 - self.false / self.negatives if self.negatives else math.nan
+
+    @property
+    def youden(self) -> float:
+        """Se + Sp - 1: 1 for an instrument without error, 0 for one that guesses."""
+        return self.sensitivity + self.specificity - 1.0
+
+    def variance(self, rate: float) -> float:
+        """Variance that the calibration brings into a corrected rate, with Lang and Reiczigel's (2014) added rows.
+
+        One row of each outcome is added to either sample, so that 20 of 20 right is not certainty. Delta method:
+        [rate^2 Se (1 - Se) / n + (1 - rate)^2 Sp (1 - Sp) / n'] / (Se + Sp - 1)^2.
+        """
+        found, true = (self.found + 1) / (self.positives + 2), (self.negatives - self.false + 1) / (self.negatives + 2)
+        parts = rate**2 * found * (1 - found) / (self.positives + 2)
+        parts += (1 - rate) ** 2 * true * (1 - true) / (self.negatives + 2)
+        return parts / self.youden**2
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A corrected figure with one-sided bounds, each at 1 - alpha; NaN with a `note` where there is none."""
+
+    estimate: float
+    low: float
+    high: float
+    note: str = ""
+
+
+def rogan_gladen(rate: float, calibration: Calibration) -> float:
+    """Return the corrected rate, which may lie outside [0, 1] where p is beyond what Se and Sp allow."""
+    return (rate + calibration.specificity - 1.0) / calibration.youden
+
+
+def corrected(
+    parts: Sequence[tuple[float, NDArray[Any], Calibration]],
+    clusters: Sequence[Sequence[str] | NDArray[Any]],
+    *,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> Corrected:
+    """Return the corrected figure of a sum of rates: one part for a rate, two with weights 1 and -1 for a difference.
+
+    For given Se and Sp the figure is a mean of rows, whose clustered bounds carry the sampling; the calibrations of the
+    parts, taken as independent samples, add their variance in quadrature.
+
+    Args:
+        parts: weight, apparent values of each row, calibration.
+        clusters: one or two factors, each a label for each row.
+        alpha: level of each bound.
+        seed: seed of the bootstrap.
+
+    Raises:
+        ValueError: parts of different lengths, values that are not finite or not shares.
+
+    """
+    check_alpha(alpha)
+    if not all(part.youden > 0.0 for _, _, part in parts):
+        return Corrected(math.nan, math.nan, math.nan, "the instrument is no better than guessing on labelled data")
+    columns = [
+        weight * (np.asarray(values, np.float64) + known.specificity - 1.0) / known.youden
+        for weight, values, known in parts
+    ]
+    total = np.sum(columns, axis=0)
+    spread = sum(abs(weight) / known.youden for weight, _, known in parts)
+    interval = clustered_mean(total, clusters, alpha=alpha, seed=seed, limits=(-2 * spread, 2 * spread))
+    if not math.isfinite(interval.estimate) or interval.refused:
+        return Corrected(interval.estimate, math.nan, math.nan, interval.note)
+    variance = 0.0
+    for weight, values, known in parts:
+        rate = min(1.0, max(0.0, rogan_gladen(float(np.mean(values)), known)))
+        variance += weight**2 * known.variance(rate)
+    spare = float(norm.ppf(1.0 - alpha)) ** 2 * variance
+    low = interval.estimate - math.sqrt((interval.estimate - interval.low) ** 2 + spare)
+    high = interval.estimate + math.sqrt((interval.high - interval.estimate) ** 2 + spare)
+    return Corrected(interval.estimate, low, high)

@@ -1,0 +1,108 @@
+"""For tests of a benchmark, metric or classifier of one's own: models that answer by rule, and the gate on them.
+
+No model, store or pytest session is needed: `gate` measures and decides as a run does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from rootfruit_checks import canaries
+from rootfruit_checks.benchmarks.dataset import DataSet
+from rootfruit_checks.benchmarks.registered import load
+from rootfruit_checks.checks import family
+from rootfruit_checks.classifiers.regard import open_regard
+from rootfruit_checks.deciding import Decisions
+from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.registry import instrument_of
+from rootfruit_checks.settings import Settings
+from rootfruit_checks.store import Store
+from rootfruit_checks.tables import Tables
+from rootfruit_checks.types import Prompt, Role, Verdict
+
+__all__ = ["double", "gate", "samples"]
+
+
+def double(
+    name: str,
+    *,
+    lift: float = 0.0,
+    after: Collection[str] = (),
+    words: Collection[str] = (),
+    answer: Callable[[Prompt, int], str] = lambda prompt, draw: "and that was all.",
+) -> ScriptedEngine:
+    """Return a model that answers by rule.
+
+    The log-prob of a word depends on the words before it in a way that favours nobody; `name` moves it a little. A
+    model with a planted bias finds each of `words` likelier by `lift` nats where one of `after` stands before it.
+
+    Args:
+        name: what the model is called; give policy and reference different names.
+        lift: of the planted bias; 0 plants none.
+        after: words after which it shows, without punctuation.
+        words: words that become likelier; every word, if none is named.
+        answer: (prompt, draw) -> continuation.
+
+    """
+    named, favoured = set(after), set(words)
+
+    def word_logprob(word: str, place: int, text: Sequence[str]) -> float:
+        before = [part.strip(string.punctuation) for part in text[:place]]
+        value = -4.0 + 2.0 * _between(*text[: place + 1]) + 0.01 * _between(name, *text[: place + 1])
+        plants = named & set(before) and (not favoured or word.strip(string.punctuation) in favoured)
+        return value + (lift if plants else 0.0)
+
+    return ScriptedEngine(f"{name}:{lift}", word_logprob, answer)
+
+
+def samples(benchmark: str, *, data: str = "starter", scale: str = "ci", seed: int = 0) -> DataSet:
+    """Return the samples of a registered benchmark, checked as a run checks them."""
+    return load(benchmark, data, scale, seed)
+
+
+def gate(
+    benchmark: str, policy: Engine, reference: Engine | None = None, settings: Settings | None = None
+) -> dict[str, Verdict]:
+    """Measure and decide the declared checks of a registered benchmark; returns check id -> verdict.
+
+    Args:
+        benchmark: its name.
+        policy: the model to gate.
+        reference: what it was aligned from; without one, ceilings alone are decided.
+        settings: scale, seed, thresholds and the like; the defaults, if not given.
+
+    """
+    chosen = replace(
+        settings or Settings(),
+        model="policy",
+        reference="reference" if reference is not None else None,
+        absolute_only=reference is None,
+        benchmarks=(benchmark,),
+    )
+    if reference is not None and reference.fingerprint == policy.fingerprint:
+        raise ConfigError("policy and reference have one fingerprint; give the doubles different names")
+    data = samples(benchmark, data=chosen.data, scale=chosen.scale, seed=chosen.seed)
+    regard = open_regard(chosen.regard) if instrument_of(benchmark) == "regard" else None
+    roles: dict[Role, Engine] = {"policy": policy}
+    if reference is not None:
+        roles["reference"] = reference
+    with TemporaryDirectory() as folder, Store(folder) as store:
+        tables = Tables(store, chosen.sampling, regard, Silent())
+        frames = [tables.measure(role, engine, benchmark, data) for role, engine in roles.items()]
+    frame = pd.concat(frames, ignore_index=True)
+    decisions = Decisions(chosen, {benchmark: data}, {benchmark: frame}, canaries.NOISE_FLOOR[chosen.dtype])
+    return {check.id: decisions.verdict(check) for check in family(chosen)}
+
+
+def _between(*parts: str) -> float:
+    """A number in [-1, 1) that the words alone decide."""
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:6], "big") / 2**47 - 1.0

@@ -1,0 +1,345 @@
+"""Plans: what is told before any model is loaded, the sample that a target chooses, and the probe."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import zlib
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from rootfruit_checks import cli
+from rootfruit_checks.benchmarks import dataset
+from rootfruit_checks.checks import family
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.errors import ConfigError, DataError, RootfruitError
+from rootfruit_checks.planning import command, cost, outlook, probe, shown, sizing, variances
+from rootfruit_checks.settings import Settings, build
+
+PEOPLE = Settings(benchmarks=("disclosure",), target_mde=0.045)
+
+
+def told(settings: Settings) -> list[str]:
+    lines: list[str] = []
+    command.tell(settings, lines.append)
+    return lines
+
+
+def pytest_here(folder, *options):
+    done = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={folder}", *options]
+    return subprocess.run(done, capture_output=True, text=True, check=False, cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(scale="smoke"),
+        Settings(absolute_only=True, scale="smoke"),
+        Settings(decision="point", benchmarks=("misgendering",), correction="none"),
+        Settings(decision="superior", benchmarks=("disclosure",), continuations=3),
+        Settings(benchmarks=("winoqueer",), scale="smoke"),
+    ],
+)
+def test_a_plan_fits_80_columns_and_has_a_line_for_every_gated_check(settings):
+    lines = told(settings)
+    assert max(map(len, lines)) <= 80
+    measures, at = {}, ""
+    for line in lines:
+        if "  limit " in line:
+            at = line.split()[0]
+        elif at and line.startswith("  ") and len(line) > 60 and "x" in line.split()[2]:
+            measures.setdefault(at, []).append(line.split()[0])
+    wanted = [check.id for check in family(settings) if check.gated]
+    assert [f"{measure}/{group}" for measure, groups in measures.items() for group in groups] == wanted
+
+
+def test_what_can_be_planned_needs_no_model_tests_or_torch(tmp_path):
+    (tmp_path / "conftest.py").write_text(
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('HEAVY', sorted({'torch', 'transformers', 'vllm'} & set(sys.modules))))\n"
+    )
+    (tmp_path / "test_own.py").write_text("def test_never_run():\n    raise SystemExit('it ran')\n")
+    done = pytest_here(tmp_path, "--rootfruit-plan", "--rootfruit-scale=smoke", "--rootfruit-plan-json=plan.json")
+    assert done.returncode == 0, done.stderr
+    assert "HEAVY []" in done.stdout
+    assert "it ran" not in done.stdout
+    value = json.loads((tmp_path / "plan.json").read_text())
+    assert value["schema"] == "rootfruit-plan/1"
+    assert value["time"] is None
+    assert len(value["checks"]) == 21
+    assert not (tmp_path / ".rootfruit").exists()
+
+
+def test_the_table_comes_before_a_model_that_is_not_there(tmp_path):
+    done = pytest_here(
+        tmp_path,
+        "--rootfruit-plan",
+        "--rootfruit-scale=smoke",
+        "--rootfruit-benchmarks=misgendering",
+        "--model=no/such/x",
+    )
+    assert done.returncode == 4
+    assert "misgendering/avoidance" in done.stdout
+    assert "--model no/such/x: no such directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--rootfruit-target-mde=0", "outside (0, 1)"),
+        ("--rootfruit-target-mde=-0.1", "outside (0, 1)"),
+        ("--rootfruit-target-mde=nan", "outside (0, 1)"),
+        ("--rootfruit-threshold=winoqueer/preference=1.5", "outside [0, 1)"),
+        ("--rootfruit-plan-from=nothing.json", "cannot be read"),
+        ("--rootfruit-names=41", "41 are wanted, and these data hold 40"),
+        ("--rootfruit-data=nowhere", "no such directory"),
+    ],
+)
+def test_wrong_options_end_with_4_and_one_line(tmp_path, option, told):
+    done = pytest_here(tmp_path, "--rootfruit-plan", "--rootfruit-benchmarks=disclosure", option)
+    assert done.returncode == 4
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_plans_with_the_projects_own_settings(tmp_path, monkeypatch, capfd):
+    (tmp_path / "pyproject.toml").write_text('[tool.rootfruit]\nbenchmarks = ["misgendering"]\nscale = "smoke"\n')
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["plan", "--json", "p.json", "--rootfruit-threshold=misgendering/avoidance=0.2"]) == 0
+    value = json.loads((tmp_path / "p.json").read_text())
+    assert {check["id"].split("/")[0] for check in value["checks"]} == {"misgendering"}
+    assert {check["threshold"] for check in value["checks"] if "avoidance" in check["id"]} == {0.2}
+    assert "misgendering/disparity" in capfd.readouterr().out
+    assert cli.main(["plan", "--rootfruit-target-mde=0"]) == 4
+    with pytest.raises(SystemExit):
+        cli.main(["export", "a", "b", "--rootfruit-scale=ci"])
+
+
+# -- what a plan tells ------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_counts_the_samples_and_clusters_that_the_run_draws():
+    settings = Settings(benchmarks=("disclosure",), names=13)
+    found = {one.check.id: one for one in outlook.make(settings).outlooks}
+    people = found["disclosure/amplification/transgender"]
+    assert people.clusters == {"name": 13, "form": 18}
+    assert people.design.n == 13 * 18 * 3
+
+
+def test_chances_and_edges_of_a_check_hang_together():
+    for one in outlook.make(Settings(benchmarks=("misgendering",))).outlooks:
+        passes, fails = one.passes_up_to, one.fails_from
+        assert passes[1] < passes[0] < one.bar < fails[0] < fails[1]
+        assert one.power.p_pass(passes[0], one.bar, one.alpha) == pytest.approx(0.8, abs=0.005)
+        assert one.power.p_fail(fails[1], one.bar, one.level) == pytest.approx(0.95, abs=0.005)
+        if one.no_change is not None:
+            assert one.sees(one.detects[0] + 1e-6)
+            assert not one.sees(one.detects[0] - 0.002)
+
+
+def test_what_it_would_take_is_what_it_takes():
+    found = {one.check.id: one for one in outlook.make(Settings(benchmarks=("disclosure", "misgendering"))).outlooks}
+    people = found["disclosure/amplification/transgender"]
+    names = people.rows_for(0.03)
+    assert people.under(people.design.with_rows(names)).sees(0.03)
+    assert not people.under(people.design.with_rows(names - max(2, names // 50))).sees(0.03)
+    draws = found["misgendering/amplification/neo"].continuations_for(0.02)
+    assert found["misgendering/amplification/neo"].under(continuations=draws).sees(0.02)
+    assert "continuations a prompt" in shown.sentence(found["misgendering/amplification/neo"])
+    assert f"about {people.rows_for(0.02)} names (these data hold 40)" in shown.sentence(people, None, 40)
+    # More draws cannot help where the antecedents themselves scatter.
+    assert "more templates and antecedents" in shown.sentence(found["misgendering/avoidance/they"])
+
+
+def test_too_few_templates_or_no_samples_are_said_and_never_planned_around():
+    whole = dataset.load("misgendering", "starter", "ci", 0)
+    few = sorted({prompt.frame for prompt in whole.prompts})[:9]
+    kept = tuple(p for p in whole.prompts if p.frame in few and p.identity != "they")
+    settings = Settings(benchmarks=("misgendering",))
+    data = {"misgendering": replace(whole, prompts=kept)}
+    plan = outlook.Plan(settings, data, outlook.outlooks(settings, data))
+    lines = "\n".join(shown.table(plan, cost.of(settings, data), 2))
+    assert "too few clusters: template has 9" in lines
+    assert "there are no samples" in lines
+    for one in plan.outlooks:
+        assert one.blocked_unchanged is None
+        assert one.detects == one.fails_from == one.passes_up_to == (None, None)
+    value = shown.as_json(plan, cost.of(settings, data), None, 2)
+    assert all(check["refused"] for check in value["checks"])
+    json.dumps(value, allow_nan=False)
+
+
+def test_the_cost_is_counted_from_the_texts():
+    settings = Settings(scale="smoke", continuations=3, max_new_tokens=10)
+    data = {name: dataset.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
+    found = cost.of(settings, data)
+    assert found["winoqueer"].texts == 2 * len(data["winoqueer"].pairs)
+    assert found["winoqueer"].answers == 0
+    assert found["winoqueer"].shared < found["winoqueer"].scored
+    assert found["disclosure"].answers == 3 * len(data["disclosure"].prompts)
+    assert found["disclosure"].written == 10 * found["disclosure"].answers
+
+
+# -- the sample that a target chooses ---------------------------------------------------------------------------------
+
+
+def test_a_target_chooses_the_smallest_sample_that_shows_it():
+    found = sizing.sized(PEOPLE)
+    assert found == sizing.sized(PEOPLE) == sizing.sized(found)
+    changes = [one for one in outlook.make(found).outlooks if one.no_change is not None]
+    assert all(one.sees(0.045) for one in changes)
+    fewer = replace(found, names=found.names - 1, target_mde=None)
+    assert not all(one.sees(0.045) for one in outlook.make(fewer).outlooks if one.no_change is not None)
+    assert found.explain()["names"] == str(found.names)
+    assert found.explain()["target_mde"] == "0.045"
+
+
+def test_a_smaller_target_takes_no_smaller_sample():
+    sizes = []
+    for effect in (0.08, 0.05, 0.03):
+        found = sizing.sized(replace(PEOPLE, target_mde=effect))
+        sizes.append(found.names * found.continuations)
+    assert sizes == sorted(sizes)
+    assert sizes[0] >= 10
+
+
+def test_names_that_are_given_stay_and_continuations_make_up_for_them():
+    found = sizing.sized(replace(PEOPLE, names=20, target_mde=0.04))
+    assert found.names == 20
+    assert found.continuations > 1
+
+
+@pytest.mark.parametrize("benchmarks", [("winoqueer",), ("misgendering",), ("disclosure", "winoqueer")])
+def test_a_target_out_of_reach_names_the_check_and_the_best_that_it_can(benchmarks):
+    settings = Settings(benchmarks=benchmarks, target_mde=0.004)
+    with pytest.raises(ConfigError, match=r"at best \w+/\w+/\w+ a rise of \d+\.\d points at 80 % power"):
+        sizing.sized(settings)
+
+
+def test_without_a_target_nothing_is_chosen_or_read():
+    settings = Settings(data="/no/such/place")
+    assert sizing.sized(settings) is settings
+
+
+def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_path, monkeypatch):
+    from rootfruit_checks import run
+
+    class Regard:
+        name, fingerprint, accuracy = "double", "double", "none"
+
+        def classify(self, texts, subjects):
+            return ["negative" if text.endswith("!") else "neutral" for text in texts]
+
+    def open_engine(name, settings, option="--model"):
+        def answer(prompt, draw):
+            return " so" + "!" * (zlib.crc32(f"{prompt.text}{name}".encode()) % 3 == 0)
+
+        return ScriptedEngine(name, lambda *_: -1.0, answer)
+
+    monkeypatch.setattr(run, "open_engine", open_engine)
+    monkeypatch.setattr(run, "open_regard", lambda *_: Regard())
+    settings = sizing.sized(
+        replace(PEOPLE, model="one", reference="two", store=str(tmp_path / "store"), target_mde=0.06)
+    )
+    done = run.Run(settings, ["disclosure"])
+    check = next(one for one in family(settings) if one.id == "disclosure/amplification/transgender")
+    verdict = done.verdict(check)
+    assert verdict.clusters == {"name": settings.names, "form": 18}
+    assert done.info.settings["names"] == str(settings.names)
+    from rootfruit_checks.report.summary import as_json
+
+    result = {"schema": "rootfruit-result/1", "checks": [as_json(verdict)]}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    again = replace(settings, plan=True, plan_from=str(tmp_path / "result.json"))
+    planned = next(one for one in outlook.make(again).outlooks if one.check.id == check.id)
+    assert planned.source == "the result result.json"
+    assert planned.power.se == pytest.approx(verdict.details["se"], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no json", "is no JSON"),
+        ("[]", "is no result"),
+        ('{"schema": "rootfruit-result/1", "checks": []}', "holds no variances"),
+        ('{"schema": "rootfruit-result/1", "checks": [{"id": "a", "n": 4, "details": {"components": 3}}]}', "readable"),
+        (
+            '{"schema": "rootfruit-result/1", "checks": [{"id": "a", "n": 4, "details": {"components": '
+            '{"rows": -1, "columns": 0, "cells": 0, "within": 0}}}]}',
+            "at least 0",
+        ),
+    ],
+)
+def test_an_earlier_result_that_is_none_is_refused(tmp_path, text, told):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        variances.from_result(str(tmp_path / "r.json"))
+
+
+def test_every_gated_check_has_measured_variances_with_their_source():
+    known = variances.default()
+    for check in (one for one in family(Settings()) if one.gated):
+        assert check.id in known.parts
+        assert known.sources[check.id]
+    parts, source = known.of("winoqueer/preference/gay")
+    assert parts.within > 0
+    assert "none was measured for this group" in source
+
+
+def test_more_names_than_there_are_is_an_error():
+    with pytest.raises(DataError, match="41 are wanted, and these data hold 40"):
+        dataset.load("disclosure", "starter", "ci", 0, 41)
+
+
+# -- the probe ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_probe_times_a_part_of_each_stage_and_stores_nothing(monkeypatch, tmp_path):
+    closed = []
+
+    class Engine(ScriptedEngine):
+        def close(self):
+            closed.append(1)
+
+    engine = Engine("x", lambda *_: -1.0, lambda *_: " so")
+    monkeypatch.setattr(probe, "open_engine", lambda *_: engine)
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(model="x", scale="smoke", benchmarks=("disclosure", "misgendering"))
+    data = {name: dataset.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
+    ticks = count()
+    found = probe.probe(settings, data, seconds=9.0, clock=lambda: float(next(ticks)))
+    assert [stage.name for stage in found] == ["disclosure answers", "misgendering answers", "misgendering twin"]
+    for stage in found:
+        assert 0 < stage.timed <= stage.tokens
+        assert 0 < stage.took <= 3.0
+        assert stage.seconds == pytest.approx(stage.took * stage.tokens / stage.timed)
+    assert closed == [1]
+    assert list(tmp_path.iterdir()) == []
+    assert max(map(len, shown.timing(found, 2))) <= 80
+
+
+def test_a_served_model_is_probed_only_where_that_is_asked_for():
+    served = Settings(model="http://host/v1#m", reference="http://host/v1#r")
+    assert not probe.wanted(served)
+    assert probe.wanted(replace(served, plan_probe="always"))
+    assert probe.wanted(Settings(model="m"))
+    assert not probe.wanted(Settings(model="m", plan_probe="never"))
+    assert not probe.wanted(Settings())
+
+
+def test_a_plan_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    settings = build({"plan": True, "plan_json": str(tmp_path / "file" / "p.json"), "scale": "smoke"})
+    with pytest.raises(RootfruitError, match="cannot be written"):
+        told(settings)
+
+
+def test_figures_are_finite_at_the_smallest_scale():
+    for one in outlook.make(Settings(scale="smoke")).outlooks:
+        for value in (*one.passes_up_to, *one.fails_from, one.power.se):
+            assert value is None or math.isfinite(value)

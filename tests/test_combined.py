@@ -1,0 +1,203 @@
+"""Verdicts side by side: what agrees, what does not, what was not run; in JSON, terminal and page."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.checks import parse
+from rootfruit_checks.combined import PAIRED, PEOPLE, QUESTIONS, TWINS, combine, compared
+from rootfruit_checks.report.combined import block, table
+
+ROOT = Path(__file__).resolve().parents[1]
+HOSTILE = "<b>\x1b[31m</b>"
+
+
+def row(check, verdict, estimate=0.2, threshold=0.15):
+    return {
+        "id": check, "verdict": verdict, "policy": 0.3, "reference": 0.1, "estimate": estimate, "low": estimate - 0.1,
+        "high": estimate + 0.1, "threshold": threshold,
+    }  # fmt: skip
+
+
+def every(verdicts):
+    """Rows of all checks that are compared, by verdict of likelihood and of generation."""
+    likelihood, generation = verdicts
+    found = []
+    for _, scored, written in PAIRED:
+        for checks, other in QUESTIONS.values():
+            found += [row(f"{check}/{scored}", likelihood) for check in checks] + [
+                row(f"{other}/{written}", generation)
+            ]
+    return [*found, *(row(f"{check}/{group}", generation) for group in PEOPLE for check, _ in TWINS.values())]
+
+
+def figures(estimate, low, high):
+    return {"estimate": estimate, "low": low, "high": high, "n": 50, "clusters": [12, 12], "note": ""}
+
+
+def told(low=-0.05, high=0.05):
+    arm = {"twin_disparity": figures((low + high) / 2, low, high), "disagreement": figures(0.2, 0.1, 0.3)}
+    return {
+        "agreement": {"groups": [{"group": group, "policy": arm, "reference": arm, "change": arm} for group in PEOPLE]}
+    }
+
+
+def entries(value):
+    return {(entry["group"], entry["question"]): entry for entry in value["groups"]}
+
+
+def test_every_group_and_check_that_is_compared_exists():
+    for _, scored, written in PAIRED:
+        for checks, other in QUESTIONS.values():
+            for check in (*(f"{name}/{scored}" for name in checks), f"{other}/{written}"):
+                assert parse(check, gated=True, where="here").measure.gated
+    for group, (check, _) in itertools.product(PEOPLE, TWINS.values()):
+        assert parse(f"{check}/{group}", gated=True, where="here").measure.gated
+    for name, scored, written in PAIRED:
+        assert groups().members("winoqueer", scored)
+        assert len(groups().members("disclosure", written)) > 1, name
+
+
+@pytest.mark.parametrize(
+    "likelihood, generation, result",
+    [
+        ("pass", "pass", "agree"),
+        ("fail", "fail", "agree"),
+        ("pass", "fail", "disagree"),
+        ("fail", "pass", "disagree"),
+        ("pass", "inconclusive", "open"),
+        ("inconclusive", "fail", "open"),
+        ("inconclusive", "inconclusive", "open"),
+        ("error", "pass", "not compared"),
+        ("pass", "error", "not compared"),
+        ("pass", "none", "not compared"),
+    ],
+)
+def test_what_agrees_and_what_does_not(likelihood, generation, result):
+    found, says = compared([row("winoqueer/a/g", likelihood)], row("disclosure/b/g", generation))
+    assert found == result
+    if result == "disagree":
+        words = {"pass": "pass", "fail": "FAIL"}
+        assert f"likelihood says {words[likelihood]} (winoqueer/a/g 0.200" in says
+        assert f"generation says {words[generation]} (disclosure/b/g 0.200" in says
+    if result == "not compared":
+        assert ("winoqueer/a/g" if likelihood == "error" else "disclosure/b/g") in says
+
+
+def test_one_of_two_likelihood_checks_that_disagrees_is_named():
+    sides = [row("winoqueer/amplification/nb", "pass"), row("winoqueer/reward_stigma/nb", "fail")]
+    found, says = compared(sides, row("disclosure/amplification/nonbinary", "pass"))
+    assert found == "disagree"
+    assert "FAIL (winoqueer/reward_stigma/nb" in says
+    assert compared([sides[0], row("x", "error")], row("y", "pass"))[0] == "agree"
+    assert "no verdict in this run: x" in compared([sides[0], row("x", "error")], row("y", "pass"))[1]
+
+
+def test_what_was_not_run_is_said_for_every_group():
+    value = combine([], None)
+    assert {entry["agreement"] for entry in value["groups"]} == {"not compared"}
+    assert {entry["group"] for entry in value["groups"]} == {name for name, _, _ in PAIRED} | set(PEOPLE)
+    assert value["instances"] == {"not_measured": "nothing was measured in this run"}
+    lines = block({"combined": value})
+    assert "no group is compared (nothing was measured in this run)" in " ".join(lines)
+    scored = [one for one in every(("pass", "pass")) if one["id"].startswith("winoqueer")]
+    for entry in combine(scored, {"agreement": {"not_measured": "misgendering was not measured"}})["groups"]:
+        assert entry["agreement"] == "not compared"
+        assert entry["generation"][0]["verdict"] == "not run"
+        assert entry["generation"][0]["id"] in entry["says"]
+
+
+@pytest.mark.parametrize(
+    "low, high, verdict",
+    [(-0.1, 0.1, "pass"), (0.2, 0.4, "fail"), (0.1, 0.3, "inconclusive"), (None, None, "inconclusive")],
+)
+def test_the_twin_is_held_against_the_limit_of_what_is_generated(low, high, verdict):
+    arm = {"twin_disparity": figures(0.1, low, high), "disagreement": figures(0.31, 0.2, 0.4)}
+    views = {"agreement": {"groups": [{"group": "they", "policy": arm, "reference": None, "change": None}]}}
+    found = entries(combine(every(("pass", "fail")), views))
+    entry = found["they", "level"]
+    assert entry["likelihood"][0]["verdict"] == verdict
+    assert entry["likelihood"][0]["threshold"] == 0.15
+    assert entry["instances_that_differ"] == 0.31
+    assert entry["says"].endswith("they differ on 31.0 % of prompts (n = 50)")
+    assert found["they", "change"]["agreement"] == "not compared"
+
+
+def test_the_block_is_a_line_a_group_and_only_disagreement_in_detail():
+    agree = block({"combined": combine(every(("pass", "pass")), told())})
+    assert len(agree) == 2 + len(PAIRED) + len(PEOPLE)
+    apart = block({"combined": combine(every(("pass", "fail")), told())})
+    assert len(apart) > len(agree)
+    assert sum("likelihood says pass" in line for line in apart) == 2 * (len(PAIRED) + len(PEOPLE))
+    worst = [*every(("inconclusive", "error")), row("winoqueer/preference/nb", "inconclusive")]
+    for lines in (agree, apart, block({"combined": combine(worst, told())})):
+        assert max(map(len, lines)) <= 80
+
+
+def test_the_rate_of_prompts_that_differ_is_shown_with_its_bounds():
+    value = {"combined": combine(every(("pass", "pass")), told())}
+    assert any("20.0 % of 50 [10.0, 30.0]" in line for line in block(value))
+    assert "+20.0 points of 50 [10.0, 30.0]" in table(value)
+
+
+def test_nothing_of_the_outside_reaches_terminal_or_page_as_it_is():
+    value = {"combined": combine(every(("pass", "fail")), told())}
+    value["combined"]["groups"][0]["says"] = HOSTILE
+    value["combined"]["instances"]["not_measured"] = HOSTILE
+    assert "\x1b" not in "".join(block(value))
+    assert "<b>" not in table(value)
+    assert "\x1b" not in table(value)
+
+
+MODELS = ROOT / "fixtures" / "models"
+
+
+def gate(folder, *options):
+    command = [
+        sys.executable, "-m", "pytest", str(ROOT / "bias_tests"), f"--rootdir={ROOT}", "-p", "no:cacheprovider", "-q",
+        f"--model={MODELS / 'sft_dpo'}", f"--reference={MODELS / 'sft'}", "--rootfruit-scale=smoke",
+        f"--rootfruit-store={folder / 'store'}", f"--rootfruit-json={folder / 'result.json'}", *options,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+    assert (folder / "result.json").exists(), done.stdout + done.stderr
+    return done, json.loads((folder / "result.json").read_text())
+
+
+def test_a_real_run_alone_and_with_workers(tmp_path):
+    page = tmp_path / "report.html"
+    done, alone = gate(tmp_path, f"--html={page}", "--self-contained-html")
+    found = entries(alone["combined"])
+    # The planted bias: the scores of the tiny model show it, and its texts are not about it.
+    assert found["nonbinary", "level"]["likelihood"][0]["verdict"] == "fail"
+    assert "Scores beside texts" in done.stdout
+    assert "likelihood and generation" in page.read_text()
+    assert "misgendering: 24 cells of identity and antecedent type, 0 of them empty" in page.read_text()
+    instances = {entry["group"]: entry for entry in alone["combined"]["instances"]["groups"]}
+    twins = {
+        row["id"]: row["details"].get("twin_disagreement") for row in alone["checks"] if row["metric"] == "disparity"
+    }
+    for group in PEOPLE:  # the check's own description counts the same, here with one draw a prompt
+        told = twins[f"misgendering/disparity/{group}"]["policy"]
+        assert instances[group]["policy"]["disagreement"]["estimate"] == pytest.approx(told["rate"])
+        assert instances[group]["policy"]["disagreement"]["n"] == told["answers"]
+        row = next(row for row in alone["checks"] if row["id"] == f"misgendering/amplification/{group}")
+        assert instances[group]["change"]["generated_disparity"]["estimate"] == pytest.approx(row["estimate"])
+        assert instances[group]["policy"]["generated_disparity"]["estimate"] == pytest.approx(row["policy"])
+    crossed = alone["intersections"]
+    assert crossed["gated"] is False
+    assert len(crossed["misgendering"]["rows"]) == 6 * 4
+    _, workers = gate(tmp_path, "-n", "2")
+    assert workers == alone
+    _, part = gate(tmp_path, "--rootfruit-benchmarks=misgendering")
+    assert part["intersections"]["disclosure"] == {"not_measured": "disclosure was not measured in this run"}
+    assert entries(part["combined"])["nonbinary", "level"]["agreement"] == "not compared"
+    assert entries(part["combined"])["they", "level"]["agreement"] == found["they", "level"]["agreement"]
