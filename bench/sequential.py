@@ -59,11 +59,16 @@ def ever(table: Floats, *, fixed: bool = False) -> tuple[NDArray[np.bool_], NDAr
             cubes = cubes + (gap.mean(axis=1) ** 3).sum(axis=1) / other**3
             squares = squares + (gap.mean(axis=1) ** 2).sum(axis=1) / other**2
         skew = cubes / np.where(squares > 0, squares, 1.0) ** 1.5
-        t = stats.t.isf(ALPHA, df)
+        t, se = stats.t.isf(ALPHA, df), np.sqrt(variance)
         below, above = (t, t) if fixed else quantiles(ALPHA, n / clusters, df, skew)
-        se = np.sqrt(variance)
-        # Without variation the exact bound rules, not this one.
+        # Where fewer than 10 clusters differ from the commonest value, the exact bound is the least (one factor).
         seen = variance > 1e-20
+        if other == 1:
+            flat = part[:, :, 0]
+            apart = np.abs(flat - np.median(flat, axis=1)[:, None]) > 1e-9
+            floor = np.where(apart.sum(axis=1) < 10, (1 - ALPHA ** (1 / n)) * (1 - np.abs(mean)), 0.0)
+            above, below = np.maximum(above * se, floor), np.maximum(below * se, floor)
+            se = np.ones_like(se)
         up |= seen & (mean + above * se < 0)
         low |= seen & (mean - below * se > 0)
     return up, low
