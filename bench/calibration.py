@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from calibrated import Cell, singles
 from family_cells import families
+from look_cells import all_looks
 from scipy import stats
 from unchanged import releases
 
@@ -48,7 +49,7 @@ Totals = dict[str, dict[str, float]]
 
 def cells() -> list[Cell]:
     """Every cell, the cheap ones first."""
-    return [*singles(), *families(), *releases()]
+    return [*singles(), *families(), *all_looks(), *releases()]
 
 
 def chunk(cell: Cell, number: int, runs: int = CHUNK) -> dict[str, float]:
