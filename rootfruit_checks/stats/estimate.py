@@ -14,7 +14,7 @@ from scipy import stats
 from rootfruit_checks.stats.exact import unseen_bounds
 
 Floats = NDArray[np.float64]
-Method = Literal["t", "bootstrap", "exact", "refused"]
+Method = Literal["t", "bootstrap", "exact", "sequential", "refused"]
 
 # Below this many clusters in the smallest factor no bound is given: a variance over so few is itself a guess.
 FEWEST_CLUSTERS = 10
@@ -111,7 +111,7 @@ class Interval:
         low: lower bound at 1 - alpha.
         high: upper bound at 1 - alpha.
         clusters: clusters of each factor; a factor in which no row takes part has 0.
-        method: `t`, `bootstrap`, `exact` (no variation was seen) or `refused`.
+        method: `t`, `bootstrap`, `exact` (no variation was seen), `sequential` (see `sequential.py`) or `refused`.
         note: in words, where something must be said; else "".
         parts: one-way clustered variance by factor, to tell which factor limits.
         residual: the part of the variance that more samples within the same clusters would remove; NaN if unknown.
