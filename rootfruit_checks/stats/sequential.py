@@ -19,15 +19,14 @@ boundary no more often. So the two-way standard error may be used with the time 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
 
-from rootfruit_checks.stats.estimate import Interval, Law, Scores, check_alpha
+from rootfruit_checks.stats.estimate import Interval, Law, check_alpha, skewness
 
 # The line's slope in units of W. 0 would spend nearly all of alpha at the end; at 1 the bound is 1.35 times as wide as
 # the fixed one at the end, and 1.8 times (not 2.4) at a quarter of the sample, where clear cases are settled.
@@ -85,15 +84,6 @@ def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[A
     return both + np.maximum(-lean, 0.0), both + np.maximum(lean, 0.0)
 
 
-def skewness(scores: Sequence[Scores]) -> float:
-    """Return the skewness of an estimate whose error is the sum of these influences; 0 where there are none."""
-    if not scores:
-        return 0.0
-    values = np.concatenate([part.values for part in scores])
-    spread = float((values**2).sum())
-    return float((values**3).sum()) / spread**1.5 if spread > 0.0 else 0.0
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SequentialLaw(Law):
     """Bounds at any level that hold at all looks together; never narrower than the fixed sample's.
@@ -104,13 +94,11 @@ class SequentialLaw(Law):
     Attributes:
         share: how much of the planned sample this look has.
         least: degrees of freedom of Student's t, where `ratios` are the fixed bound's.
-        skew: see `quantiles`.
 
     """
 
-    share: float = 1.0
-    least: float = 1.0
-    skew: float = 0.0
+    share: float = field(default=1.0, kw_only=True)
+    least: float = field(default=1.0, kw_only=True)
 
     def _quantiles(self, level: float) -> tuple[float, float]:
         below, above = quantiles(level, self.share, self.least, self.skew)
@@ -133,7 +121,9 @@ def sequential(interval: Interval, share: float, alpha: float) -> Interval:
     if interval.refused or law is None:
         return interval
     least = law.df if math.isfinite(law.df) else float(min(count for count in interval.clusters if count) - 1)
-    ours = SequentialLaw(law.df, law.ratios, law.cells, law.limits, share, least, skewness(interval.scores))
+    ours = SequentialLaw(
+        law.df, law.ratios, law.cells, law.limits, skewness(interval.scores), share=share, least=least
+    )
     low, high = ours.bounds(interval.estimate, interval.se, alpha)
     said = f"bounds hold at every look; this one has {100 * share:.0f} % of the planned clusters"
     note = "; ".join(part for part in (interval.note, said) if part)
