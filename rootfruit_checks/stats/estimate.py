@@ -45,11 +45,13 @@ class Law:
     """What gives an estimate's bounds at any level.
 
     Attributes:
-        df: degrees of freedom of Student's t, which the bounds are never narrower than.
-        ratios: sorted studentized ratios of the bootstrap, shape (B,); None for Student's t alone.
+        df: degrees of freedom of Student's t, where there are no `ratios`.
+        ratios: sorted studentized ratios of the bootstrap, shape (B,); None for Student's t.
         cells: the bounds are never narrower than the exact ones for so many cells without variation; 0: no such rule.
         limits: the bounds stay inside these.
         skew: skewness of the estimate, which Student's t does not know of; see `lean`.
+        heavy: where few clusters carry the variance, their degrees of freedom: on the side of the tail the bootstrap is
+            never narrower than Student's t with these. NaN where many do.
 
     """
 
@@ -58,6 +60,7 @@ class Law:
     cells: int
     limits: tuple[float, float]
     skew: float = 0.0
+    heavy: float = math.nan
 
     def bounds(self, estimate: float, se: float, level: float) -> tuple[float, float]:
         """Return (low, high), each one-sided at 1 - level."""
@@ -71,15 +74,20 @@ class Law:
         return float(max(low, self.limits[0])), float(min(high, self.limits[1]))
 
     def _quantiles(self, level: float) -> tuple[float, float]:
-        both = float(stats.t.isf(level, self.df))
         if self.ratios is None:
+            both = float(stats.t.isf(level, self.df))
             wider = lean(self.skew, self.df)
             return both + max(-wider, 0.0), both + max(wider, 0.0)
         rank = math.ceil((len(self.ratios) + 1) * (1.0 - level) - 1e-9)
         if rank > len(self.ratios):  # so small a level is beyond what the replicates can tell
             return math.inf, math.inf
-        # The bootstrap moves a bound out on the side of a tail; what it would move in, few clusters do not support.
-        return max(both, float(self.ratios[rank - 1])), max(both, -float(self.ratios[len(self.ratios) - rank]))
+        # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
+        below = max(float(self.ratios[rank - 1]), 0.0)
+        above = max(-float(self.ratios[len(self.ratios) - rank]), 0.0)
+        if math.isfinite(self.heavy):
+            wide = float(stats.t.isf(level, self.heavy))
+            below, above = (below, max(above, wide)) if self.skew > 0.0 else (max(below, wide), above)
+        return below, above
 
 
 @dataclass(frozen=True, slots=True, eq=False)

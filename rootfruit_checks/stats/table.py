@@ -172,7 +172,7 @@ def interval(
     df, se = float(min(count for count in counts if count) - 1), math.sqrt(variance)
     tiny = (1e-12 * (limits[1] - limits[0])) ** 2
     method: Method = "t"
-    note, ratios, residual = "", None, float(found.cells[0]) if table.subtract else math.nan
+    note, ratios, heavy, residual = "", None, math.nan, float(found.cells[0]) if table.subtract else math.nan
     # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
     # without any variation would get.
     rare = _deviating(table) < FEWEST_CLUSTERS
@@ -186,15 +186,18 @@ def interval(
     else:
         ratios = _ratios(core, estimate, counts, seed, tiny) if resample else None
         # Where many resamples hold no variation, events are so rare that few clusters carry them.
+        carrying = _carrying(core, estimate)
         if rare or (ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2):
-            ratios, df = None, min(df, _carrying(core, estimate) - 1.0)
+            ratios, df = None, min(df, carrying - 1.0)
             note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom"
         elif ratios is not None:
             method = "bootstrap"
+            # Normal scores come to a third of the clusters.
+            heavy = carrying - 1.0 if carrying < min(count for count in counts if count) / 4 else math.nan
     parts = (float(found.rows[0]), float(found.columns[0]))[: len(counts)]
     scores = core.scores(estimate, factors, labels) if se > 0.0 else ()
     # Where few clusters carry the events, their degrees of freedom say all that a skewness could.
-    law = Law(df, ratios, cells, limits, 0.0 if note else skewness(scores))
+    law = Law(df, ratios, cells, limits, 0.0 if note else skewness(scores), heavy)
     low, high = law.bounds(estimate, se, alpha)
     return Interval(
         estimate,

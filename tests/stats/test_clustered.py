@@ -90,13 +90,18 @@ def test_a_skewed_estimate_is_moved_out_on_the_side_of_its_tail_alone():
     assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
 
 
-def test_the_bootstrap_is_never_narrower_than_students_t():
-    values, first, second = crossed(9, 50, 50, 900)
-    found = clustered_mean(values, [first, second])
-    least = stats.t.ppf(0.95, 49) * found.se
+def test_where_few_clusters_carry_the_variance_the_side_of_the_tail_is_no_narrower_than_they_allow():
+    rng = np.random.default_rng(3)
+    first, second = (part.ravel() for part in np.meshgrid(range(60), range(30), indexing="ij"))
+    values = ((first < 12) & (rng.random(1800) < 0.3 + 0.6 * (first < 3))).astype(float)
+    found = clustered_mean(values, [first, second], limits=(0, 1))
+    scores = found.scores[0].values ** 2
+    carrying = scores.sum() ** 2 / (scores**2).sum()
     assert found.method == "bootstrap"
-    assert found.estimate - found.low >= least - 1e-12
-    assert found.high - found.estimate >= least - 1e-12
+    assert carrying < 7
+    assert found.high - found.estimate >= stats.t.ppf(0.95, carrying - 1) * found.se - 1e-12
+    mirrored = clustered_mean(-values, [first, second])
+    assert mirrored.estimate - mirrored.low >= stats.t.ppf(0.95, carrying - 1) * found.se - 1e-12
 
 
 @pytest.mark.parametrize("seed", range(4))
