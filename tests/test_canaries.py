@@ -278,7 +278,10 @@ def test_noise_turns_wins_into_ties_and_is_told(gate):
     assert not any("count as ties" in note for note in calm.info.notes)
     engine = Noisy("noisy", shift=0.125, bonus=leaning)
     noisy = gate(engine, Noisy("other", bonus=lambda words: 50 * leaning(words)))
-    assert noisy.verdict(check).policy == 0.5
+    # All are ties then, and scores that tell no sentence from another decide nothing.
+    undecided = noisy.verdict(check)
+    assert (undecided.verdict, undecided.policy) == ("error", None)
+    assert "tie within the noise floor" in undecided.explain
     assert noisy.info.policy["noise_floor"] == "1.2e-01 nats in 48 sentences scored twice"
     assert any(note.startswith("the policy's log-probs move by 1.2e-01") for note in noisy.info.notes)
     # A run that only reads says the same.
