@@ -164,7 +164,7 @@ def test_a_fault_in_a_worker_is_one_line(case):
 
 def test_what_we_did_not_start_we_do_not_stop(case):
     engine = case.engine
-    engine._one(hf.Probe([(86, 301)]))
+    engine._one(hf.Probe([(86, 301)], root=0))
     pids = Pool._shared.pids()
     case.close()
     assert Pool._shared is None
