@@ -57,7 +57,8 @@ def reopen() -> None:
     for table in tables:
         for name in [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]:
             del table[name]
-    gone = [row.id for row in registry.measures() if row not in registry.REGISTRY and not _known(row)]
+    ours = {*registry.REGISTRY, *registry.REGRESSIONS}
+    gone = [row.id for row in registry.measures() if row not in ours and not _known(row)]
     for name in gone:
         del BY_ID[name]
 
@@ -197,7 +198,7 @@ def metric(
         if not slash or bench not in registry.benchmarks():
             known = ", ".join(registry.benchmarks())
             raise ConfigError(f"{where}: must be BENCHMARK/METRIC, of a benchmark that is registered before ({known})")
-        own = {metric for kind in BUILT_IN.values() for metric in kind}
+        own = {registry.REGRESSION, *(metric for kind in BUILT_IN.values() for metric in kind)}
         _name(where, name, [*own, *(m.metric for m in registry.measures() if m.benchmark == bench)])
         if gate not in ("ceiling", "difference", "descriptive"):
             raise ConfigError(f"{where}: gate {gate!r} is none of ceiling, difference, descriptive")

@@ -129,6 +129,7 @@ def test_a_wrong_benchmark_is_refused_and_leaves_nothing(change, told):
         ({"id": "other/x"}, "must be BENCHMARK/METRIC"),
         ({"id": "mine/preference"}, "is there already"),
         ({"id": "mine/disparity"}, "is there already"),
+        ({"id": "mine/regression"}, "is there already"),
         ({"gate": "floor"}, "none of ceiling, difference, descriptive"),
         ({"clusters": ("a", "b", "c")}, "one or two random factors"),
         ({"clusters": ("value",)}, "one or two random factors"),
@@ -213,6 +214,7 @@ def test_what_runs_where_nothing_is_named():
 
 
 def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
+    ours = dict(BY_ID)
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     monkeypatch.setattr(preference, "__module__", "conftest")
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
@@ -222,7 +224,7 @@ def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
     assert "mine/own" in BY_ID, "a session inside another ends nothing"
     extend.reopen()
     assert "mine/own" not in BY_ID
-    assert "mine/preference" in BY_ID
+    assert {*ours, "mine/preference"} == BY_ID.keys()
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
 
 
