@@ -37,47 +37,35 @@ F = TypeVar("F", bound=Callable[..., Any])
 RESERVED = frozenset({*BENCHMARKS, "all", "binary", "controls", "official", "prompts", "pronouns", "registered"})
 RESERVED |= frozenset({"scale", "starter", "pronoun", "regard"})
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-# How many sessions in this process have read their settings; one may run inside another.
-_sealed = 0
-
-
-def seal() -> None:
-    """Take no more registrations: the settings were read, and a check that comes later would silently not be gated."""
-    global _sealed
-    _sealed += 1
 
 
 def reopen() -> None:
     """End a session: the next one in this process may register again, and its conftest.py is another."""
-    global _sealed
-    _sealed = max(0, _sealed - 1)
-    if _sealed:
+    registry.unseal()
+    if registry.sealed():
         return
     tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS)
+    gone: set[str] = set()
     for table in tables:
-        for name in [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]:
+        names = {name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"}
+        gone |= names if table is not CLASSIFIERS else set()
+        for name in names:
             del table[name]
-    ours = {*registry.REGISTRY, *registry.REGRESSIONS}
-    gone = [row.id for row in registry.measures() if row not in ours and not _known(row)]
-    for name in gone:
-        del BY_ID[name]
-
-
-def _known(row: Measure) -> bool:
-    own = row.metric not in {metric for kind in BUILT_IN.values() for metric in kind}
-    return row.id in METRICS if own else row.benchmark in ADDED
+    # A metric is in its table by its measure's id, a benchmark by its name.
+    for row in registry.measures():
+        if row.id in gone or row.benchmark in gone:
+            del BY_ID[row.id]
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
     """Register for a while, and forget it: for tests of a benchmark, metric or classifier."""
-    global _sealed
     tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS, BY_ID)
-    kept, sealed, _sealed = [dict(table) for table in tables], _sealed, 0
+    kept = [dict(table) for table in tables]
     try:
-        yield
+        with registry.unsealed():
+            yield
     finally:
-        _sealed = sealed
         for table, before in zip(tables, kept, strict=True):
             table.clear()
             table.update(before)
@@ -260,7 +248,7 @@ def classifier(
 
 
 def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> None:
-    if _sealed:
+    if registry.sealed():
         raise ConfigError(
             f"{where}: comes too late, the settings are read and it would not be gated; register it in an entry point "
             "or in the conftest.py of the project's root (a test of it: inside rootfruit_checks.isolated())"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootfruit_checks import fixtures, project
+from rootfruit_checks import fixtures, project, registry
 from rootfruit_checks.errors import ConfigError, RootfruitError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
 from rootfruit_checks.options import OPTIONS
@@ -122,7 +122,6 @@ def _say(line: str) -> None:
 
 def _extensions(*sources: Mapping[str, object]) -> None:
     """Load what other packages register, where the project uses us at all; afterwards nothing more is registered."""
-    from rootfruit_checks import extend
     from rootfruit_checks.settings import first_given
 
     concerned = any(raw not in (None, [], "") for source in sources for raw in source.values())
@@ -132,7 +131,7 @@ def _extensions(*sources: Mapping[str, object]) -> None:
 
             load()
     finally:
-        extend.seal()
+        registry.seal()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,9 +151,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Another session in this process may register anew."""
-    from rootfruit_checks import extend
-
-    extend.reopen()
+    # Where nobody registers, this costs nothing: the module is not loaded.
+    if extend := sys.modules.get("rootfruit_checks.extend"):
+        extend.reopen()
+    else:
+        registry.unseal()
 
 
 def _is_worker(config: pytest.Config) -> bool:

@@ -5,7 +5,8 @@ Every gated measure is harmful upward. Thresholds are starting points: a user se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -256,6 +257,37 @@ BY_ID: dict[str, Measure] = {measure.id: measure for measure in (*REGISTRY, *REG
 ADDED: dict[str, Benchmark] = {}
 CLASSIFIERS: dict[str, Classifier] = {}
 METRICS: dict[str, Metric] = {}
+
+# How many sessions in this process have read their settings; one may run inside another.
+_readers = 0
+
+
+def seal() -> None:
+    """Take no more registrations: the settings were read, and a check that comes later would silently not be gated."""
+    global _readers
+    _readers += 1
+
+
+def unseal() -> None:
+    """Undo one `seal`."""
+    global _readers
+    _readers = max(0, _readers - 1)
+
+
+def sealed() -> bool:
+    """Whether it is too late to register."""
+    return _readers > 0
+
+
+@contextmanager
+def unsealed() -> Iterator[None]:
+    """Take registrations for a while, whoever has read settings."""
+    global _readers
+    kept, _readers = _readers, 0
+    try:
+        yield
+    finally:
+        _readers = kept
 
 
 def measures() -> tuple[Measure, ...]:

@@ -179,7 +179,7 @@ def test_nothing_is_registered_twice_or_after_the_settings_were_read():
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     with pytest.raises(ConfigError, match="is it registered twice"):
         rootfruit.benchmark("mine", **PAIRS)(pairs)
-    extend.seal()
+    registry.seal()
     with pytest.raises(ConfigError, match="comes too late"):
         rootfruit.benchmark("later", **PAIRS)(pairs)
     with rootfruit.isolated():
@@ -218,8 +218,8 @@ def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     monkeypatch.setattr(preference, "__module__", "conftest")
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
-    extend.seal()
-    extend.seal()
+    registry.seal()
+    registry.seal()
     extend.reopen()
     assert "mine/own" in BY_ID, "a session inside another ends nothing"
     extend.reopen()
