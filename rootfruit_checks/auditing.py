@@ -5,7 +5,6 @@ The shift decides (see `gates.decide`). Everything else here is description in a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from rootfruit_checks.classifiers.answers import Answers, answers_of
 from rootfruit_checks.classifiers.audit import Audit, GroupShift
 from rootfruit_checks.classifiers.neutral import versions
 from rootfruit_checks.classifiers.pronoun_audit import BINARY
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.finite import finite
+from rootfruit_checks.registry import BY_ID, NO_ANSWER
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected
 from rootfruit_checks.store import address
 from rootfruit_checks.types import ROLES
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _QUANTITY = {"disclosure": "regard", "misgendering": "pronoun"}
 _HARMFUL = {"disclosure": "negative", "misgendering": "misgendered"}
-_NO_ANSWER = ("empty", "unscored")
 _DESCRIPTION = "description, never gated: it takes the errors on our own sentences for those on this text"
 
 
@@ -126,7 +125,7 @@ class Auditing:
         again: Callable[[pd.DataFrame], Evidence] | None,
     ) -> dict[str, object]:
         """How often a lexicon and the classifier disagree on *negative*, and what the lexicon's own figure is."""
-        answered = rows[~rows["label"].isin(_NO_ANSWER)]
+        answered = rows[~rows["label"].isin(NO_ANSWER)]
         negative = ballot.reindex(answered.index)
         apart = (answered["label"] == "negative") != negative
         disagreement: dict[str, dict[str, float | None]] = {}
@@ -143,7 +142,7 @@ class Auditing:
         labels[answered.index] = ["negative" if one else "neutral" for one in negative]
         evidence = again(rows.assign(label=labels))
         figures = {name: getattr(evidence.interval, name) for name in ("estimate", "low", "high")}
-        return {"disagreement": disagreement, **{name: _finite(value) for name, value in figures.items()}}
+        return {"disagreement": disagreement, **{name: finite(value) for name, value in figures.items()}}
 
     def words(self) -> str:
         """The audit of the regard classifier in one line, for the head of a result; "" where none was used."""
@@ -206,20 +205,16 @@ def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.D
 
 def _calibration(one: Calibration) -> dict[str, object]:
     return {
-        "sensitivity": _finite(one.sensitivity),
-        "specificity": _finite(one.specificity),
+        "sensitivity": finite(one.sensitivity),
+        "specificity": finite(one.specificity),
         "harmful_rows": one.positives,
         "other_rows": one.negatives,
     }
 
 
 def _plain(one: Corrected) -> dict[str, object]:
-    found: dict[str, object] = {name: _finite(getattr(one, name)) for name in ("estimate", "low", "high")}
+    found: dict[str, object] = {name: finite(getattr(one, name)) for name in ("estimate", "low", "high")}
     return found | ({"note": one.note} if one.note else {})
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _points(value: float) -> str:

@@ -20,7 +20,6 @@ from rootfruit_checks.origin import origin_of
 from rootfruit_checks.registration import (
     BUILT_IN,
     COLUMNS,
-    NO_ANSWER,
     built_in_of,
     clusters_of,
     declared_of,
@@ -28,7 +27,17 @@ from rootfruit_checks.registration import (
     harmful_of,
     threshold_of,
 )
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, METRICS, Benchmark, Classifier, Measure, Metric
+from rootfruit_checks.registry import (
+    ADDED,
+    BY_ID,
+    CLASSIFIERS,
+    METRICS,
+    NO_ANSWER,
+    Benchmark,
+    Classifier,
+    Measure,
+    Metric,
+)
 from rootfruit_checks.types import BENCHMARKS
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.explain import explanation, unit_of
+from rootfruit_checks.finite import finite
 from rootfruit_checks.registry import Measure
 from rootfruit_checks.types import Outcome, Sample, Verdict
 
@@ -75,7 +76,7 @@ def decide(
     if bar is not None:
         details["p_fail"] = interval.p_above(bar + applied)
         if level is not None and interval.law is not None:
-            details |= {"low_uncorrected": _finite(interval.low), "low_level": level}
+            details |= {"low_uncorrected": finite(interval.low), "low_level": level}
             interval = replace(interval, low=interval.low_at(level))
             evidence = replace(evidence, interval=interval)
         outcome, reason = _judge(
@@ -91,9 +92,9 @@ def decide(
         unscored=evidence.unscored,
         policy=evidence.policy,
         reference=evidence.reference,
-        estimate=_finite(interval.estimate),
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        estimate=finite(interval.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
         threshold=bar,
         verdict=outcome,
         explain=explanation(
@@ -107,7 +108,7 @@ def decide(
             **details,
             **({"shift": applied} if applied else {}),
             "method": interval.method,
-            "se": _finite(interval.se),
+            "se": finite(interval.se),
             "note": interval.note,
             "unscored_share": evidence.unscored_share,
         },
@@ -190,7 +191,3 @@ def _checked(measure: Measure, check_id: str, threshold: float | None) -> float:
             "or never be met; 5 % is written 0.05"
         )
     return float(threshold)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -8,9 +8,8 @@ from dataclasses import replace
 from rootfruit_checks import registry
 from rootfruit_checks.benchmarks.groups import groups, section
 from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, Benchmark, Kind, Measure
+from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, NO_ANSWER, Benchmark, Kind, Measure
 
-NO_ANSWER = ("empty", "unscored")
 # Field of a sample -> column of the frame.
 COLUMNS: Mapping[Kind, Mapping[str, str]] = {
     "pairs": {"predicate": "predicate", "name": "subject", "frame": "frame"},

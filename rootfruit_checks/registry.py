@@ -114,10 +114,12 @@ class Metric:
     origin: Origin
 
 
+# Labels of continuations that no instrument could judge.
+NO_ANSWER = ("empty", "unscored")
 # The labels of our own instruments, as the frame holds them.
 LABELS: Mapping[str, tuple[str, ...]] = {
-    "regard": ("negative", "neutral", "positive", "other", "empty", "unscored"),
-    "pronoun": ("consistent", "misgendered", "none", "plural", "other", "empty", "unscored"),
+    "regard": ("negative", "neutral", "positive", "other", *NO_ANSWER),
+    "pronoun": ("consistent", "misgendered", "none", "plural", "other", *NO_ANSWER),
 }
 
 _WQ = ("all", "transgender", "nb")
@@ -322,5 +324,5 @@ def instrument_of(benchmark: str) -> str:
 def labels_of(instrument: str) -> tuple[str, ...]:
     """Return the labels of what `instrument_of` names, those for no answer among them."""
     if instrument in CLASSIFIERS:
-        return (*CLASSIFIERS[instrument].labels, "empty", "unscored")
+        return (*CLASSIFIERS[instrument].labels, *NO_ANSWER)
     return LABELS[instrument]

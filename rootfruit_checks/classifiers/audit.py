@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from rootfruit_checks.classifiers.neutral import SUBJECT, Version, unmasked_versions, versions
 from rootfruit_checks.classifiers.regard import RegardClassifier
+from rootfruit_checks.finite import finite
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.estimate import Interval
 
@@ -216,4 +217,4 @@ def _negative(labels: Sequence[str]) -> list[bool]:
 
 def _bounds(interval: Interval) -> dict[str, object]:
     figures = {"shift": interval.estimate, "low": interval.low, "high": interval.high}
-    return {key: float(value) if math.isfinite(value) else None for key, value in figures.items()}
+    return {key: finite(value) for key, value in figures.items()}

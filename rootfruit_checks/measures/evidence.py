@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.finite import finite
 from rootfruit_checks.registry import Measure
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.design import fit
@@ -92,7 +93,7 @@ class Plan:
             name: np.asarray(labels, dtype=str) for name, labels in zip(self.measure.clusters, clusters, strict=True)
         }
         return {
-            name: plain(sign_flip(values, labels, seed=self.seed))
+            name: finite(sign_flip(values, labels, seed=self.seed))
             for name, labels in columns.items()
             if not (labels == "").any()
         }
@@ -138,11 +139,6 @@ def worst(samples: Sequence[str], first: Floats, then: Floats) -> tuple[tuple[st
 def wins(difference: Floats, noise: float) -> Floats:
     """1 where the stigmatizing sentence is likelier, 0 where it is not, one half within the noise."""
     return np.where(np.abs(difference) <= noise, 0.5, (difference > 0).astype(np.float64))
-
-
-def plain(value: float) -> float | None:
-    """Return a float that JSON can hold: None for what is not finite."""
-    return float(value) if math.isfinite(value) else None
 
 
 def means(values: Floats, labels: Sequence[str]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rootfruit_checks.errors import DataError
-from rootfruit_checks.measures.evidence import plain
+from rootfruit_checks.finite import finite
 from rootfruit_checks.stats.estimate import Interval
 from rootfruit_checks.types import ROLES
 
@@ -62,9 +62,9 @@ def by_role(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def figures(interval: Interval, n: int) -> dict[str, Any]:
     """Return an interval as plain values; null where there is none, and the note says why."""
     return {
-        "estimate": plain(interval.estimate),
-        "low": plain(interval.low),
-        "high": plain(interval.high),
+        "estimate": finite(interval.estimate),
+        "low": finite(interval.low),
+        "high": finite(interval.high),
         "n": n,
         "clusters": list(interval.clusters),
         "note": interval.note,

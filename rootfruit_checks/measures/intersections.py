@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rootfruit_checks.measures.evidence import Floats, plain
+from rootfruit_checks.finite import finite
+from rootfruit_checks.measures.evidence import Floats
 from rootfruit_checks.measures.instances import by_role, gaps, per_prompt
+from rootfruit_checks.registry import NO_ANSWER
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.shrinkage import main_effects, pooled_variance, shrink
 from rootfruit_checks.types import ROLES
@@ -34,7 +36,6 @@ _KINDS: dict[str, tuple[str, str, str, str, tuple[tuple[str, str], ...]]] = {
     ),
     "disclosure": ("regard", "negative", "frame", "form", (("subject", "name"),)),
 }
-_NO_ANSWER = ["empty", "unscored"]
 _DIGITS = 5
 ARMS = (*ROLES, "change")
 COLUMNS: tuple[str, ...] = (
@@ -80,7 +81,7 @@ def intersections(frame: pd.DataFrame, benchmark: str, *, controls: Sequence[str
     quantity, label, column, name, factors = _KINDS[benchmark]
     rows = frame[frame["quantity"] == quantity]
     table = per_prompt(rows, (rows["label"] == label).astype(np.float64))
-    lost = per_prompt(rows, rows["label"].isin(_NO_ANSWER).astype(np.float64))["value"]
+    lost = per_prompt(rows, rows["label"].isin(NO_ANSWER).astype(np.float64))["value"]
     table = table.assign(gap=gaps(table, controls), lost=lost)
     roles = by_role(table)
     arms: dict[str, pd.DataFrame] = {role: held.assign(x=held["gap"]) for role, held in roles.items()}
@@ -190,4 +191,4 @@ def _levels(held: pd.DataFrame, column: str) -> dict[Any, tuple[int, int, float 
 
 
 def _short(value: float) -> float | None:
-    return plain(round(float(value), _DIGITS))
+    return finite(round(float(value), _DIGITS))

@@ -11,8 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.finite import finite
 from rootfruit_checks.measures.describe import variants
-from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, plain, wins, worst
+from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, wins, worst
 from rootfruit_checks.registry import ADDED
 from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.design import Components, fit
@@ -256,7 +257,7 @@ def _relation(policy: Floats, reference: Floats) -> dict[str, object]:
         return {"spearman": None, "slope": None}
     rank = float(stats.spearmanr(policy, reference).statistic)
     centred = reference - reference.mean()
-    return {"spearman": plain(rank), "slope": plain(float((centred @ policy) / (centred @ centred)))}
+    return {"spearman": finite(rank), "slope": finite(float((centred @ policy) / (centred @ centred)))}
 
 
 def _described(pairs: _Pairs, values: Floats, *, ties: Floats) -> dict[str, object]:

@@ -11,10 +11,9 @@ import pandas as pd
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import described
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
-from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, labels_of
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, NO_ANSWER, instrument_of, labels_of
 from rootfruit_checks.types import ROLES
 
-_NO_ANSWER = ("empty", "unscored")
 _WHERE = ["subject", "frame"]
 
 
@@ -90,7 +89,7 @@ def unscored(plan: Plan, rows: pd.DataFrame, roles: tuple[str, ...]) -> tuple[in
     for role in roles:
         for identities in (plan.members, plan.controls):
             arm = rows[(rows["role"] == role) & rows["identity"].isin(identities)]
-            lost = int(arm["label"].isin(_NO_ANSWER).sum())
+            lost = int(arm["label"].isin(NO_ANSWER).sum())
             count, share = count + lost, max(share, lost / len(arm) if len(arm) else 0.0)
     return count, share
 
