@@ -65,7 +65,10 @@ def test_a_fifth_of_the_instances_in_two_of_ten_antecedents():
     assert (rate["n"], rate["clusters"]) == (120, [12, 10])
     # All variance is between antecedents: G / (G - 1) * sum (mean_s - 0.2)^2 / G^2 with G = 10.
     error = np.sqrt(10 / 9 * (2 * 0.8**2 + 8 * 0.2**2) / 100)
-    assert rate["high"] == pytest.approx(0.2 + stats.t.ppf(0.95, 9) * error)
+    # Two antecedents hold all of it, so that t has no 9 degrees of freedom: (sum e^2)^2 / sum e^4 - 1, the scores e
+    # being 0.8 twice and -0.2 eight times.
+    carrying = (2 * 0.8**2 + 8 * 0.2**2) ** 2 / (2 * 0.8**4 + 8 * 0.2**4)
+    assert rate["high"] == pytest.approx(0.2 + stats.t.ppf(0.95, carrying - 1) * error)
     assert rate["low"] == 0.0
     assert found["policy"]["generation_only"] == pytest.approx(0.2)
     assert found["policy"]["likelihood_only"] == pytest.approx(0.0)

@@ -268,14 +268,15 @@ def _counts(rng: np.random.Generator, clusters: int, size: int) -> Floats:
 def _carrying(core: _Core, estimate: float) -> float:
     """Return the effective number of clusters that carry the variance, at least 2: the participation ratio of the
     squared scores, in the factor where it is smallest (after Carter, Schnepel and Steigerwald 2017).
+
+    A factor whose clusters do not differ but for rounding carries none of it.
     """
     table = core.table
     rows, columns = table.shape
     scores = table.sums - estimate * table.weights
-    found = []
-    for axis, count in ((1, rows), (0, columns)):
-        if count:
-            square = np.asarray(scores.sum(axis=axis)).ravel()[:count] ** 2
-            spread = float((square**2).sum())
-            found.append(float(square.sum()) ** 2 / spread if spread > 0 else 2.0)
-    return max(2.0, min(found))
+    squares = [
+        np.asarray(scores.sum(axis=axis)).ravel()[:count] ** 2 for axis, count in ((1, rows), (0, columns)) if count
+    ]
+    least = 1e-12 * max(float(square.sum()) for square in squares)
+    found = [float(square.sum()) ** 2 / float((square**2).sum()) for square in squares if square.sum() > least]
+    return max(2.0, min(found, default=2.0))
