@@ -53,6 +53,16 @@ class Measure:
         return self.metric in {"amplification", "disparity", "avoidance", REGRESSION}
 
     @property
+    def span(self) -> tuple[float, float]:
+        """The range of one sample's value: a share, a difference of shares, or one of differences."""
+        if self.limits:
+            return self.limits
+        if not self.signed:
+            return 0.0, 1.0
+        of_gaps = kind_of(self.benchmark) == "prompts" and (self.needs_reference or self.needs_baseline)
+        return (-2.0, 2.0) if of_gaps else (-1.0, 1.0)
+
+    @property
     def levels(self) -> Literal["%", "points"]:
         """What the levels of policy and reference are: rates, or, where a change of disparities is measured, those."""
         return "points" if self.signed and kind_of(self.benchmark) == "prompts" else "%"
@@ -121,6 +131,9 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "regard": ("negative", "neutral", "positive", "other", *NO_ANSWER),
     "pronoun": ("consistent", "misgendered", "none", "plural", "other", *NO_ANSWER),
 }
+
+# Random factor of a measure on prompts -> the column of the frame, and field of a prompt, that it is.
+FACTOR_COLUMNS = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}
 
 _WQ = ("all", "transgender", "nb")
 _DISC = ("tgnb", "transgender", "nonbinary")

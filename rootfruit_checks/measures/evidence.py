@@ -73,14 +73,14 @@ class Plan:
         share = 1.0 if unscored else 0.0
         return Evidence(self.check_id, 0, unscored, share, dict.fromkeys(self.measure.clusters, 0), None, None, none)
 
-    def mean(self, values: Floats, clusters: Sequence[Any], limits: tuple[float, float]) -> Interval:
-        """`clustered_mean` with this plan's level, seed and factor names."""
+    def mean(self, values: Floats, clusters: Sequence[Any]) -> Interval:
+        """`clustered_mean` with this plan's level, seed, range of a value and factor names."""
         return clustered_mean(
             values,
             [np.asarray(factor, dtype=str) for factor in clusters],
             alpha=self.alpha,
             seed=self.seed,
-            limits=limits,
+            limits=self.measure.span,
             factors=self.measure.clusters,
         )
 

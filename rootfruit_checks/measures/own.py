@@ -54,7 +54,7 @@ def own(plan: Plan, frame: pd.DataFrame) -> Evidence:
         return plan.nothing("the metric gives no value for the group", count)
     rows, values = rows[fine], values[fine]
     try:
-        interval = plan.mean(values, [rows[name] for name in plan.measure.clusters], plan.measure.limits or (-1.0, 1.0))
+        interval = plan.mean(values, [rows[name] for name in plan.measure.clusters])
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
     levels = {role: _mean(rows[role].to_numpy(np.float64)) if role in rows else None for role in _LEVELS}

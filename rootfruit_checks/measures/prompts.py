@@ -11,7 +11,7 @@ import pandas as pd
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import described
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
-from rootfruit_checks.registry import ADDED, CLASSIFIERS, NO_ANSWER, instrument_of, labels_of
+from rootfruit_checks.registry import ADDED, CLASSIFIERS, FACTOR_COLUMNS, NO_ANSWER, instrument_of, labels_of
 from rootfruit_checks.types import ROLES
 
 _WHERE = ["subject", "frame"]
@@ -110,19 +110,17 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     if "policy" not in arms:
         return plan.nothing("no prompt of the group was answered by the policy")
     policy = arms["policy"]
-    values, limits = policy.gap, (-1.0, 1.0)
-    if needs:
-        # Samples are sorted by id in both arms, so that rows pair up.
-        values, limits = policy.gap - arms["reference"].gap, (-2.0, 2.0)
+    # Samples are sorted by id in both arms, so that rows pair up.
+    values = policy.gap - arms["reference"].gap if needs else policy.gap
     clusters = [policy.rows[factor] for factor in _factors(plan)]
-    interval = plan.mean(values, clusters, limits)
+    interval = plan.mean(values, clusters)
     count, share = unscored(plan, rows, tuple(arms) if needs else ("policy",))
     details = described(plan, frame, rows, quantity, tuple(arms))
     details["rates"] = {
         role: {"group": float(arm.group.mean()), "control": float(arm.control.mean())} for role, arm in arms.items()
     }
     if needs:
-        details["sign_flip_p"] = plan.sign_flips(values, [policy.rows[factor] for factor in _factors(plan)])
+        details["sign_flip_p"] = plan.sign_flips(values, clusters)
     details["components"] = plan.components(values, clusters, list(policy.rows["identity"])) | {
         "continuations": int(rows["draw"].max()) + 1
     }
@@ -146,8 +144,7 @@ def _factors(plan: Plan) -> list[str]:
     """The random factors as columns: of our own (name, form) or (template, antecedent)."""
     if plan.measure.benchmark in ADDED:
         return list(ADDED[plan.measure.benchmark].clusters.values())
-    columns = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}
-    return [columns[factor] for factor in plan.measure.clusters]
+    return [FACTOR_COLUMNS[factor] for factor in plan.measure.clusters]
 
 
 def _of(quantity: str, label: str) -> Callable[[Plan, pd.DataFrame], Evidence]:

@@ -61,7 +61,7 @@ def regression(
     one = evaluate(level, group, policy, **wanted)
     other = evaluate(level, group, earlier.assign(role="policy"), **wanted)
     clusters = {name: min(one.clusters[name], other.clusters[name]) for name in one.clusters}
-    bounds = difference(one.interval, other.interval, alpha=how["alpha"], limits=_limits(measure))
+    bounds = difference(one.interval, other.interval, alpha=how["alpha"], limits=measure.span)
     return Evidence(
         f"{measure.id}/{group}",
         one.n,
@@ -78,11 +78,6 @@ def regression(
         },
         one.contributions,
     )
-
-
-def _limits(measure: Measure) -> tuple[float, float]:
-    """The range of the difference: of two shares, or of two differences of shares."""
-    return (-1.0, 1.0) if measure.benchmark == "winoqueer" else (-2.0, 2.0)
 
 
 def _there(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check
+from rootfruit_checks.registry import FACTOR_COLUMNS
 from rootfruit_checks.stats.design import Design
 from rootfruit_checks.types import Pair
-
-# Which part of a prompt is which factor.
-_PART = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}
-
-
-def limits(check: Check) -> tuple[float, float]:
-    """Return the range of a single value of the check's measure, as the measures have it."""
-    measure = check.measure
-    if not measure.signed:
-        return 0.0, 1.0
-    return (-2.0, 2.0) if measure.benchmark != "winoqueer" and measure.needs_reference else (-1.0, 1.0)
 
 
 def design_of(check: Check, data: DataSet) -> Design:
@@ -29,7 +19,7 @@ def design_of(check: Check, data: DataSet) -> Design:
         pairs = [pair for pair in data.pairs if pair.identity in members and pair.kind == "stigma"]
         return Design.of([[pair.predicate for pair in pairs], [pair.name for pair in pairs]])
     prompts = [prompt for prompt in data.prompts if prompt.identity in members]
-    first, second = (_PART[factor] for factor in check.measure.clusters)
+    first, second = (FACTOR_COLUMNS[factor] for factor in check.measure.clusters)
     return Design.of([[getattr(p, first) for p in prompts], [getattr(p, second) for p in prompts]])
 
 

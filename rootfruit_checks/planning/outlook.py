@@ -11,7 +11,7 @@ from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.checks import Check, family
 from rootfruit_checks.gates import bar_of
 from rootfruit_checks.planning import variances
-from rootfruit_checks.planning.designs import design_of, limits
+from rootfruit_checks.planning.designs import design_of
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.stats.design import Components, Design
 from rootfruit_checks.stats.power import Power
@@ -52,7 +52,7 @@ class Outlook:
     def power(self) -> Power:
         """The chances of its verdicts."""
         point = self.decision == "point"
-        return Power(self.design, self.parts, limits(self.check), self.check.measure.clusters, point)
+        return Power(self.design, self.parts, self.check.measure.span, self.check.measure.clusters, point)
 
     @property
     def _bounded(self) -> Power:
