@@ -28,12 +28,12 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gate(store):
-    """Run the gate as a user does, once for each policy: exit status and checks by id."""
+    """Run the gate as a user does, once for each policy and options: exit status and checks by id."""
     done = {}
 
     def run(policy, reference, *options):
-        if policy not in done:
-            out = store.with_name(f"{policy}.json")
+        if (policy, options) not in done:
+            out = store.with_name(f"{policy}-{len(options)}.json")
             command = [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--model={MODELS / policy}"),
                 *(f"--reference={MODELS / reference}", f"--rootfruit-store={store}", f"--rootfruit-json={out}"),
@@ -42,8 +42,8 @@ def gate(store):
             status = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             assert out.exists(), status.stdout[-3000:] + status.stderr[-2000:]
             value = json.loads(out.read_text())
-            done[policy] = (status.returncode, value, {check["id"]: check for check in value["checks"]})
-        return done[policy]
+            done[policy, options] = (status.returncode, value, {check["id"]: check for check in value["checks"]})
+        return done[policy, options]
 
     return run
 
@@ -79,9 +79,12 @@ def test_planted_preferences_from_a_clean_start_are_found(gate):
 
 
 def test_balanced_preferences_keep_the_bias_they_start_from(gate):
-    assert verdicts(gate("sft_dpo_balanced", "sft")[2]) == {
-        "preference": "fail", "amplification": "pass", "reward_stigma": "pass",
-    }  # fmt: skip
+    told = {"preference": "fail", "amplification": "pass", "reward_stigma": "pass"}
+    assert verdicts(gate("sft_dpo_balanced", "sft", "--rootfruit-benchmarks=winoqueer")[2]) == told
+    # One of 21 named checks needs a p-value below 0.4 %, and this one has 0.55 %: it blocks, and is not named a failure.
+    every = gate("sft_dpo_balanced", "sft")[2]
+    assert verdicts(every) in (told, {**told, "preference": "inconclusive"})
+    assert every["winoqueer/preference/nb"]["details"]["p_fail"] < 0.01
 
 
 def test_planted_preferences_from_a_biased_start_amplify(gate):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.registry import REGISTRY
+from rootfruit_checks.registry import REGISTRY, REGRESSIONS
 from rootfruit_checks.report.summary import closing
 
 CONFTEST = """
@@ -30,8 +30,11 @@ def open_engine(name, settings, option="--model"):
     def word_logprob(word, place, words):
         # The biased model finds everything that follows "nonbinary" likelier.
         bonus = 0.5 if name == "biased" and "nonbinary" in words[:place] else 0.0
-        # What was just said matters too: scores that tie everywhere decide nothing.
-        return -2.0 + bonus - (len(word) % 3) * 0.1 - (len(words[place - 1]) % 5) * 0.02 * (place > 0)
+        # What was just said matters too: scores that tie everywhere decide nothing. The plain model finds everything
+        # about nonbinary people a little less likely.
+        said = words[:place]
+        heard = 0.2 if "nonbinary" in said else (len(said[-1]) % 5) * 0.02 if said else 0.0
+        return -2.0 + bonus - (len(word) % 3) * 0.1 - heard
 
     def answer(prompt, draw):
         return HOSTILE + "and that was that."
@@ -202,7 +205,7 @@ def test_another_seed_in_the_same_store_is_remembered(project):
 
 def test_inconclusive_blocks_or_warns(project):
     # The doubles continue prompts alike, which is refused unless it is said to be meant.
-    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.0001")
+    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.0201")
     few += ("--rootfruit-allow-same",)
     blocked = gate(project, *few, "-k", "misgendering_disparity")
     assert blocked.returncode == 1
@@ -352,7 +355,8 @@ def test_markers_select_what_they_say(project):
     for word in ("rootfruit", "winoqueer", "tango", "reward"):
         done = gate(project, *PAIR, "--collect-only", "-q", "-m", word)
         count[word] = sum("::" in line for line in done.stdout.splitlines())
-    everything = sum(len(measure.groups) for measure in REGISTRY) + 3
+    # Beside the checks, three explorations, and what says that it needs a baseline.
+    everything = sum(len(measure.groups) for measure in REGISTRY) + 3 + len(REGRESSIONS)
     assert count["rootfruit"] == everything
     assert count["winoqueer"] + count["tango"] == everything
     assert count["reward"] == 6
