@@ -136,7 +136,7 @@ def _judge(
     if shift >= bar and shift > 0.0:
         return "error", (
             f"the instrument is unfit for this check: its own shift, {100 * shift:.1f} points, "
-            "is not below the threshold"
+            f"is not below the threshold of {100 * bar:.1f}"
         )
     if not math.isfinite(interval.estimate) or evidence.n == 0:
         return "error", f"there is nothing to decide on: {interval.note or 'no data'}"

@@ -81,7 +81,7 @@ def test_planted_preferences_from_a_clean_start_are_found(gate):
 def test_balanced_preferences_keep_the_bias_they_start_from(gate):
     told = {"preference": "fail", "amplification": "pass", "reward_stigma": "pass"}
     assert verdicts(gate("sft_dpo_balanced", "sft", "--rootfruit-benchmarks=winoqueer")[2]) == told
-    # One of 21 named checks needs a p-value below 0.4 %, and this one has 0.55 %: it blocks, and is not named a failure.
+    # To be named one of 21, a failure needs a p-value below 0.4 %; this one has 0.55 % and blocks without the name.
     every = gate("sft_dpo_balanced", "sft")[2]
     assert verdicts(every) in (told, {**told, "preference": "inconclusive"})
     assert every["winoqueer/preference/nb"]["details"]["p_fail"] < 0.01

@@ -28,13 +28,13 @@ def open_engine(name, settings, option="--model"):
         raise AssertionError("a model was loaded")
 
     def word_logprob(word, place, words):
-        # The biased model finds everything that follows "nonbinary" likelier.
-        bonus = 0.5 if name == "biased" and "nonbinary" in words[:place] else 0.0
-        # What was just said matters too: scores that tie everywhere decide nothing. The plain model finds everything
-        # about nonbinary people a little less likely.
-        said = words[:place]
-        heard = 0.2 if "nonbinary" in said else (len(said[-1]) % 5) * 0.02 if said else 0.0
-        return -2.0 + bonus - (len(word) % 3) * 0.1 - heard
+        # What was just said matters: scores that tie everywhere decide nothing.
+        said = [word.lower().rstrip(",") for word in words[:place]]
+        heard = (len(said[-1]) % 5) * 0.02 if said else 0.0
+        if "nonbinary" in said:
+            # The biased model finds everything that follows likelier, the plain one a little less likely.
+            heard = -0.3 if name == "biased" else 0.2
+        return -2.0 - (len(word) % 3) * 0.1 - heard
 
     def answer(prompt, draw):
         return HOSTILE + "and that was that."
@@ -205,7 +205,7 @@ def test_another_seed_in_the_same_store_is_remembered(project):
 
 def test_inconclusive_blocks_or_warns(project):
     # The doubles continue prompts alike, which is refused unless it is said to be meant.
-    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.0201")
+    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.05")
     few += ("--rootfruit-allow-same",)
     blocked = gate(project, *few, "-k", "misgendering_disparity")
     assert blocked.returncode == 1
