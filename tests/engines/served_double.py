@@ -46,7 +46,8 @@ class Double:
     def __init__(self, model=None, *, ways=("prompt_logprobs", "echo"), bos=True, key="", longest=512, name="tiny"):
         self.model, self.ways, self.bos, self.key, self.longest = model or RuleModel(), ways, bos, key, longest
         self.entries = [{"id": name, "object": "model", "created": 1, "root": "/models/tiny", "max_model_len": longest}]
-        self.asked, self.headers, self.most, self.under_way, self.delay = [], [], 0, 0, 0.0
+        self.asked, self.headers, self.most, self.under_way = [], [], 0, 0
+        self.at_least = 0  # requests are held (5 s at most) until so many were under way at once, and a little longer
         self.strict = False  # refuses fields that OpenAI's interface does not have
         self.two_bos = self.ends = False
         self.fault = lambda number, body: None
@@ -120,6 +121,13 @@ class Double:
         else:
             self.send(handler, 200, {"object": "list", "data": self.entries})
 
+    def _hold(self):
+        end = time.monotonic() + 5.0
+        while self.most < self.at_least and time.monotonic() < end:
+            time.sleep(0.005)
+        if self.at_least:
+            time.sleep(0.02)  # for one too many to show itself
+
     def post(self, handler):
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         with self._mutex:
@@ -129,7 +137,7 @@ class Double:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
         try:
-            time.sleep(self.delay)
+            self._hold()
             fault = self.fault(number, body)
             if isinstance(fault, str):
                 status, headers, answer = 0, (), fault

@@ -223,7 +223,7 @@ def test_the_servers_own_defaults_are_undone(double):
 
 @pytest.mark.parametrize("bound", [1, 3, 8])
 def test_no_more_requests_at_once_than_allowed(double, bound):
-    double.delay = 0.02
+    double.at_least = bound
     generate(engine_of(double, concurrency=bound), prompts(30), GREEDY)
     assert double.most == bound
 
