@@ -153,6 +153,15 @@ def test_shares_of_it_are_joined_and_gated_once(project):
     assert result(project)[1] == alone
 
 
+def test_that_no_earlier_release_is_compared_with_is_said(project):
+    run = ("--model=clean", "--reference=plain", "--rootfruit-benchmarks=choices", "--rootfruit-json=result.json")
+    pytest_run(project, *run, "--rootfruit-save-baseline=earlier.zip")
+    told = "choices: is not compared with the baseline; a registered benchmark has no regression check"
+    assert told not in result(project)[0]["run"]["notes"]
+    pytest_run(project, *run, "--rootfruit-baseline=earlier.zip")
+    assert told in result(project)[0]["run"]["notes"]
+
+
 def test_it_runs_only_where_it_is_named(project):
     done = pytest_run(project, "--model=clean", "--reference=plain", "--collect-only", "-q")
     assert "dutch" not in done.stdout
