@@ -45,11 +45,20 @@ class Cell:
     paired: bool = True
     level: float = 0.05
     distance: float = 2.9
+    # Cells that a row cluster has, next to one another and around the corner; 0: all of them.
+    band: int = 0
 
     @property
     def clusters(self) -> list[np.ndarray]:
         r, c = (part.ravel() for part in np.meshgrid(np.arange(self.rows), np.arange(self.columns), indexing="ij"))
+        if self.band:
+            held = (c - r) % self.columns < self.band
+            r, c = r[held], c[held]
         return [np.repeat(r, self.each).astype(str), np.repeat(c, self.each).astype(str)]
+
+    @property
+    def shape(self) -> str:
+        return f"{self.band} of {self.columns}" if self.band else str(self.columns)
 
     @property
     def parts(self) -> Components:
@@ -72,6 +81,11 @@ CELLS = (
     Cell(12, 30, 4, 0.6, (0.08, 0.03), paired=False),
     Cell(20, 18, 7, 0.2, (0.05, 0.0), paired=False),
     Cell(25, 25, 1, 0.75, (0.1, 0.05), paired=False),
+    # As sparse as scale smoke: each cluster stands in one cell, or two.
+    Cell(12, 12, 4, 0.3, (0.0, 0.0), band=1),
+    Cell(12, 12, 10, 0.3, (0.1, 0.05), band=1),
+    Cell(12, 12, 2, 0.3, (0.1, 0.05), band=2),
+    Cell(20, 20, 4, 0.25, (0.05, 0.05), band=2),
 )
 SLOW = (
     Cell(40, 40, 1, 0.3, (0.05, 0.03), distance=2.6),
@@ -84,7 +98,7 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
     """Return the shares of runs that pass against the first bar and that fail against the second."""
     labels = cell.clusters
     row, column = (np.unique(part, return_inverse=True)[1] for part in labels)
-    rng = np.random.default_rng([11, cell.rows, cell.columns, cell.each])
+    rng = np.random.default_rng([11, cell.rows, cell.columns, cell.each, cell.band])
     measure = BY_ID["disclosure/amplification" if cell.paired else "winoqueer/preference"]
     limits = (-1.0, 1.0) if cell.paired else (0.0, 1.0)
     passed = failed = 0
@@ -117,7 +131,7 @@ def compare(cell: Cell, runs: int) -> bool:
     fine = all(abs(t - s) <= BAND + n for t, s, n in zip(told, seen, noise, strict=True))
     kind = "paired" if cell.paired else "ceiling"
     print(
-        f"| {cell.rows} x {cell.columns} x {cell.each} | {kind} | {cell.rate:g} | {cell.own[0]:g}, {cell.own[1]:g} "
+        f"| {cell.rows} x {cell.shape} x {cell.each} | {kind} | {cell.rate:g} | {cell.own[0]:g}, {cell.own[1]:g} "
         f"| {100 * told[0]:.1f} | {100 * seen[0]:.1f} | {100 * cell.level:.2g} % | {100 * told[1]:.1f} "
         f"| {100 * seen[1]:.1f} |{'' if fine else ' OUTSIDE |'}",
         flush=True,

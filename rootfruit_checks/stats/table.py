@@ -223,11 +223,16 @@ def _ratios(core: _Core, estimate: float, counts: tuple[int, ...], seed: int, ti
 
 
 def _deviating(table: Table) -> int:
-    """Return how many clusters hold a cell that differs from the commonest cell value, in the factor with fewest."""
+    """Return how many clusters hold a cell that differs from the commonest cell value, in the factor with fewest.
+
+    All of them where no value is held by most cells: then a few that agree by chance are no rule to deviate from.
+    """
     rows, columns = table.shape
     places = table.weights.nonzero()
     ratio = np.round(np.asarray(table.sums[places]).ravel() / np.asarray(table.weights[places]).ravel(), 9)
     kinds, counts = np.unique(ratio, return_counts=True)
+    if 2 * counts.max() <= len(ratio):
+        return min(count for count in (rows, columns) if count)
     apart = ratio != kinds[counts.argmax()]
     found = [
         len(np.unique(place[apart & (place < count)]))
