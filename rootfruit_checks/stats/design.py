@@ -114,6 +114,12 @@ class Design:
         """Clusters of each factor."""
         return self.weights.shape[0] - 1, self.weights.shape[1] - 1
 
+    @property
+    def sizes(self) -> list[Floats]:
+        """By factor that has any: the share of the samples in each cluster."""
+        both = self.weights[:-1].sum(axis=1), self.weights[:, :-1].sum(axis=0)
+        return [sizes for sizes in both if len(sizes)]
+
     def variance(self, parts: Components) -> float:
         """Return the variance of the mean."""
         own = np.array([parts.rows, parts.columns, parts.cells, parts.within])

@@ -33,6 +33,15 @@ def t_quantile(level: float, df: float) -> float:
     return -float(special.stdtrit(df, level))
 
 
+def effective(sizes: Floats) -> float:
+    """Return as how many clusters of one size these count, whose members may agree entirely: at most their number.
+
+    Squared sizes are then shares of the variance: (sum w^2)^2 / sum w^4 (Carter, Schnepel and Steigerwald 2017).
+    """
+    squares = (sizes / sizes.max()) ** 2
+    return float(squares.sum() ** 2 / (squares**2).sum())
+
+
 def lean(skew: float, df: float) -> float:
     """Return by how many standard errors a skewed estimate's bound must be moved out on the side of its tail.
 

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from rootfruit_checks.stats.design import Components, Design
-from rootfruit_checks.stats.estimate import BOOTSTRAP_CLUSTERS, FEWEST_CLUSTERS, check_alpha, lean, t_quantile, too_few
+from rootfruit_checks.stats.estimate import (
+    BOOTSTRAP_CLUSTERS,
+    FEWEST_CLUSTERS,
+    check_alpha,
+    effective,
+    lean,
+    t_quantile,
+    too_few,
+)
 from rootfruit_checks.stats.exact import unseen_share
 
 Floats = NDArray[np.float64]
@@ -60,8 +68,8 @@ class Power:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Student's t: those of the smallest factor."""
-        return float(min((count for count in self.design.clusters if count), default=1) - 1)
+        """Degrees of freedom of Student's t: those of the factor with the fewest clusters, counted by their sizes."""
+        return min((effective(sizes) for sizes in self.design.sizes), default=1.0) - 1.0
 
     def p_pass(self, truth: float, bar: float, alpha: float) -> float:
         """Return P(upper bound at 1 - alpha <= bar), were `truth` the true value."""
@@ -160,7 +168,7 @@ def _cells(design: Design) -> int:
 
 
 def _few_events(design: Design, parts: Components) -> float:
-    """Return P(fewer than 10 clusters of a factor hold a cell unlike most), which widens bounds to exact ones.
+    """Return P(fewer than 10 clusters of a factor hold a cell unlike the commonest), which widens bounds to exact ones.
 
     A cell of m samples shows the commonest value where none of them moves, or because means of m take few values.
     """
@@ -177,9 +185,9 @@ def _few_events(design: Design, parts: Components) -> float:
         if count:
             moves = 1.0 - np.prod(same, axis=axis)[:count]
             worst = max(worst, float(stats.binom.cdf(FEWEST_CLUSTERS - 1, count, float(moves.mean()))))
-    # There must be a value that most cells show.
+    # There must be a value that more than a third of the cells show.
     held = same[samples > 0]
-    return min(worst, float(stats.binom.sf(len(held) // 2, len(held), float(held.mean()))))
+    return min(worst, float(stats.binom.sf(len(held) // 3, len(held), float(held.mean()))))
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ from rootfruit_checks.stats.estimate import (
     Method,
     Scores,
     check_alpha,
+    effective,
     refusal,
     skewness,
     too_few,
@@ -95,6 +96,11 @@ class _Core:
         sums, weights = table.sums[:rows, :columns], table.weights[:rows, :columns]
         self.squares = (sums * sums, sums * weights, weights * weights)
         inner = int((weights != 0).sum())
+        self.sizes = [
+            np.asarray(table.weights.sum(axis=axis)).ravel()[:count]
+            for axis, count in ((1, rows), (0, columns))
+            if count
+        ]
         self.factors = (_factor(rows), _factor(columns), _factor(inner))
 
     def moments(self, u: Floats, v: Floats) -> _Moments:
@@ -169,7 +175,7 @@ def interval(
     reason = too_few(counts, factors)
     if reason:
         return refusal(estimate, counts, reason)
-    df, se = float(min(count for count in counts if count) - 1), math.sqrt(variance)
+    df, se = min(effective(one) for one in core.sizes) - 1.0, math.sqrt(variance)
     tiny = (1e-12 * (limits[1] - limits[0])) ** 2
     method: Method = "t"
     note, ratios, heavy, residual = "", None, math.nan, float(found.cells[0]) if table.subtract else math.nan
@@ -225,13 +231,13 @@ def _ratios(core: _Core, estimate: float, counts: tuple[int, ...], seed: int, ti
 def _deviating(table: Table) -> int:
     """Return how many clusters hold a cell that differs from the commonest cell value, in the factor with fewest.
 
-    All of them where no value is held by most cells: then a few that agree by chance are no rule to deviate from.
+    All of them where no value is held by more than a third of the cells: what a few show by chance is no rule.
     """
     rows, columns = table.shape
     places = table.weights.nonzero()
     ratio = np.round(np.asarray(table.sums[places]).ravel() / np.asarray(table.weights[places]).ravel(), 9)
     kinds, counts = np.unique(ratio, return_counts=True)
-    if 2 * counts.max() <= len(ratio):
+    if 3 * counts.max() <= len(ratio):
         return min(count for count in (rows, columns) if count)
     apart = ratio != kinds[counts.argmax()]
     found = [

@@ -226,13 +226,22 @@ def test_the_average_skewness_of_a_few_clusters_is_what_the_bound_moves_out_by()
     assert moved == pytest.approx(np.mean(found), rel=0.08)
 
 
-def test_where_no_value_is_held_by_most_cells_a_few_equal_ones_make_no_rule():
+def test_where_few_cells_agree_they_make_no_rule_to_deviate_from():
     """One cell a cluster, as at scale smoke: some of twelve means agree by chance, and Student's t stands."""
     labels = [np.repeat(np.arange(12), 4).astype(str)] * 2
-    values = np.zeros(48)
-    values[[0, 4, 5, 8, 9, 10, 12, 16, 17, 20, 21, 22]] = 1.0
+    values = np.concatenate([np.arange(4) < held for held in (1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2)]).astype(float)
     assert clustered_mean(values, labels, alpha=0.05, seed=0, limits=(-1.0, 1.0)).note == ""
     values[12:] = 0.0
     assert (
         "few clusters carry the events" in clustered_mean(values, labels, alpha=0.05, seed=0, limits=(-1.0, 1.0)).note
     )
+
+
+def test_uneven_clusters_count_by_their_sizes():
+    """Half of twelve clusters are twice as large: (6 * 1 + 6 * 4)^2 / (6 * 1 + 6 * 16) of one size."""
+    sizes = np.repeat([2, 4], 6)
+    labels = [np.repeat(np.arange(12), sizes).astype(str)]
+    values = np.random.default_rng(3).random(36)
+    found = clustered_mean(values, labels, alpha=0.05, seed=0, limits=(0.0, 1.0))
+    assert found.df == pytest.approx(30**2 / 102 - 1)
+    assert Power(Design.of(labels), Components(0.01, 0.0, 0.0, 0.2), (0.0, 1.0), ("template",)).df == found.df
