@@ -41,6 +41,7 @@ def refuse(settings: Settings) -> None:
             "options --rootfruit-shard and --rootfruit-save-baseline contradict each other: a share has no result; "
             "save when the shards are merged: rootfruit merge ... -- --rootfruit-save-baseline=FILE"
         )
+    _sequential(settings)
     if settings.baseline and settings.save_baseline:
         old, new = (Path(path).absolute() for path in (settings.baseline, settings.save_baseline))
         if old == new:
@@ -78,6 +79,19 @@ def refuse(settings: Settings) -> None:
             raise ConfigError(
                 f"option --rootfruit-gate: {check!r} needs a reference, which --rootfruit-absolute-only rules out"
             )
+
+
+def _sequential(settings: Settings) -> None:
+    """Refuse what looks at a growing sample cannot be joined with."""
+    others = {
+        "--rootfruit-shard": (settings.shard, "a share of the samples cannot tell whether a check is settled"),
+        "--rootfruit-decision=point": (settings.decision == "point", "without bounds every check is settled at once"),
+        "--rootfruit-baseline": (settings.baseline, "an earlier release is compared with on whole samples"),
+        "--rootfruit-save-baseline": (settings.save_baseline, "a baseline holds whole samples"),
+    }
+    for option, (given, why) in others.items() if settings.sequential else ():
+        if given:
+            raise ConfigError(f"options --rootfruit-sequential and {option} contradict each other: {why}; drop one")
 
 
 def _served(settings: Settings) -> None:

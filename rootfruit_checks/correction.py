@@ -26,6 +26,8 @@ def corrected(
 
     """
     way, alpha = settings.correction, settings.alpha
+    if settings.sequential and way == "max-t":
+        way = "holm"  # the joint law that max-t takes is that of one look
     found: dict[str, tuple[float | None, str]] = dict.fromkeys(members, (None, ""))
     # A refused estimate has no bound that could fail: it rejects nothing, and counts nothing.
     open_ones = {key: one for key, one in members.items() if one is None or not one.interval.refused}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from rootfruit_checks.measures import Evidence, evaluate
 from rootfruit_checks.measures.regression import regression
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
+from rootfruit_checks.stats.sequential import sequential
 from rootfruit_checks.types import Verdict
 
 
@@ -35,6 +36,7 @@ class Decisions:
         noise_floor: nats within which a difference of two log-probs is a tie.
         baseline: the earlier release, where one is given.
         auditing: what is known of the regard classifier; None where none was used.
+        share: how much of a check's planned clusters was seen, where looks are sequential.
 
     """
 
@@ -46,7 +48,9 @@ class Decisions:
         noise_floor: float,
         baseline: Baseline | None = None,
         auditing: Auditing | None = None,
+        share: Callable[[Check], float] | None = None,
     ) -> None:
+        self._share = share
         self.settings = settings
         self.data = data
         self._frames = frames
@@ -85,7 +89,14 @@ class Decisions:
             correction=correction,
         )
         details = {**verdict.details, **self._audited(check)}
-        return replace(verdict, samples=shown(evidence, data, self._compared(check)), details=details)
+        explain = verdict.explain
+        if self._share is not None:
+            share = details["planned_share_seen"] = self._share(check)
+            explain += (
+                f" The bounds hold at every sequential look; {100 * share:.0f} % of the planned clusters were seen."
+            )
+        samples = shown(evidence, data, self._compared(check))
+        return replace(verdict, samples=samples, details=details, explain=explain)
 
     def evidence(self, check: Check) -> Evidence:
         """What was measured for one check, evaluated once."""
@@ -107,7 +118,10 @@ class Decisions:
             earlier = self._earlier()
             how["noise_floor"] = max(self._floor, earlier.noise)
             return regression(measure, check.group, frame, earlier.of(measure.benchmark), **how)
-        return evaluate(measure, check.group, frame, **how)
+        found = evaluate(measure, check.group, frame, **how)
+        if self._share is None or found.interval.refused:
+            return found
+        return replace(found, interval=sequential(found.interval, self._share(check), settings.alpha))
 
     def _earlier(self) -> Baseline:
         if self._baseline is None:

@@ -104,6 +104,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("store", parsing.text, ".rootfruit", "directory of the result store", "DIR"),
     Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
+    Option("sequential", parsing.switch, False, "stop as soon as every gated check is settled", kind="switch"),
     Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
     Option("baseline", parsing.text, None, "gate against an earlier release too: a file that was saved by it", "FILE"),
     Option("save_baseline", parsing.text, None, "keep this run's answers and verdicts as a baseline here", "FILE"),

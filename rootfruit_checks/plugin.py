@@ -247,6 +247,7 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
     failed by it.
     """
     from rootfruit_checks.run import Run
+    from rootfruit_checks.sequential_run import SequentialRun
     from rootfruit_checks.watch import progress
 
     settings = config.stash[SETTINGS]
@@ -268,7 +269,7 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
             share = Share(settings, progress())
             config.stash[SHARE] = share.told()
             pytest.skip(f"{share.title} computes and gates nothing")
-        run = Run(settings, needed, progress())
+        run = SequentialRun(settings, progress()) if settings.sequential else Run(settings, needed, progress())
     config.stash[RUN] = run
     return run
 

@@ -96,14 +96,7 @@ class Run:
 
     def _measure(self, store: Store) -> None:
         engines = self._opened(store)
-        tables = Tables(
-            store,
-            self._sampling(engines),
-            self._regard,
-            self._progress,
-            stored_only=self.settings.stored_only,
-            before=self._before(engines),
-        )
+        tables = self._new_tables(store, engines)
         probe = canaries.sentences(self.data)
         noise: dict[Role, canaries.Noise] = {}
         try:
@@ -123,6 +116,16 @@ class Run:
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
+
+    def _new_tables(self, store: Store, engines: Mapping[Role, Engine]) -> Tables:
+        return Tables(
+            store,
+            self._sampling(engines),
+            self._regard,
+            self._progress,
+            stored_only=self.settings.stored_only,
+            before=self._before(engines),
+        )
 
     def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
         """Audit the regard classifier; what it comes to is kept by its fingerprint."""

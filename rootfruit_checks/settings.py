@@ -55,6 +55,7 @@ class Settings:
     plan_probe: str = "auto"
     store: str = ".rootfruit"
     shard: tuple[int, int] | None = None
+    sequential: bool = False
     stored_only: bool = False
     baseline: str | None = None
     save_baseline: str | None = None

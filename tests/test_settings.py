@@ -144,6 +144,7 @@ OTHER = {
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "decision": "point", "correction": "holm",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
+    "sequential": "true",
     "shard": "3/8", "stored_only": "true", "allow_same": "true", "allow_pickle": "true", "trust_remote_code": "true",
     "concurrency": "4", "timeout": "3", "server_seed": "never", "server_bos": "<s>",
     "ray_address": "10.0.0.1:6379", "workers": "3",

@@ -54,7 +54,7 @@ OPTIONS = {
         ("--model=x", "--rootfruit-absolute-only", "--rootfruit-gate=winoqueer/amplification/gay"),
         "needs a reference, which --rootfruit-absolute-only rules out",
     ),
-    "later feature": (("--rootfruit-sequential",), "unrecognized arguments: --rootfruit-sequential"),
+    "later feature": (("--rootfruit-federated",), "unrecognized arguments: --rootfruit-federated"),
     "no baseline": (("--rootfruit-baseline=x",), "--rootfruit-baseline: x: no such file"),
     "engine": (("--rootfruit-engine=rya",), "'rya' is not one of auto, hf"),
     "workers": (("--rootfruit-workers=3",), "--rootfruit-workers is for --rootfruit-engine=ray"),
