@@ -12,7 +12,8 @@ _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 def plain(text: str, limit: int = 2000) -> str:
     """Return text without control, bidi, surrogate or XML-invalid characters, each shown as U+FFFD, cut at `limit`.
 
-    A cut is marked with its length. Newlines and tabs become spaces: the result is one line.
+    A cut is marked with its length. Newlines and tabs become spaces: the result is one line. `##[`, with which GitHub's
+    runner takes a command from the midst of any line of a log, is parted.
     """
     cut = text[:limit]
     out = "".join(
@@ -22,7 +23,7 @@ def plain(text: str, limit: int = 2000) -> str:
         if c in _BIDI or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"}
         else c
         for c in cut
-    )
+    ).replace("##[", "# #[")
     return out if len(text) <= limit else f"{out}… [{len(text) - limit} more characters]"
 
 

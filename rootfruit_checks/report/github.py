@@ -1,0 +1,166 @@
+"""What GitHub Actions shows of a gate: a summary of the step in Markdown, and annotations of what blocks.
+
+Both are asked for by the environment alone, as the runner sets it. What is written holds hostile text: see `markdown`
+for the one; in the other everything that ends a line or a command's part is escaped as the runner reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report import markdown
+from rootfruit_checks.report.audit import sentence
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.markdown import code, prose
+from rootfruit_checks.report.summary import WORDS, default_thresholds
+
+Row = Mapping[str, Any]
+_NONE = "\u2013"
+GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
+# GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.
+_MOST_BYTES = 1024 * 1024
+_MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
+# It shows ten annotations of a kind a step; the last one says how many more there are.
+_MOST_ANNOTATIONS = 10
+
+
+def deliver(environment: Mapping[str, str], value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+    """Append the summary where the environment names a file for it; returns what went wrong, or "".
+
+    Args:
+        environment: where GITHUB_STEP_SUMMARY may be.
+        value: a JSON result.
+        written: lines that tell what else was written.
+
+    """
+    target = environment.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return ""
+    path = Path(target)
+    text = summary(value, written)
+    try:
+        room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
+        if len(text.encode()) >= room:
+            text = f"\n## rootfruit: {prose(sentence(value))}\n\nThe summary is full: see the step's log.\n\n"
+        if len(text.encode()) >= room:
+            return f"GITHUB_STEP_SUMMARY: {path} is full; the summary of the gate is not in it"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        return f"GITHUB_STEP_SUMMARY: {path} cannot be written ({error.strerror or error})"
+    return ""
+
+
+def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+    """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
+    gated = sorted((row for row in value["checks"] if row["gated"]), key=_gravity)
+    lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
+    defaults = default_thresholds(row for row in gated if _measure(row) in BY_ID)
+    head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
+    lines += markdown.table(head, (cells(row, defaults.get(row["id"])) for row in gated[:_MOST_ROWS]))
+    lines += _more(len(gated), _MOST_ROWS, "gated checks")
+    if any(row["threshold"] is not None and row["threshold"] == defaults.get(row["id"]) for row in gated):
+        lines += ["", "Limits marked \\* are starting points, not standards: set your own."]
+    open_ones = [row for row in gated if row["verdict"] != "pass"]
+    if open_ones:
+        lines += ["", "### What does not pass", ""]
+        lines += [
+            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}"
+            for row in open_ones[:_MOST_REASONS]
+        ]
+        lines += _more(len(open_ones), _MOST_REASONS, "reasons")
+    if value["missing"]:
+        lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value["missing"][:_MOST_REASONS])]
+        lines += _more(len(value["missing"]), _MOST_REASONS, "checks")
+    notes = value["run"].get("notes", ())
+    if notes:
+        lines += ["", "### Notes", "", *(f"- {prose(note, 600)}" for note in notes[:_MOST_NOTES])]
+        lines += _more(len(notes), _MOST_NOTES, "notes")
+    lines += ["", "A pass covers what was measured, and nothing else.", *(["", *written] if written else []), "", ""]
+    return "\n".join(lines)
+
+
+def cells(row: Row, default: float | None = None) -> tuple[str, ...]:
+    """Return the cells of a check's row: its name, figures and verdict. A threshold that nobody chose bears a star."""
+    measure = BY_ID.get(_measure(row))
+    sign = measure is not None and measure.signed
+    limit = figure(row["threshold"]) + ("\\*" if default is not None and row["threshold"] == default else "")
+    word = WORDS[row["verdict"]]
+    return (
+        code(row["id"]),
+        str(row["n"]),
+        figure(row["policy"]),
+        figure(row["reference"]),
+        *(figure(row[key], sign=sign) for key in ("estimate", "low", "high")),
+        limit,
+        word if row["verdict"] == "pass" else f"**{word}**",
+    )
+
+
+def figure(value: float | None, *, sign: bool = False) -> str:
+    """Return a figure with three decimals, or a dash."""
+    if value is None:
+        return _NONE
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
+def _measure(row: Row) -> str:
+    return f"{row['benchmark']}/{row['metric']}"
+
+
+def _gravity(row: Row) -> tuple[int, str]:
+    return GRAVEST_FIRST.index(row["verdict"]), row["id"]
+
+
+def _more(there: int, shown: int, what: str) -> list[str]:
+    return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
+
+
+def _models(run: Mapping[str, Any]) -> list[str]:
+    told = []
+    for role in ("policy", "reference"):
+        model = run.get(role) or {}
+        weights = code(str(model["weights"])[:12]) if model.get("weights") else ""
+        told.append(f"{role} {code(str(model['path']))} {weights}".strip() if model.get("path") else f"{role}: none")
+    settings = run.get("settings", {})
+    told += [f"{key} {code(str(settings[key]))}" for key in ("data", "scale", "seed") if settings.get(key)]
+    return ["; ".join(told)]
+
+
+def commands(environment: Mapping[str, str], value: Mapping[str, Any], *, inconclusive: str) -> list[str]:
+    """Return the lines that the runner turns into annotations; none where it is not GitHub's.
+
+    Args:
+        environment: where GITHUB_ACTIONS may be.
+        value: a JSON result.
+        inconclusive: what an inconclusive check does to the release: fail or warn.
+
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return []
+    rows = sorted((row for row in value["checks"] if row["gated"] and row["verdict"] != "pass"), key=_gravity)
+    kinds: dict[str, list[Row]] = {"error": [], "warning": []}
+    for row in rows:
+        kinds["warning" if row["verdict"] == "inconclusive" and inconclusive == "warn" else "error"].append(row)
+    lines = []
+    for kind, found in kinds.items():
+        shown = found if len(found) <= _MOST_ANNOTATIONS else found[: _MOST_ANNOTATIONS - 1]
+        lines += [_command(kind, f"rootfruit: {WORDS[row['verdict']]} {row['id']}", row["explain"]) for row in shown]
+        if len(shown) < len(found):
+            lines.append(_command(kind, "rootfruit", f"{len(found) - len(shown)} more checks: see the step's summary"))
+    if not value["complete"]:
+        lines.append(_command("notice", "rootfruit", sentence(value)))
+    return lines
+
+
+def _command(kind: str, title: str, message: str) -> str:
+    """Return one workflow command. One line, and a title that ends neither itself nor the command."""
+    head = _escaped(plain(title, 200)).replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} title={head}::{_escaped(plain(message, 1000))}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
