@@ -56,7 +56,7 @@ def deliver(environment: Mapping[str, str], value: Mapping[str, Any], written: S
 
 def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
     """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
-    gated = sorted((row for row in value["checks"] if row["gated"]), key=_gravity)
+    gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
     lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
     defaults = default_thresholds(row for row in gated if _measure(row) in BY_ID)
     head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
@@ -111,7 +111,8 @@ def _measure(row: Row) -> str:
     return f"{row['benchmark']}/{row['metric']}"
 
 
-def _gravity(row: Row) -> tuple[int, str]:
+def gravity(row: Row) -> tuple[int, str]:
+    """Return what orders checks with the gravest verdict first."""
     return GRAVEST_FIRST.index(row["verdict"]), row["id"]
 
 
@@ -141,7 +142,7 @@ def commands(environment: Mapping[str, str], value: Mapping[str, Any], *, inconc
     """
     if environment.get("GITHUB_ACTIONS") != "true":
         return []
-    rows = sorted((row for row in value["checks"] if row["gated"] and row["verdict"] != "pass"), key=_gravity)
+    rows = sorted((row for row in value["checks"] if row["gated"] and row["verdict"] != "pass"), key=gravity)
     kinds: dict[str, list[Row]] = {"error": [], "warning": []}
     for row in rows:
         kinds["warning" if row["verdict"] == "inconclusive" and inconclusive == "warn" else "error"].append(row)
