@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report import markdown
 from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.escape import plain
-from rootfruit_checks.report.markdown import code, prose
-from rootfruit_checks.report.summary import WORDS, default_thresholds
+from rootfruit_checks.report.markdown import code, gravity, prose
+from rootfruit_checks.report.summary import WORDS
 
 Row = Mapping[str, Any]
-_NONE = "\u2013"
-GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
 # GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.
 _MOST_BYTES = 1024 * 1024
 _MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
@@ -58,12 +55,7 @@ def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
     """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
     gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
     lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
-    defaults = default_thresholds(row for row in gated if _measure(row) in BY_ID)
-    head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
-    lines += markdown.table(head, (cells(row, defaults.get(row["id"])) for row in gated[:_MOST_ROWS]))
-    lines += _more(len(gated), _MOST_ROWS, "gated checks")
-    if any(row["threshold"] is not None and row["threshold"] == defaults.get(row["id"]) for row in gated):
-        lines += ["", "Limits marked \\* are starting points, not standards: set your own."]
+    lines += markdown.checks(gated, _MOST_ROWS)
     open_ones = [row for row in gated if row["verdict"] != "pass"]
     if open_ones:
         lines += ["", "### What does not pass", ""]
@@ -71,53 +63,16 @@ def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
             f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}"
             for row in open_ones[:_MOST_REASONS]
         ]
-        lines += _more(len(open_ones), _MOST_REASONS, "reasons")
+        lines += markdown.more(len(open_ones), _MOST_REASONS, "reasons")
     if value["missing"]:
         lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value["missing"][:_MOST_REASONS])]
-        lines += _more(len(value["missing"]), _MOST_REASONS, "checks")
+        lines += markdown.more(len(value["missing"]), _MOST_REASONS, "checks")
     notes = value["run"].get("notes", ())
     if notes:
         lines += ["", "### Notes", "", *(f"- {prose(note, 600)}" for note in notes[:_MOST_NOTES])]
-        lines += _more(len(notes), _MOST_NOTES, "notes")
+        lines += markdown.more(len(notes), _MOST_NOTES, "notes")
     lines += ["", "A pass covers what was measured, and nothing else.", *(["", *written] if written else []), "", ""]
     return "\n".join(lines)
-
-
-def cells(row: Row, default: float | None = None) -> tuple[str, ...]:
-    """Return the cells of a check's row: its name, figures and verdict. A threshold that nobody chose bears a star."""
-    measure = BY_ID.get(_measure(row))
-    sign = measure is not None and measure.signed
-    limit = figure(row["threshold"]) + ("\\*" if default is not None and row["threshold"] == default else "")
-    word = WORDS[row["verdict"]]
-    return (
-        code(row["id"]),
-        str(row["n"]),
-        figure(row["policy"]),
-        figure(row["reference"]),
-        *(figure(row[key], sign=sign) for key in ("estimate", "low", "high")),
-        limit,
-        word if row["verdict"] == "pass" else f"**{word}**",
-    )
-
-
-def figure(value: float | None, *, sign: bool = False) -> str:
-    """Return a figure with three decimals, or a dash."""
-    if value is None:
-        return _NONE
-    return f"{value:+.3f}" if sign else f"{value:.3f}"
-
-
-def _measure(row: Row) -> str:
-    return f"{row['benchmark']}/{row['metric']}"
-
-
-def gravity(row: Row) -> tuple[int, str]:
-    """Return what orders checks with the gravest verdict first."""
-    return GRAVEST_FIRST.index(row["verdict"]), row["id"]
-
-
-def _more(there: int, shown: int, what: str) -> list[str]:
-    return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
 
 
 def _models(run: Mapping[str, Any]) -> list[str]:

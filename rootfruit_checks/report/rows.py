@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rootfruit_checks.report import combined, intersections
 from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.escape import markup
-from rootfruit_checks.report.github import gravity
+from rootfruit_checks.report.markdown import gravity
 from rootfruit_checks.report.summary import (
     WORDS,
     closing,

@@ -56,6 +56,15 @@ PAYLOADS = [
     "a" * 100_000,
 ]
 
+# What Markdown, GitHub's passes over it, and its runner look for.
+MARKDOWN = [
+    "@someone", "me@example.invalid", "org/repo#12", "GH-12", "https://example.invalid/x", "www.example.invalid",
+    "`` ` ` ``", "a | b", "a \\| b | c", "\\", "``", "`|`", "# head", "1. one", "- [ ] x", "> quote", "*a* _b_ ~~c~~",
+    "<!-- x", "[ref]: http://example.invalid", "[^1]", "$x$", "| - |", "   ", "&#124;", "&lt;b&gt; **", ":smile:",
+    "example.com and a.b/c", "-", "+ a", ": a", "12) x", "---", "-- --", "e.g. 3.5",
+    "::error::x", "\n::stop-commands::t", "##[stop-commands]t", "%0A::add-mask::x", "a,b:c%", "\r::error::",
+]  # fmt: skip
+
 
 def row(measure, group, verdict="pass", text="They went home.", **changes):
     estimate = 0.55 if not measure.signed else 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from hostile import MARKDOWN as MORE
 from hostile import PAIR, PAYLOADS, gate, result
 from markdown_it import MarkdownIt
 
@@ -15,12 +16,6 @@ from rootfruit_checks.report.markdown import code, prose
 COMMANDS = {"error", "warning", "notice", "debug", "add-mask", "stop-commands", "group", "endgroup", "set-output"}
 # GitHub's passes over what Markdown has become: people, issues, bare addresses.
 LOOKED_FOR = re.compile(r"(?:^|\W)@[a-z0-9]|(?:^|\W)(?:#|gh-)\d|\w+://\w|www\.\w|\w@\w", re.IGNORECASE)
-MORE = [
-    "@someone", "me@example.invalid", "org/repo#12", "GH-12", "https://example.invalid/x", "www.example.invalid",
-    "`` ` ` ``", "a | b", "a \\| b | c", "\\", "``", "`|`", "# head", "1. one", "- [ ] x", "> quote", "*a* _b_ ~~c~~",
-    "<!-- x", "[ref]: http://example.invalid", "[^1]", "$x$", "| - |", "   ", "&#124;", "&lt;b&gt; **", ":smile:",
-    "::error::x", "\n::stop-commands::t", "##[stop-commands]t", "%0A::add-mask::x", "a,b:c%", "\r::error::",
-]  # fmt: skip
 
 
 def blocks(text):
