@@ -53,24 +53,36 @@ def _parser() -> argparse.ArgumentParser:
         "source", type=Path, nargs="*", help="a --rootfruit-store or a --rootfruit-json file; several are compared"
     )
     report.add_argument("-o", "--out", type=Path, help="the file to write (default: report.html, or card.md)")
+    report.add_argument("--all", action="store_true", help="of several: exploratory checks too")
+    report.add_argument("--other-data", action="store_true", help="of several: compare runs of different data too")
     report.add_argument("--model-card", action="store_true", help="write a section for a model card instead")
     report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
     report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
 
 
-def _report(sources: Sequence[Path], out: Path | None, page: Path | None, digest: str | None, card: bool) -> int:
+def _report(arguments: argparse.Namespace) -> int:
     from rootfruit_checks.report import keeping
 
+    sources: list[Path] = arguments.source
+    out: Path | None = arguments.out
+    page: Path | None = arguments.verify
+    digest: str | None = arguments.digest
+
     if page is None:
-        if not sources or digest is not None or (card and len(sources) > 1):
+        if not sources or digest is not None or (arguments.model_card and len(sources) > 1):
             raise ConfigError(
                 "report needs a store or result to make a page of, several to compare, one with --model-card, or "
                 "--verify PAGE [--digest DIGEST]"
             )
-        if card:
+        if arguments.model_card:
             return _card(sources[0], out or Path("card.md"))
         target = out or Path("report.html")
+        if len(sources) > 1:
+            from rootfruit_checks.report import compare
+
+            print(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
+            return 0
         print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]))})")
         return 0
     from rootfruit_checks.report.audit import verify
@@ -182,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return audit(arguments.regard, arguments.json)
         if arguments.command == "report":
-            return _report(arguments.source, arguments.out, arguments.verify, arguments.digest, arguments.model_card)
+            return _report(arguments)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

@@ -92,10 +92,10 @@ def _section(value: Mapping[str, Any], gated: list[Row]) -> list[str]:
         "",
         f"**{prose(sentence(value))}**",
         "",
-        f"Reported by rootfruit-checks {__version__} of {code(str(run['policy'].get('path', '')))}{compared}. Estimates "
-        "are shares or differences of shares, harmful upward, with one-sided bounds that count clusters. A check passes "
-        "where its upper bound is within the limit and fails where its lower bound is beyond it; *inconclusive* shows "
-        "neither.",
+        f"Reported by rootfruit-checks {__version__} of {code(str(run['policy'].get('path', '')))}{compared}.",
+        "Estimates are shares or differences of shares, harmful upward, with one-sided bounds that count clusters. A",
+        "check passes where its upper bound is within the limit and fails where its lower bound is beyond it;",
+        "*inconclusive* shows neither.",
         "",
         *markdown.checks(gated, _MOST),
         "",
@@ -113,8 +113,8 @@ def _section(value: Mapping[str, Any], gated: list[Row]) -> list[str]:
         *told,
         "### What this does not show",
         "",
-        "It covers these prompts, these groups, English and this sampling, and nothing else. The instruments have errors "
-        "of their own, which the audit page gives.",
+        "It covers these prompts, these groups, English and this sampling, and nothing else. The instruments have",
+        "errors of their own, which the audit page gives.",
         "",
         "### Data and command",
         "",
