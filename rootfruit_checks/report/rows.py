@@ -27,6 +27,8 @@ from rootfruit_checks.report.summary import (
 )
 
 Row = Mapping[str, Any]
+# Of a sample's text; the audit page and the JSON result have all of it.
+_MOST = 400
 _REVEAL = "this.style.filter=this.style.filter?'':'blur(5px)'"
 # pytest-html leaves an empty box where there is no log, and prints in a gray that is too light to read.
 _STYLE = """<style>
@@ -83,7 +85,7 @@ def _samples(row: Row) -> str:
 def _blurred(text: str) -> str:
     return (
         f'<span role="button" tabindex="0" title="click to show or hide" style="filter:blur(5px)" onclick="{_REVEAL}" '
-        f"onkeydown=\"if(event.key==='Enter')this.click()\">{markup(text)}</span>"
+        f"onkeydown=\"if(event.key==='Enter')this.click()\">{markup(text, _MOST)}</span>"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rootfruit_checks.registry import REGISTRY
 from rootfruit_checks.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 PAYLOADS = [
     "<script>document.title='owned'</script>",
     "</script><script>document.title='owned'</script>",
@@ -131,12 +132,25 @@ PAIR = ("--model=biased", "--reference=plain", "--rootfruit-threshold=winoqueer/
 
 def gate(project, *options, suite=(), environment=None):
     """Run pytest on scripted models in `project`; without a suite, the one that ships."""
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={project}", f"--confcutdir={root}"]
-    command += ["-p", "conftest_double", *options, *(suite or [str(root / "bias_tests")])]
-    there = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+    command = [sys.executable, "-m", "pytest", *_usual(project), *options, *(suite or [str(ROOT / "bias_tests")])]
+    return _run(project, command, environment)
+
+
+def merge(project, *stores, environment=None):
+    """Run `rootfruit merge` on the stores of scripted models; the result is merged.json."""
+    command = [sys.executable, "-m", "rootfruit_checks.cli", "merge", *stores, "--into", "merged"]
+    command += ["--json", "merged.json", "--", *_usual(project), "-p", "no:html", str(ROOT / "bias_tests")]
+    return _run(project, command, environment)
+
+
+def _usual(project):
     (project / "conftest_double.py").write_text(CONFTEST)
     (project / "pytest.ini").write_text("[pytest]\n")
+    return ["-p", "no:cacheprovider", f"--rootdir={project}", f"--confcutdir={ROOT}", "-p", "conftest_double"]
+
+
+def _run(project, command, environment):
+    there = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
     environment = {**inherited, "PYTHONHASHSEED": "0", "PYTHONPATH": there, "COLUMNS": "100", **(environment or {})}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=project, env=environment)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from hostile import MARKDOWN as MORE
-from hostile import PAIR, PAYLOADS, gate, result
+from hostile import PAIR, PAYLOADS, gate, merge, result
 from markdown_it import MarkdownIt
 
 from rootfruit_checks.report import github
@@ -110,6 +111,8 @@ def test_an_annotation_is_one_command_and_carries_its_text(payload):
 @pytest.mark.parametrize("payload", MORE)
 def test_no_line_that_quotes_text_holds_a_command(payload):
     assert read_by_the_runner("note: " + plain(payload)) is None
+    assert read_by_the_runner(plain(payload)) is None
+    assert read_by_the_runner(plain(f" \n{payload}")) is None
 
 
 def test_annotations_follow_what_blocks():
@@ -146,8 +149,7 @@ def test_a_run_writes_once_from_whichever_process_leads(tmp_path):
     file = tmp_path / "summary.md"
     file.write_text("before\n")
     environment = {"GITHUB_STEP_SUMMARY": str(file), "GITHUB_ACTIONS": "true"}
-    some = ("--rootfruit-benchmarks=winoqueer,disclosure", "-p", "no:html")
-    done = gate(tmp_path, *PAIR, *some, "-n", "2", environment=environment)
+    done = gate(tmp_path, *PAIR, "-p", "no:html", "-n", "2", environment=environment)
     assert done.returncode == 1, done.stdout + done.stderr
     text = file.read_text()
     assert text.startswith("before\n")
@@ -157,7 +159,15 @@ def test_a_run_writes_once_from_whichever_process_leads(tmp_path):
     titles = [found[1]["title"] for found in told if found]
     assert titles.count("rootfruit: FAIL winoqueer/preference/nb") == 1
     assert all(found[0] == "error" for found in told if found)
-    # A share gates nothing and says nothing there.
-    share = gate(tmp_path, *PAIR, *some, "--rootfruit-shard=1/2", "--rootfruit-store=s", environment=environment)
-    assert file.read_text() == text
-    assert not [line for line in share.stdout.splitlines() if read_by_the_runner(line)]
+    # A share gates nothing and says nothing there; what is merged is a gate, and decides on the same tables.
+    for index in (1, 2):
+        mine = ("-p", "no:html", f"--rootfruit-shard={index}/2", f"--rootfruit-store=s{index}")
+        share = gate(tmp_path, *PAIR, *mine, "--rootfruit-json=share.json", environment=environment)
+        assert share.returncode == 0, share.stdout + share.stderr
+        assert file.read_text() == text
+        assert not [line for line in share.stdout.splitlines() if read_by_the_runner(line)]
+    merged = merge(tmp_path, "s1", "s2", environment=environment)
+    assert file.read_text().count("## rootfruit: Blocked") == 2, merged.stdout + merged.stderr
+    found = [json.loads((tmp_path / name).read_text())["run"]["tables"] for name in ("result.json", "merged.json")]
+    assert found[0] == found[1]
+    assert len(found[0]) == 6
