@@ -18,7 +18,7 @@ from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.markdown import code, gravity, prose
-from rootfruit_checks.report.summary import SCHEMA, WORDS
+from rootfruit_checks.report.summary import SCHEMA
 
 Row = Mapping[str, Any]
 _SHA256 = re.compile(r"sha256 ([0-9a-f]{64})")
@@ -100,14 +100,7 @@ def _section(value: Mapping[str, Any], gated: list[Row]) -> list[str]:
         *markdown.checks(gated, _MOST),
         "",
     ]
-    open_ones = [row for row in gated if row["verdict"] != "pass"]
-    if open_ones:
-        told += ["### What does not pass", ""]
-        told += [
-            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}"
-            for row in open_ones[:_MOST]
-        ]
-        told.append("")
+    told += markdown.reasons(gated, _MOST)
     data = [f"- {prose(name)}: {prose(text, 600)}" for name, text in run["data"].items()]
     return [
         *told,

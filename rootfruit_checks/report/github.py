@@ -56,14 +56,7 @@ def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
     gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
     lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
     lines += markdown.checks(gated, _MOST_ROWS)
-    open_ones = [row for row in gated if row["verdict"] != "pass"]
-    if open_ones:
-        lines += ["", "### What does not pass", ""]
-        lines += [
-            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}"
-            for row in open_ones[:_MOST_REASONS]
-        ]
-        lines += markdown.more(len(open_ones), _MOST_REASONS, "reasons")
+    lines += ["", *markdown.reasons(gated, _MOST_REASONS)]
     if value["missing"]:
         lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value["missing"][:_MOST_REASONS])]
         lines += markdown.more(len(value["missing"]), _MOST_REASONS, "checks")

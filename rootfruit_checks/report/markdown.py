@@ -68,6 +68,24 @@ def checks(rows: Sequence[Row], most: int) -> list[str]:
     return lines
 
 
+def reasons(rows: Sequence[Row], most: int) -> list[str]:
+    """Return the lines that say why checks do not pass; those of inconclusive ones are folded."""
+    lines: list[str] = []
+    open_ones = [row for row in rows if row["verdict"] == "inconclusive"]
+    for found in ([row for row in rows if row["verdict"] not in {"pass", "inconclusive"}], open_ones):
+        if not found:
+            continue
+        if found is open_ones:
+            lines += [f"<details><summary>{len(found)} inconclusive</summary>", ""]
+        lines += [
+            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}" for row in found[:most]
+        ]
+        lines += [*more(len(found), most, "reasons"), ""]
+        if found is open_ones:
+            lines += ["</details>", ""]
+    return ["### What does not pass", "", *lines] if lines else []
+
+
 def more(there: int, shown: int, what: str) -> list[str]:
     """Return the line that says what is left out, if anything is."""
     return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
