@@ -85,6 +85,7 @@ def page(
         releases=releases,
         hashes=hashes,
         apart=apart,
+        same={key: text for release in reversed(releases) for key, text in release.data.items() if key not in apart},
         settings=_otherwise(releases, "settings"),
         instruments=_otherwise(releases, "instruments"),
         changes=changes(releases, checks),

@@ -162,7 +162,7 @@ def hostile(payload):
         value["checks"] = [row for row in value["checks"] if row["gated"]][:6]
         value["checks"][0]["id"] = f"zz/{payload}"
         value["run"]["policy"] |= {"path": payload, "weights": payload}
-        value["run"]["data"] = {"scale": payload, "x": payload}
+        value["run"]["data"] = {"scale": payload, f"x{payload}": payload}
     runs[1]["run"]["settings"]["temperature"] = payload
     runs[1]["run"]["instruments"] = {"regard": payload}
     runs[1]["checks"][0] |= {"verdict": "fail"}
