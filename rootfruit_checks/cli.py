@@ -46,21 +46,44 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
     add_history_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
-    report = commands.add_parser("report", help="make the audit page from a store or a result, or verify one")
-    report.add_argument("source", type=Path, nargs="?", help="a --rootfruit-store or a --rootfruit-json file")
-    report.add_argument("-o", "--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    report = commands.add_parser(
+        "report", help="make the audit page of a store or result, a page that compares several, a model card, or verify"
+    )
+    report.add_argument(
+        "source", type=Path, nargs="*", help="a --rootfruit-store or a --rootfruit-json file; several are compared"
+    )
+    report.add_argument("-o", "--out", type=Path, help="the file to write (default: report.html, or card.md)")
+    report.add_argument("--all", action="store_true", help="of several: exploratory checks too")
+    report.add_argument("--other-data", action="store_true", help="of several: compare runs of different data too")
+    report.add_argument("--model-card", action="store_true", help="write a section for a model card instead")
     report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
     report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
 
 
-def _report(source: Path | None, out: Path, page: Path | None, digest: str | None) -> int:
+def _report(arguments: argparse.Namespace) -> int:
     from rootfruit_checks.report import keeping
 
+    sources: list[Path] = arguments.source
+    out: Path | None = arguments.out
+    page: Path | None = arguments.verify
+    digest: str | None = arguments.digest
+
     if page is None:
-        if source is None or digest is not None:
-            raise ConfigError("report needs a store or result to make a page of, or --verify PAGE [--digest DIGEST]")
-        print(f"{out} (digest {keeping.write_page(out, keeping.read(source))})")
+        if not sources or digest is not None or (arguments.model_card and len(sources) > 1):
+            raise ConfigError(
+                "report needs a store or result to make a page of, several to compare, one with --model-card, or "
+                "--verify PAGE [--digest DIGEST]"
+            )
+        if arguments.model_card:
+            return _card(sources[0], out or Path("card.md"))
+        target = out or Path("report.html")
+        if len(sources) > 1:
+            from rootfruit_checks.report import compare
+
+            print(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
+            return 0
+        print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]))})")
         return 0
     from rootfruit_checks.report.audit import verify
 
@@ -76,6 +99,19 @@ def _report(source: Path | None, out: Path, page: Path | None, digest: str | Non
         )
         print(f"{page}: is as it was made{held}")
     return 1 if wrong else 0
+
+
+def _card(source: Path, out: Path) -> int:
+    from rootfruit_checks.report import keeping
+    from rootfruit_checks.report.card import card
+
+    text = card(keeping.read(source))
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written ({error})") from error
+    print(f"{out}: a section for a model card, with its metadata")
+    return 0
 
 
 def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
@@ -158,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return audit(arguments.regard, arguments.json)
         if arguments.command == "report":
-            return _report(arguments.source, arguments.out, arguments.verify, arguments.digest)
+            return _report(arguments)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

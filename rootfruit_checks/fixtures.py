@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,26 +54,35 @@ class DecidedCheck:
         A descriptive or exploratory check decides nothing and passes. An inconclusive one fails, or warns where
         `--rootfruit-inconclusive=warn` says so.
         """
+        from rootfruit_checks.report.escape import plain
+
         verdict = self.verdict
         if not verdict.gated or verdict.verdict in {"pass", "none"}:
             return
         if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
-            warnings.warn(RootfruitWarning(f"{verdict.id} is inconclusive: {verdict.explain}"), stacklevel=2)
+            warnings.warn(
+                RootfruitWarning(plain(f"{verdict.id} is inconclusive: {verdict.explain}", 4000)), stacklevel=2
+            )
             return
         from rootfruit_checks.report.summary import as_json, headline
 
-        pytest.fail(f"{headline(as_json(verdict))}\n{verdict.explain}", pytrace=False)
+        pytest.fail(f"{plain(headline(as_json(verdict)))}\n{plain(verdict.explain, 4000)}", pytrace=False)
 
 
 PROPERTIES = ("id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data")
 
 
+def properties(row: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return a verdict's figures as JUnit properties; "" where there is none."""
+    from rootfruit_checks.report.escape import plain
+
+    return [(f"rootfruit_{key}", "" if row[key] is None else plain(str(row[key]))) for key in PROPERTIES]
+
+
 def note(node: pytest.Item, verdict: Verdict) -> None:
     """Keep a verdict with its test item, and its figures as JUnit properties."""
     node.stash.setdefault(VERDICTS, []).append(verdict)
-    for key in PROPERTIES:
-        value = getattr(verdict, key)
-        node.user_properties.append((f"rootfruit_{key}", "" if value is None else str(value)))
+    node.user_properties += properties({key: getattr(verdict, key) for key in PROPERTIES})
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +114,9 @@ def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config)
         verdict = run.verdict(check)
     note(request.node, verdict)
     if verdict.verdict == "error":
-        pytest.fail(verdict.explain, pytrace=False)
+        from rootfruit_checks.report.escape import plain
+
+        pytest.fail(plain(verdict.explain, 4000), pytrace=False)
     return DecidedCheck(verdict, pytestconfig.stash[SETTINGS].inconclusive)
 
 

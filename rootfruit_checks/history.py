@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ _FIGURES = ("estimate", "low", "high", "threshold")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One file: its name in the table, what it says of itself, and its checks by id."""
+    """One file: its name in the table, what it says of itself, its checks by id, and what was run."""
 
     name: str
     told: str
     data: Mapping[str, str]
     checks: Mapping[str, Mapping[str, Any]]
+    state: str = ""
+    run: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(paths: Sequence[Path]) -> list[Release]:
@@ -79,7 +81,7 @@ def _release(path: Path, name: str, value: Any, date: str) -> Release:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BaselineError(f"{path}: is no JSON result of rootfruit's ({type(error).__name__}: {error})") from error
     when = f", saved {plain(date)}" if date else ""
-    return Release(name, f"{policy}{when}, {state}", data, checks)
+    return Release(name, f"{policy}{when}, {state}", data, checks, f"{state}{when}", run)
 
 
 def _wrong(verdict: object) -> str:

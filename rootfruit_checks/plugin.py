@@ -15,7 +15,7 @@ import pytest
 
 from rootfruit_checks import fixtures, project, registry
 from rootfruit_checks.errors import ConfigError, RootfruitError
-from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS
+from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS, properties
 from rootfruit_checks.options import OPTIONS
 from rootfruit_checks.results import ONLY_LOOKS, Results, check_files, forget
 from rootfruit_checks.settings import Settings, build, check_ini_keys
@@ -285,7 +285,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))
     if not ended or not _asks(item):
         return report
-    from rootfruit_checks.report.rows import details
     from rootfruit_checks.report.summary import as_json
 
     rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
@@ -293,19 +292,35 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     computes_only = share is not None and report.skipped
     if not rows and check is not None and call.excinfo is not None and not computes_only:
         rows = [_broken(check, call.excinfo.value)]
-        item.user_properties += [(f"rootfruit_{key}", rows[0][key]) for key in ("id", "verdict")]
+        item.user_properties += properties(rows[0])
     run = item.config.stash.get(RUN, None)
-    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share}
+    breach = (
+        isinstance(call.excinfo.value, pytest.fail.Exception) and not call.excinfo.value.pytrace
+        if call.excinfo
+        else False
+    )
+    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share, "breach": breach}
     if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
         item.config.stash[TOLD] = True
         report.rootfruit["views"] = run.views
         if run.settings.save_baseline:
             report.rootfruit["to_keep"] = run.to_keep
-    if item.config.pluginmanager.hasplugin("html") and len(rows) == 1:
-        from pytest_html import extras
-
-        report.extras = [*getattr(report, "extras", []), extras.html(details(rows[0]))]
+    if rows and (page := item.config.getoption("htmlpath", default=None)):
+        report.extras = [*getattr(report, "extras", []), *_extras(item.config.stash[SETTINGS], rows, page)]
     return report
+
+
+def _extras(settings: Settings, rows: list[dict[str, Any]], page: str) -> list[Any]:
+    """What pytest-html shows in a row: a link to the check's place in the audit page, and the verdict."""
+    from pytest_html import extras
+
+    from rootfruit_checks.report.rows import details, link
+
+    only = rows[0] if len(rows) == 1 else None
+    shown = [extras.html(details(only))] if only else []
+    if settings.report:
+        shown.insert(0, extras.url(link(only, page, settings.report), name="audit page"))
+    return shown
 
 
 def _broken(check: Check, error: BaseException) -> dict[str, Any]:
@@ -321,6 +336,15 @@ def _broken(check: Check, error: BaseException) -> dict[str, Any]:
         verdict="error", explain=told, gated=check.gated, data="",
     )  # fmt: skip
     return as_json(verdict)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -> None:
+    """Leave out of a row's log what its verdict says already."""
+    if told := getattr(report, "rootfruit", None):
+        from rootfruit_checks.report.rows import cleared
+
+        data[:] = cleared(told, report.failed, data)
 
 
 @pytest.hookimpl(optionalhook=True)

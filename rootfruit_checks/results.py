@@ -125,6 +125,8 @@ class Results:
             for line in lost:
                 sys.stderr.write(f"\nrootfruit: {line}\n")
                 session.exitstatus = session.exitstatus or 1
+        if self.concerned and not self.settings.shard:
+            self._tell_github()
         if self.concerned and self.settings.save_baseline:
             self.kept = keep(self.settings, self.to_keep, self.value())
             if self.kept.lost:
@@ -165,6 +167,10 @@ class Results:
             out.write_line(f"result: {self.settings.json}")
         if self.kept:
             out.write_line(self.kept.line, red=self.kept.lost)
+        from rootfruit_checks.report.github import commands
+
+        for line in commands(os.environ, value, inconclusive=self.settings.inconclusive):
+            out.write_line(line)
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 
@@ -185,6 +191,17 @@ class Results:
             return value | {"shard": self._share()}
         crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
         return value | {"combined": combine(self.rows.values(), self.views), "intersections": crossed}
+
+    def _tell_github(self) -> None:
+        """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""
+        from rootfruit_checks.report.github import deliver
+        from rootfruit_checks.report.markdown import code
+
+        written = [f"result: {code(self.settings.json)}"] if self.settings.json else []
+        if self.digest and self.settings.report:
+            written.insert(0, f"audit page: {code(self.settings.report)}, digest `{self.digest}`")
+        if lost := deliver(os.environ, self.value(), ["; ".join(written)] if written else []):
+            sys.stderr.write(f"\nrootfruit: {lost}\n")
 
     def _share(self) -> dict[str, Any]:
         """What this session's share came to."""

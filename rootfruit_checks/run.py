@@ -66,6 +66,7 @@ class Run:
         self._frames: dict[str, pd.DataFrame] = {}
         self._prompts = self._scores = ""
         self._tables: dict[str, str] = {}
+        self._told: dict[str, dict[str, object]] = {}
         self.computed = 0
         self.reused = 0
         self.baseline = baseline.read(settings.baseline) if settings.baseline else None
@@ -112,7 +113,7 @@ class Run:
             if self._regard is not None:
                 self._look_at(self._regard, store)
         finally:
-            self.computed, self.reused = tables.computed, tables.reused
+            self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
@@ -262,4 +263,5 @@ class Run:
             settings=self.settings.explain(),
             instruments=used,
             notes=tuple(notes),
+            tables=dict(sorted(self._told.items())),
         )

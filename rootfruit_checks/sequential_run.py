@@ -97,7 +97,7 @@ class SequentialRun(Run):
                 self._look_at(self._regard, store)
         finally:
             if tables is not None:
-                self.computed, self.reused = tables.computed, tables.reused
+                self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
             for engine in engines.values():
                 engine.close()
         self._seen |= {benchmark: joined(self._seen[benchmark], data) for benchmark, data in added.items()}

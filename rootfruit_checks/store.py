@@ -232,6 +232,16 @@ class Store:
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
 
+    def table_told(self, name: str, rows: int) -> dict[str, object]:
+        """Return what names a saved table to others: its path in the store, the file's SHA-256 and its rows."""
+        path = self.table_path(name)
+        try:
+            value = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: is not readable ({error}); run the gate again") from error
+        found = path.relative_to(self.directory).as_posix()
+        return {"path": found, "sha256": hashlib.sha256(value).hexdigest(), "rows": rows}
+
     def close(self) -> None:
         """Close the database."""
         self._db.close()

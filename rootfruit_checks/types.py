@@ -167,7 +167,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What was run, for the header of every result: strings only, nothing that differs between equal runs."""
+    """What was run, for the header of every result: strings, and nothing that differs between equal runs.
+
+    `tables` names what was decided on, by `benchmark/role`: the Parquet file in the store, its SHA-256 and its rows.
+    """
 
     policy: Mapping[str, str]
     reference: Mapping[str, str] | None
@@ -175,3 +178,4 @@ class RunInfo:
     settings: Mapping[str, str]
     instruments: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

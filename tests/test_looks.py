@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+from importlib import resources
 
+import jsonschema
 import pytest
 from shell import CONFTEST, gate, result
 
@@ -118,6 +121,8 @@ def test_a_clear_case_stops_early_with_the_verdicts_of_the_whole_run(clear):
     assert "hold at every sequential look" in row["explain"]
     assert "(Holm" in row["explain"]
     assert 0.0 < row["details"]["planned_share_seen"] < 1.0
+    schema = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
+    jsonschema.validate(early, schema)
     gate(project, *RUN)
     whole = result(project)
     assert verdicts(early) == verdicts(whole)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
 # Bidirectional overrides and isolates can make a line read other than it is.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_COMMAND = re.compile(r"^(\s*)::")
+
 
 def plain(text: str, limit: int = 2000) -> str:
     """Return text without control, bidi, surrogate or XML-invalid characters, each shown as U+FFFD, cut at `limit`.
 
-    A cut is marked with its length. Newlines and tabs become spaces: the result is one line.
+    A cut is marked with its length. Newlines and tabs become spaces: the result is one line. What GitHub's
+    runner would take for a command, `::` at the start of a line of its log and `##[` anywhere, is parted.
     """
     cut = text[:limit]
     out = "".join(
@@ -22,7 +26,8 @@ def plain(text: str, limit: int = 2000) -> str:
         if c in _BIDI or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"}
         else c
         for c in cut
-    )
+    ).replace("##[", "# #[")
+    out = _COMMAND.sub(r"\1: :", out)
     return out if len(text) <= limit else f"{out}… [{len(text) - limit} more characters]"
 
 

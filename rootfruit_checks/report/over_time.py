@@ -7,8 +7,9 @@ as well as by color.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, Protocol
+
+from rootfruit_checks.report.escape import markup
 
 _COLUMNS, _WIDE, _HIGH, _GAP = 3, 300, 150, 24
 _LEFT, _TOP, _BOTTOM = 46, 26, 34
@@ -44,7 +45,7 @@ def svg(releases: Sequence[Shown], checks: Sequence[str]) -> str:
         f'<text x="{_GAP}" y="28" font-size="15" font-weight="bold">Checks over releases</text>',
         *_legend(width),
     ]
-    parts += [f'<text x="{_GAP}" y="{50 + 14 * i}">{escape(name)}</text>' for i, name in enumerate(names)]
+    parts += [f'<text x="{_GAP}" y="{50 + 14 * i}">{markup(name)}</text>' for i, name in enumerate(names)]
     for place, check in enumerate(checks):
         row, column = divmod(place, _COLUMNS)
         x, y = _GAP + column * (_WIDE + _GAP), top + row * (_HIGH + _GAP)
@@ -74,8 +75,8 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
         return round(y + _TOP + tall * (high - value) / (high - low), 2)
 
     parts = [
-        f"<g><title>{escape(check)}</title>",
-        f'<text x="{x}" y="{y + 14}" font-weight="bold">{escape(check)}</text>',
+        f"<g><title>{markup(check)}</title>",
+        f'<text x="{x}" y="{y + 14}" font-weight="bold">{markup(check)}</text>',
         f'<rect x="{x + _LEFT}" y="{y + _TOP}" width="{inner}" height="{tall}" fill="none" stroke="#cccccc"/>',
     ]
     parts += [
@@ -97,7 +98,7 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
             word = word if len(rows) <= 4 else "-"
             parts.append(
                 f'<text x="{center}" y="{y + _TOP + 14}" text-anchor="middle" fill="#888888" '
-                f'font-style="italic">{escape(word)}</text>'
+                f'font-style="italic">{markup(word)}</text>'
             )
             continue
         color = _COLORS[row["verdict"]]

@@ -1,67 +1,136 @@
-"""What a check's row shows in pytest-html: the verdict in words, the figures and the worst samples, all escaped."""
+"""What pytest-html shows of a gate: above the rows the verdict, in a row its paragraph, figures and worst samples.
+
+All text is escaped. What would make thousands of rows unreadable is folded: samples, reasons, what was run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rootfruit_checks.report import combined, intersections
+from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.escape import markup
-from rootfruit_checks.report.summary import WORDS, closing, default_thresholds, header, table
+from rootfruit_checks.report.markdown import gravity
+from rootfruit_checks.report.summary import (
+    WORDS,
+    closing,
+    default_thresholds,
+    header,
+    headline,
+    is_declared,
+    table,
+)
 
-_BLUR = "filter:blur(5px)"
+Row = Mapping[str, Any]
+# Of a sample's text; the audit page and the JSON result have all of it.
+_MOST = 400
 _REVEAL = "this.style.filter=this.style.filter?'':'blur(5px)'"
-_CELL = "padding:4px 10px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd"
+# pytest-html leaves an empty box where there is no log, and prints in a gray that is too light to read.
+_STYLE = """<style>
+.rootfruit{color:#222;line-height:1.45}
+.rootfruit p{max-width:75em;margin:4px 0;white-space:normal;overflow-wrap:anywhere}
+.rootfruit th,.rootfruit td{padding:3px 10px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd;color:#222}
+.rootfruit td.text{white-space:normal;max-width:30em;overflow-wrap:anywhere}
+.rootfruit summary{cursor:pointer;padding:3px 0}
+.rootfruit .fail,.rootfruit .error{color:#a40000}.rootfruit .inconclusive{color:#7a4b00}.rootfruit .pass{color:#136b1e}
+.rootfruit pre{font-size:12px;color:#111;overflow-x:auto}.logwrapper:not(:has(.log)){display:none}
+.col-links a,.rootfruit a{color:#0b4fa8}.col-testId,.col-duration{color:#333}
+</style>"""
 
 
-def details(row: Mapping[str, Any]) -> str:
+def details(row: Row) -> str:
     """Return the HTML of one verdict (a mapping as `summary.as_json` makes it). Samples are blurred until clicked."""
-    figures = [
-        ("verdict", WORDS[row["verdict"]]),
-        ("samples", f"{row['n']} ({row['unscored']} unscored)"),
-        ("clusters", ", ".join(f"{name}: {count}" for name, count in row["clusters"].items())),
-        *((name, _figure(row[name])) for name in ("policy", "reference", "estimate", "low", "high", "threshold")),
-        ("data", row["data"]),
-    ]
-    body = "".join(
-        f'<tr><th style="{_CELL}">{markup(k)}</th><td style="{_CELL}">{markup(v)}</td></tr>' for k, v in figures
+    figures = {
+        "samples": str(row["n"]),
+        "unscored": str(row["unscored"]),
+        "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
+        **{name: _figure(row[name]) for name in ("policy", "reference", "estimate", "low", "high", "threshold")},
+        "data": row["data"],
+    }
+    heads = "".join(f"<th>{name}</th>" for name in figures)
+    cells = "".join(f"<td>{markup(text)}</td>" for text in figures.values())
+    return (
+        f'<div class="rootfruit"><p><strong class="{row["verdict"]}">{markup(headline(row))}</strong></p>'
+        f"<p>{markup(row['explain'], 4000)}</p><table><tr>{heads}</tr><tr>{cells}</tr></table>{_samples(row)}</div>"
     )
-    html = f'<p style="max-width:70em;white-space:normal">{markup(row["explain"])}</p><table>{body}</table>'
-    return html + _samples(row)
 
 
 def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
 
 
-def _samples(row: Mapping[str, Any]) -> str:
-    if not row["samples"]:
+def _samples(row: Row) -> str:
+    samples = row["samples"]
+    if not samples:
         return ""
-    heads = "".join(f'<th style="{_CELL}">{name}</th>' for name in ("id", "asked", "policy", "reference", "value"))
-    lines = ""
-    for sample in row["samples"]:
-        cells = [sample["id"], sample["prompt"], sample["policy"], sample["reference"], f"{sample['value']:.4f}"]
-        shown = "".join(
-            f'<td style="{_CELL}">{markup(cell)}</td>'
-            if index in {0, 4}
-            else f'<td style="{_CELL};white-space:normal;max-width:30em">'
-            f'<span role="button" tabindex="0" title="click to show or hide" style="{_BLUR}" onclick="{_REVEAL}" '
-            f"onkeydown=\"if(event.key==='Enter')this.click()\">{markup(cell)}</span></td>"
-            for index, cell in enumerate(cells)
-        )
-        lines += f"<tr>{shown}</tr>"
-    note = "Worst samples. They hold stigmatizing text or model output and are blurred until clicked."
-    return f'<p style="white-space:normal">{note}</p><table><tr>{heads}</tr>{lines}</table>'
+    heads = "".join(f"<th>{name}</th>" for name in ("id", "asked", "policy", "reference", "value"))
+    lines = "".join(
+        f"<tr><td>{markup(sample['id'])}</td>"
+        + "".join(f'<td class="text">{_blurred(sample[key])}</td>' for key in ("prompt", "policy", "reference"))
+        + f"<td>{_figure(sample['value'])}</td></tr>"
+        for sample in samples
+    )
+    note = "They hold stigmatizing text or model output and are blurred until clicked."
+    return (
+        f"<details><summary>The {len(samples)} worst samples</summary><p>{note}</p>"
+        f"<table><tr>{heads}</tr>{lines}</table></details>"
+    )
+
+
+def _blurred(text: str) -> str:
+    return (
+        f'<span role="button" tabindex="0" title="click to show or hide" style="filter:blur(5px)" onclick="{_REVEAL}" '
+        f"onkeydown=\"if(event.key==='Enter')this.click()\">{markup(text, _MOST)}</span>"
+    )
+
+
+def link(row: Row | None, page: str, report: str) -> str:
+    """Return the address of a check's place in the audit page `report`, as seen from the HTML file `page`.
+
+    Without a row, or where the page shows only the group's figure, it is that of the groups.
+    """
+    way = os.path.relpath(Path(report).absolute(), Path(page).absolute().parent)
+    place = quote(row["id"]) if row is not None and (row["gated"] or is_declared(row)) else "groups"
+    return html.escape(f"{quote(Path(way).as_posix())}#{place}", quote=True)
+
+
+def cleared(told: Mapping[str, Any], failed: bool, log: Sequence[str]) -> list[str]:
+    """Return what is left of a row's log: the verdict's paragraph stands above it, and nothing was captured.
+
+    Args:
+        told: what the plugin hung on the report.
+        failed: whether the test failed; the first entry of the log is then the reason.
+        log: pytest-html's lines, escaped.
+
+    """
+    if not told["rows"] or (failed and not told["breach"]):
+        return list(log)
+    left = list(log[1:]) if failed else list(log)
+    return [entry for entry in left if entry != "No log output captured."]
 
 
 def overview(value: Mapping[str, Any]) -> str:
-    """Return the HTML above the rows: whose prompts these are first, then the models, the table and what it means."""
+    """Return the HTML above the rows: the verdict, whose prompts these are, the models, the table and the reasons."""
     gated = [row for row in value["checks"] if row["gated"]]
     figures = table(gated, default_thresholds(value["checks"]), width=120)
-    before, after = (
-        "".join(f'<p style="max-width:90em;margin:2px 0">{markup(line, limit=4000)}</p>' for line in lines)
-        for lines in (header(value["run"]), closing(value))
-    )
     shown = "\n".join(markup(line) for line in figures)
+    open_ones = sorted((row for row in gated if row["verdict"] != "pass"), key=gravity)
+    reasons = "".join(
+        f'<details><summary><span class="{row["verdict"]}">{WORDS[row["verdict"]]}</span> {markup(row["id"])}'
+        f"</summary><p>{markup(row['explain'], 4000)}</p></details>"
+        for row in open_ones
+    )
+    # What blocks is told above, each with its reason; the rest of the closing lines as they are.
+    rest = "".join(f"<p>{markup(line, 4000)}</p>" for line in closing(value)[len(open_ones) :])
+    run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value["run"]))
     beside = combined.table(value) + intersections.folded(value) if "combined" in value else ""
-    return f'<h2>rootfruit</h2>{before}<pre style="font-size:12px;color:#111">{shown}</pre>{after}{beside}'
+    return (
+        f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'
+        f"<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
+        f"{reasons}{rest}{beside}</div>"
+    )

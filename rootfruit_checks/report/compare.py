@@ -1,0 +1,161 @@
+"""Several results on one self-contained page: stages of one family, or releases over time, in the order given.
+
+Nothing here tests one run against another; every figure is a run's own. The same files give the same page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import ConfigError, DataError, StoreError
+from rootfruit_checks.history import Release, read, shown
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.keeping import RESULT
+from rootfruit_checks.report.markdown import figure
+from rootfruit_checks.report.over_time import svg
+from rootfruit_checks.report.summary import WORDS
+
+# Told by run already, for they are what is compared.
+_PLACES = frozenset({"model", "reference"})
+
+
+def write(target: Path, sources: Sequence[Path], *, everything: bool = False, other_data: bool = False) -> str:
+    """Write the page of these results, whole or not at all; returns what was written, in one line.
+
+    Args:
+        target: the HTML file.
+        sources: JSON results, baselines or stores, in the order to show.
+        everything: show exploratory checks too.
+        other_data: compare runs of different data all the same; the page says so.
+
+    Raises:
+        RootfruitError: a source is no result, the data differ, Jinja2 is missing, or the page cannot be written.
+
+    """
+    files = [source / RESULT if source.is_dir() else source for source in sources]
+    releases = read(files)
+    html = page(releases, [_hash(file) for file in files], everything=everything, other_data=other_data)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(html, encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
+    return f"{target}: {len(shown(releases, everything))} checks over {len(releases)} runs"
+
+
+def _hash(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+def page(
+    releases: Sequence[Release], hashes: Sequence[str], *, everything: bool = False, other_data: bool = False
+) -> str:
+    """Return the page; `hashes` are those of the files. For the rest see `write`."""
+    apart = differing([release.data for release in releases])
+    if apart and not other_data:
+        key, told = next(iter(apart.items()))
+        first, other = list(dict.fromkeys(plain(text, 90) for text in told if text is not None))[:2]
+        raise DataError(
+            f"the runs are not of the same data: {plain(key, 60)} is {first!r} in one and {other!r} in another; run "
+            "them alike, or compare them all the same with --other-data, and the page says so"
+        )
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ConfigError("report: jinja2 is not installed; pip install 'rootfruit-checks[report]'") from error
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["plain"] = plain
+    template = (resources.files(__package__) / "compare.html.j2").read_text("utf-8")
+    checks = shown(releases, everything)
+    return environment.from_string(template).render(
+        releases=releases,
+        hashes=hashes,
+        apart=apart,
+        same={key: text for release in reversed(releases) for key, text in release.data.items() if key not in apart},
+        settings=_otherwise(releases, "settings"),
+        instruments=_otherwise(releases, "instruments"),
+        changes=changes(releases, checks),
+        rows=[_row(check, releases) for check in checks],
+        picture=svg(releases, checks) if checks else "",
+        everything=everything,
+    )
+
+
+def differing(told: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
+    """Return the keys whose texts differ among those that have them, each with its text by run."""
+    keys = dict.fromkeys(key for held in told for key in held)
+    found = {key: [held.get(key) for held in told] for key in keys}
+    return {key: texts for key, texts in found.items() if len({text for text in texts if text is not None}) > 1}
+
+
+def _otherwise(releases: Sequence[Release], part: str) -> dict[str, list[str | None]]:
+    told = []
+    for release in releases:
+        held = release.run.get(part)
+        held = held if isinstance(held, Mapping) else {}
+        told.append({str(key): str(text) for key, text in held.items() if key not in _PLACES})
+    return differing(told)
+
+
+def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str, str]]:
+    """Return each change of a verdict from one run to the next that has the check, in the order of the runs."""
+    found = []
+    for place, release in enumerate(releases):
+        for check in checks:
+            row = release.checks.get(check)
+            before = next((one for one in reversed(releases[:place]) if check in one.checks), None)
+            if row is None or before is None or before.checks[check]["verdict"] == row["verdict"]:
+                continue
+            earlier = before.checks[check]
+            found.append(
+                {
+                    "check": check,
+                    "from": f"{WORDS[earlier['verdict']]} ({_told(check, earlier)}) in {before.name}",
+                    "to": f"{WORDS[row['verdict']]} ({_told(check, row)}) in {release.name}",
+                    "verdict": row["verdict"],
+                }
+            )
+    return found
+
+
+def _signed(check: str) -> bool:
+    measure = BY_ID.get(check.rsplit("/", 1)[0])
+    return measure is not None and measure.signed
+
+
+def _told(check: str, row: Mapping[str, Any]) -> str:
+    low, estimate, high = (figure(row[key], sign=_signed(check)) for key in ("low", "estimate", "high"))
+    return f"{estimate}, bounds {low} to {high}"
+
+
+def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
+    measure = BY_ID.get(check.rsplit("/", 1)[0])
+    rows = [release.checks.get(check) for release in releases]
+    limits = list(dict.fromkeys(figure(row["threshold"]) for row in rows if row and row["threshold"] is not None))
+    cells = [
+        None
+        if row is None
+        else {
+            **{key: figure(row[key], sign=_signed(check)) for key in ("estimate", "low", "high")},
+            "verdict": row["verdict"],
+            "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
+            "limit": figure(row["threshold"]) if len(limits) > 1 else "",
+        }
+        for row in rows
+    ]
+    title = measure.title if measure else ""
+    return {"check": check, "title": title, "limit": " or ".join(limits), "cells": cells}

@@ -1,0 +1,115 @@
+"""What GitHub Actions shows of a gate: a summary of the step in Markdown, and annotations of what blocks.
+
+Both are asked for by the environment alone, as the runner sets it. What is written holds hostile text: see `markdown`
+for the one; in the other everything that ends a line or a command's part is escaped as the runner reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.report import markdown
+from rootfruit_checks.report.audit import sentence
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.markdown import code, gravity, prose
+from rootfruit_checks.report.summary import WORDS
+
+Row = Mapping[str, Any]
+# GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.
+_MOST_BYTES = 1024 * 1024
+_MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
+# It shows ten annotations of a kind a step; the last one says how many more there are.
+_MOST_ANNOTATIONS = 10
+
+
+def deliver(environment: Mapping[str, str], value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+    """Append the summary where the environment names a file for it; returns what went wrong, or "".
+
+    Args:
+        environment: where GITHUB_STEP_SUMMARY may be.
+        value: a JSON result.
+        written: lines that tell what else was written.
+
+    """
+    target = environment.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return ""
+    path = Path(target)
+    text = summary(value, written)
+    try:
+        room = _MOST_BYTES - (path.stat().st_size if path.exists() else 0)
+        if len(text.encode()) >= room:
+            text = f"\n## rootfruit: {prose(sentence(value))}\n\nThe summary is full: see the step's log.\n\n"
+        if len(text.encode()) >= room:
+            return f"GITHUB_STEP_SUMMARY: {path} is full; the summary of the gate is not in it"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        return f"GITHUB_STEP_SUMMARY: {path} cannot be written ({error.strerror or error})"
+    return ""
+
+
+def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+    """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
+    gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
+    lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
+    lines += markdown.checks(gated, _MOST_ROWS)
+    lines += ["", *markdown.reasons(gated, _MOST_REASONS)]
+    if value["missing"]:
+        lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value["missing"][:_MOST_REASONS])]
+        lines += markdown.more(len(value["missing"]), _MOST_REASONS, "checks")
+    notes = value["run"].get("notes", ())
+    if notes:
+        lines += ["", "### Notes", "", *(f"- {prose(note, 600)}" for note in notes[:_MOST_NOTES])]
+        lines += markdown.more(len(notes), _MOST_NOTES, "notes")
+    lines += ["", "A pass covers what was measured, and nothing else.", *(["", *written] if written else []), "", ""]
+    return "\n".join(lines)
+
+
+def _models(run: Mapping[str, Any]) -> list[str]:
+    told = []
+    for role in ("policy", "reference"):
+        model = run.get(role) or {}
+        weights = code(str(model["weights"])[:12]) if model.get("weights") else ""
+        told.append(f"{role} {code(str(model['path']))} {weights}".strip() if model.get("path") else f"{role}: none")
+    settings = run.get("settings", {})
+    told += [f"{key} {code(str(settings[key]))}" for key in ("data", "scale", "seed") if settings.get(key)]
+    return ["; ".join(told)]
+
+
+def commands(environment: Mapping[str, str], value: Mapping[str, Any], *, inconclusive: str) -> list[str]:
+    """Return the lines that the runner turns into annotations; none where it is not GitHub's.
+
+    Args:
+        environment: where GITHUB_ACTIONS may be.
+        value: a JSON result.
+        inconclusive: what an inconclusive check does to the release: fail or warn.
+
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return []
+    rows = sorted((row for row in value["checks"] if row["gated"] and row["verdict"] != "pass"), key=gravity)
+    kinds: dict[str, list[Row]] = {"error": [], "warning": []}
+    for row in rows:
+        kinds["warning" if row["verdict"] == "inconclusive" and inconclusive == "warn" else "error"].append(row)
+    lines = []
+    for kind, found in kinds.items():
+        shown = found if len(found) <= _MOST_ANNOTATIONS else found[: _MOST_ANNOTATIONS - 1]
+        lines += [_command(kind, f"rootfruit: {WORDS[row['verdict']]} {row['id']}", row["explain"]) for row in shown]
+        if len(shown) < len(found):
+            lines.append(_command(kind, "rootfruit", f"{len(found) - len(shown)} more checks: see the step's summary"))
+    if not value["complete"]:
+        lines.append(_command("notice", "rootfruit", sentence(value)))
+    return lines
+
+
+def _command(kind: str, title: str, message: str) -> str:
+    """Return one workflow command. One line, and a title that ends neither itself nor the command."""
+    head = _escaped(plain(title, 200)).replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} title={head}::{_escaped(plain(message, 1000))}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,118 @@
+"""Text in Markdown that stays text: no link, image, HTML, mention, reference or table border comes of it.
+
+Backslashes are not enough: GitHub makes links, mentions and references of what is left *after* they were taken away.
+So what could be any of these is written as a character reference and broken by a space of no width.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.summary import WORDS
+
+Row = Mapping[str, Any]
+_NONE = "\u2013"
+GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
+
+# What GitHub's later passes look for: people, issues, addresses with and without a scheme, emoji.
+_LOOKED_FOR = re.compile(r"([@#:]|\bwww|\bGH(?=-)|\.(?=[^\W\d_]))(?=\S)", re.IGNORECASE)
+_LIST = re.compile(r"(\s*(?:\d+(?=[.)]))?)([-+.):])")
+_PLAIN = frozenset(" ,;.()%'-+:/")
+
+
+def prose(text: str, limit: int = 2000) -> str:
+    """Return `plain(text)` for the midst of a Markdown line or table cell, to be read as it stands."""
+    shown = plain(text, limit)
+    if not shown.strip():
+        return "(empty)"
+    broken = _LOOKED_FOR.sub("\\1\u200b", shown)
+    if start := _LIST.match(broken):  # as the first of a line or of a point it would begin a list
+        return f"{start[1]}&#{ord(start[2])};{_references(broken[start.end() :])}"
+    return _references(broken)
+
+
+def _references(text: str) -> str:
+    return "".join(c if c.isalnum() or c in _PLAIN or ord(c) > 127 else f"&#{ord(c)};" for c in text)
+
+
+def code(text: str, limit: int = 200) -> str:
+    """Return a name or path as a code span; as `prose`, where it holds what could end one or its table cell."""
+    shown = plain(text, limit)
+    if not shown.strip() or set(shown) & set("`|\\"):
+        return prose(text, limit)
+    return f"`{shown}`"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+    """Return the lines of a table; cells must be safe already. Figures stand to the right but in the first `left`."""
+    rule = [":--" if place < left or name == "verdict" else "--:" for place, name in enumerate(head)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+
+
+def gravity(row: Row) -> tuple[int, str]:
+    """Return what orders checks with the gravest verdict first."""
+    return GRAVEST_FIRST.index(row["verdict"]), row["id"]
+
+
+def checks(rows: Sequence[Row], most: int) -> list[str]:
+    """Return the lines of a table of checks, at most `most` of them; a star marks thresholds that nobody chose."""
+    head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
+    lines = table(head, (_cells(row) for row in rows[:most]))
+    lines += more(len(rows), most, "checks")
+    if any(_is_default(row) for row in rows):
+        lines += ["", "Limits marked \\* are starting points, not standards: set your own."]
+    return lines
+
+
+def reasons(rows: Sequence[Row], most: int) -> list[str]:
+    """Return the lines that say why checks do not pass; those of inconclusive ones are folded."""
+    lines: list[str] = []
+    open_ones = [row for row in rows if row["verdict"] == "inconclusive"]
+    for found in ([row for row in rows if row["verdict"] not in {"pass", "inconclusive"}], open_ones):
+        if not found:
+            continue
+        if found is open_ones:
+            lines += [f"<details><summary>{len(found)} inconclusive</summary>", ""]
+        lines += [
+            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}" for row in found[:most]
+        ]
+        lines += [*more(len(found), most, "reasons"), ""]
+        if found is open_ones:
+            lines += ["</details>", ""]
+    return ["### What does not pass", "", *lines] if lines else []
+
+
+def more(there: int, shown: int, what: str) -> list[str]:
+    """Return the line that says what is left out, if anything is."""
+    return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
+
+
+def figure(value: float | None, *, sign: bool = False) -> str:
+    """Return a figure with three decimals, or a dash."""
+    if value is None:
+        return _NONE
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
+def _is_default(row: Row) -> bool:
+    measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
+    return measure is not None and row["threshold"] is not None and row["threshold"] == measure.threshold
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
+    sign = measure is not None and measure.signed
+    word = WORDS[row["verdict"]]
+    return (
+        code(row["id"]),
+        str(row["n"]),
+        figure(row["policy"]),
+        figure(row["reference"]),
+        *(figure(row[key], sign=sign) for key in ("estimate", "low", "high")),
+        figure(row["threshold"]) + ("\\*" if _is_default(row) else ""),
+        word if row["verdict"] == "pass" else f"**{word}**",
+    )
