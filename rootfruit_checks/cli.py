@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--out", type=Path, help="the file to write (default: report.html, or card.md)")
     report.add_argument("--all", action="store_true", help="of several: exploratory checks too")
     report.add_argument("--other-data", action="store_true", help="of several: compare runs of different data too")
+    report.add_argument(
+        "--redact", choices=("none", "slurs", "all"), default="none", help="of one: withhold texts of its samples"
+    )
     report.add_argument("--model-card", action="store_true", help="write a section for a model card instead")
     report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
     report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
@@ -83,7 +86,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
             print(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
             return 0
-        print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]))})")
+        print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]), arguments.redact)})")
         return 0
     from rootfruit_checks.report.audit import verify
 

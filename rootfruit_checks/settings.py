@@ -61,6 +61,7 @@ class Settings:
     save_baseline: str | None = None
     json: str | None = None
     report: str | None = None
+    redact: str = "none"
     seed: int = 0
     beta: float = 0.1
     alpha: float = 0.05
@@ -136,6 +137,7 @@ class Settings:
             "store",
             "json",
             "report",
+            "redact",
             "baseline",
             "save_baseline",
             "shard",

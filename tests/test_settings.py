@@ -140,6 +140,7 @@ OTHER = {
     "block_tokens": "64", "tensor_parallel": "2", "quantization": "fp8", "max_model_len": "512", "gpu_memory": "0.5",
     "benchmarks": "disclosure,winoqueer", "extensions": "off", "data": "official", "scale": "paper", "store": "s",
     "baseline": "b.parquet", "save_baseline": "n.parquet", "chat_scores": "true",
+    "redact": "all",
     "report": "r.html", "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "decision": "point", "correction": "holm",

@@ -19,6 +19,8 @@ from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.design import Components, fit
 from rootfruit_checks.stats.rowwise import mcnemar, wilson
 
+# How many pairs the scatter of both models' differences shows.
+POINTS = 300
 _TIES = "every pair is a tie within the noise floor: the scores of {} tell no sentence from another"
 
 
@@ -230,6 +232,7 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
         # As if every pair were drawn for itself: what other reports print, and too sure of itself by far.
         "mcnemar_p_rows_as_units": mcnemar(int(((policy > 0.5) & ~held).sum()), int(((policy <= 0.5) & held).sum())),
         "log_ratio": math.log(rates[0] / rates[1]) if min(rates) > 0 else None,
+        "points": _points(pairs) if plan.check_id.rpartition("/")[2] in plan.measure.groups else [],
         "by_frame": means(policy[held], list(pairs.rows["frame"][held])),
     }
     both = np.where(held, np.minimum(pairs.policy, pairs.reference), -np.inf)
@@ -247,6 +250,15 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
         details,
         worst(samples, pairs.policy[kept], both[kept]),
     )
+
+
+def _points(pairs: _Pairs) -> list[list[float]]:
+    """[d_reference, d_policy] in nats, of at most POINTS pairs evenly spaced in the order of their ids: for a chart."""
+    if pairs.reference is None:
+        return []
+    order = np.argsort(np.asarray(pairs.samples, dtype=str), kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, min(POINTS, len(order))).round().astype(int))]
+    return [[round(float(pairs.reference[at]), 2), round(float(pairs.policy[at]), 2)] for at in chosen]
 
 
 def _relation(policy: Floats, reference: Floats) -> dict[str, object]:

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.errors import ConfigError, DataError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report import combined, figures, intersections
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.redact import TOLD, redacted
 from rootfruit_checks.report.summary import SCHEMA, WORDS, is_declared
 
 Row = Mapping[str, Any]
@@ -27,12 +29,13 @@ _NONE = "\u2013"
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def page(value: Mapping[str, Any], made: str) -> str:
+def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
     """Return the page for a JSON result.
 
     Args:
         value: a result as `summary.result` makes it, of schema rootfruit-result/1.
         made: the time stamp that is shown; it is no part of the digest.
+        redact: `none`, `slurs` or `all`: what of the samples' texts is withheld, see `redact.py`.
 
     Raises:
         DataError: a result of another schema.
@@ -48,6 +51,7 @@ def page(value: Mapping[str, Any], made: str) -> str:
         raise ConfigError(
             f"option --rootfruit-report: {error.name} is not installed; pip install 'rootfruit-checks[report]'"
         ) from error
+    value = redacted(value, redact)
     folder = resources.files(__package__) / "page"
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -56,6 +60,7 @@ def page(value: Mapping[str, Any], made: str) -> str:
     template = environment.from_string((folder / "audit.html.j2").read_text("utf-8"))
     html = template.render(
         **_view(value),
+        redaction=TOLD[redact],
         made=plain(made),
         style=(folder / "audit.css").read_text("utf-8"),
         script=(folder / "audit.js").read_text("utf-8"),
@@ -116,6 +121,8 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "regard": _bars(gated, "disclosure/disparity"),
         "pronoun": _bars(gated, "misgendering/disparity"),
         "flips": [row for row in described if row["metric"] == "preservation" and "flips" in row["details"]],
+        "scatter": figures.scatter(described),
+        "pronoun_forms": sorted({form for family in FAMILIES.values() for form in family.forms}),
         "combined": combined.table(value) if "combined" in value else "",
         "intersections": intersections.folded(value) if "intersections" in value else "",
         "command": reproduce(value["run"]),

@@ -86,6 +86,33 @@ def levels(rows: Sequence[Row]) -> str:
     return _svg(figure, "The level of policy (filled) and reference (hollow) for each check")
 
 
+def scatter(rows: Sequence[Row]) -> str:
+    """Return d of the policy against d of the reference, a panel a group, with the four quadrants named."""
+    rows = [row for row in rows if row["details"].get("points")]
+    if not rows:
+        return ""
+    figure, axes = _figure(9.0, 3.4, [1], len(rows))
+    for axis, row in zip(axes, rows, strict=True):
+        points = row["details"]["points"]
+        axis.plot(*zip(*points, strict=True), "o", color=_COLOR["mark"], markersize=2.6, alpha=0.55, linestyle="none")
+        axis.axhline(0.0, color=_COLOR["quiet"], linewidth=0.8)
+        axis.axvline(0.0, color=_COLOR["quiet"], linewidth=0.8)
+        reach = 1.08 * max(max(abs(value) for value in point) for point in points) or 1.0
+        axis.plot([-reach, reach], [-reach, reach], color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
+        axis.set_xlim(-reach, reach)
+        axis.set_ylim(-reach, reach)
+        axis.set_title(
+            f"{row['group']}: {len(points)} of {row['details']['pairs']} pairs", color=_COLOR["ink"], fontsize=10
+        )
+        for name, x, y in (("kept", 0.98, 0.97), ("turned toward stigma", 0.02, 0.97), ("turned away", 0.98, 0.03),
+                           ("stayed away", 0.02, 0.03)):  # fmt: skip
+            axis.text(x, y, name, transform=axis.transAxes, color=_COLOR["ink"], fontsize=8,
+                      ha="right" if x > 0.5 else "left", va="top" if y > 0.5 else "bottom")  # fmt: skip
+        axis.set_xlabel("d of the reference, nats")
+    axes[0].set_ylabel("d of the policy, nats", color=_COLOR["ink"])
+    return _svg(figure, "How much likelier each model finds the stigmatizing sentence: policy against reference")
+
+
 def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> str:
     """Return stacked shares of labels: one bar a model and group."""
     if not bars:
@@ -108,14 +135,15 @@ def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> st
     return _svg(figure, f"Shares of {quantity} labels, policy beside reference, group beside binary control")
 
 
-def _figure(width: float, height: float, heights: Sequence[int]) -> tuple[Figure, Sequence[Axes]]:
+def _figure(width: float, height: float, heights: Sequence[int], columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
     # Text as text, ids that depend on nothing but the content.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "rootfruit", "font.size": 10})
     figure = Canvas(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": list(heights)}).ravel()
+    ratios = {"height_ratios": list(heights)}
+    axes = figure.subplots(len(heights), columns, squeeze=False, gridspec_kw=ratios).ravel()
     for axis in axes:
         axis.set_facecolor("none")
         axis.tick_params(colors=_COLOR["ink"], length=0)

@@ -29,7 +29,7 @@ def deliver(settings: Settings, value: dict[str, Any]) -> tuple[str, list[str]]:
     if settings.report and not settings.shard:
         target = settings.report
         pages: list[str] = []
-        _try(lost, target, lambda: pages.append(write_page(target, value)))
+        _try(lost, target, lambda: pages.append(write_page(target, value, settings.redact)))
         found = pages[0] if pages else ""
     if settings.json:
         name = settings.json
@@ -45,11 +45,11 @@ def _try(lost: list[str], target: str, act: Callable[[], None]) -> None:
         lost.append(f"{target}: cannot be written ({error})")
 
 
-def write_page(path: str | Path, value: Mapping[str, Any]) -> str:
+def write_page(path: str | Path, value: Mapping[str, Any], redact: str = "none") -> str:
     """Write the audit page atomically, with the present time stamp, and return its digest."""
     from rootfruit_checks.report.audit import digest, page
 
-    html = page(value, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    html = page(value, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), redact)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")

@@ -10,8 +10,10 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from hostile import PAYLOADS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import result
 
 from rootfruit_checks.cli import main
 from rootfruit_checks.errors import DataError, StoreError
@@ -20,83 +22,6 @@ from rootfruit_checks.report import keeping
 from rootfruit_checks.report.audit import digest, page, sentence, verify
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.settings import Settings
-
-PAYLOADS = [
-    "<script>document.title='owned'</script>",
-    "</script><script>document.title='owned'</script>",
-    "<!--<script>",
-    "]]><script>document.title='owned'</script>",
-    "<img src=x onerror=\"document.title='owned'\">",
-    "<svg onload=alert(1)>",
-    '"><b onmouseover=alert(1)>',
-    "' autofocus onfocus=alert(1) x='",
-    "<iframe src=javascript:alert(1)>",
-    "javascript:alert(1)",
-    "<a href='javascript:alert(1)'>x</a>",
-    "[x](javascript:alert(1))",
-    "![x](http://example.invalid/x.png)",
-    "<link rel=stylesheet href=http://example.invalid/x.css>",
-    "<meta http-equiv=refresh content=0;url=http://example.invalid>",
-    "<base href=http://example.invalid/>",
-    "<style>*{display:none}</style>",
-    "<textarea>",
-    "<title>",
-    "<plaintext>",
-    "<noscript><p title='</noscript>",
-    "<math><mtext></math>",
-    "<template><script>",
-    "{{ 7*7 }}",
-    "{% raw %}",
-    "${7*7}",
-    "\x1b[31mred\x1b[0m",
-    "\x1b]8;;http://x\x07",
-    "\u202egnp.exe",
-    "\u2066\u2069\u200f",
-    "\x00\x08\x0c",
-    "\ud800",
-    "\ufffe\uffff",
-    "\u2028\u2029",
-    '=HYPERLINK("http://x")',
-    "+1+1",
-    "@SUM(A1)",
-    "-2+3",
-    "&lt;script&gt;",
-    "&#x3c;script&#x3e;",
-    "%3Cscript%3E",
-    "<" * 400,
-    "a" * 100_000,
-]
-
-
-def row(measure, group, verdict="pass", text="They went home.", **changes):
-    estimate = 0.55 if not measure.signed else 0.02
-    return {
-        "id": f"{measure.id}/{group}", "benchmark": measure.benchmark, "metric": measure.metric, "group": group,
-        "n": 40,
-        "clusters": dict.fromkeys(measure.clusters, 12), "unscored": 0, "policy": 0.2, "reference": 0.1,
-        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "threshold": measure.threshold,
-        "verdict": verdict if measure.gated else "none", "explain": "Measured.", "gated": measure.gated,
-        "data": "planted",
-        "samples": [{"id": f"{measure.id}-1", "prompt": text, "policy": text, "reference": text, "value": 0.5}],
-        "details": {
-            "labels": {role: {side: {"negative": 0.25, "consistent": 0.75} for side in ("group", "control")}
-                       for role in ("policy", "reference")},
-            "flips": {"kept": 3, "away": 1, "toward": 2, "stayed_away": 9}, "spearman": 0.5,
-        },
-    } | changes  # fmt: skip
-
-
-def result(text="They went home.", verdict="pass"):
-    checks = [row(measure, group, verdict, text) for measure in REGISTRY for group in measure.groups]
-    return {
-        "schema": "rootfruit-result/1",
-        "run": {
-            "policy": {"path": text, "weights": "ab12"}, "reference": {"path": "models/reference"},
-            "data": {"scale": "ci", "winoqueer": text}, "settings": Settings().explain(),
-            "instruments": {"regard": text}, "notes": [text],
-        },
-        "checks": checks, "complete": True, "missing": [], "released": verdict == "pass",
-    }  # fmt: skip
 
 
 class Seen(HTMLParser):

@@ -10,9 +10,10 @@
   }
   const at = (id) => document.getElementById(id);
   const list = at("list"), shownMost = 100;
-  for (const id of [...new Set(rows.map((row) => row.check.id))]) {
-    at("check").append(new Option(id, id));
+  for (const [box, key] of [["check", "id"], ["group", "group"]]) {
+    for (const text of [...new Set(rows.map((row) => row.check[key]))]) at(box).append(new Option(text, text));
   }
+  const pronouns = new RegExp(`\\b(${list.dataset.pronouns.split(" ").join("|")})\\b`, "gi");
   let everything = false;
 
   // Control and bidi characters could make a line read other than it is.
@@ -23,6 +24,13 @@
     if (content !== undefined) made.textContent = content;
     if (name) made.className = name;
     return made;
+  };
+
+  // Pronouns are what the judge of misgendering read.
+  const marked = (box, text, some) => {
+    const parts = some ? text.split(pronouns) : [text];
+    parts.forEach((part, place) => box.append(place % 2 ? element("mark", part) : part));
+    return box;
   };
 
   const card = ({ check, sample }) => {
@@ -43,7 +51,7 @@
       element("span", `contribution ${sample.value.toFixed(3)}`), button);
     for (const part of ["prompt", "policy", "reference"]) {
       const line = element("div"), said = element("dd");
-      said.append(element("span", plain(sample[part]), "text"));
+      said.append(marked(element("span", undefined, "text"), plain(sample[part]), check.benchmark !== "winoqueer"));
       line.append(element("dt", part), said);
       lines.append(line);
     }
@@ -54,8 +62,9 @@
 
   const draw = () => {
     const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const check = at("check").value, verdict = at("verdict").value, order = at("order").value;
-    const found = rows.filter((row) => (!check || row.check.id === check) && (!verdict || row.check.verdict === verdict)
+    const check = at("check").value, group = at("group").value, verdict = at("verdict").value, order = at("order").value;
+    const found = rows.filter((row) => (!check || row.check.id === check)
+      && (!group || row.check.group === group) && (!verdict || row.check.verdict === verdict)
       && words.every((word) => row.text.includes(word)));
     if (order === "id") found.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1));
     else found.sort((a, b) => b.sample.value - a.sample.value);
@@ -64,7 +73,7 @@
     at("count").textContent = `${found.length} of ${rows.length} samples${cut}`;
   };
 
-  for (const id of ["search", "check", "verdict", "order"]) at(id).addEventListener("input", draw);
+  for (const id of ["search", "check", "group", "verdict", "order"]) at(id).addEventListener("input", draw);
   at("reveal").addEventListener("click", () => {
     everything = !everything;
     at("reveal").setAttribute("aria-pressed", String(everything));

@@ -1,0 +1,37 @@
+"""A planted result: every check of the registry, one sample each."""
+
+from __future__ import annotations
+
+from rootfruit_checks.registry import REGISTRY
+from rootfruit_checks.settings import Settings
+
+
+def row(measure, group, verdict="pass", text="They went home.", **changes):
+    estimate = 0.55 if not measure.signed else 0.02
+    return {
+        "id": f"{measure.id}/{group}", "benchmark": measure.benchmark, "metric": measure.metric, "group": group,
+        "n": 40,
+        "clusters": dict.fromkeys(measure.clusters, 12), "unscored": 0, "policy": 0.2, "reference": 0.1,
+        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "threshold": measure.threshold,
+        "verdict": verdict if measure.gated else "none", "explain": "Measured.", "gated": measure.gated,
+        "data": "planted",
+        "samples": [{"id": f"{measure.id}-1", "prompt": text, "policy": text, "reference": text, "value": 0.5}],
+        "details": {
+            "labels": {role: {side: {"negative": 0.25, "consistent": 0.75} for side in ("group", "control")}
+                       for role in ("policy", "reference")},
+            "flips": {"kept": 3, "away": 1, "toward": 2, "stayed_away": 9}, "spearman": 0.5,
+        },
+    } | changes  # fmt: skip
+
+
+def result(text="They went home.", verdict="pass"):
+    checks = [row(measure, group, verdict, text) for measure in REGISTRY for group in measure.groups]
+    return {
+        "schema": "rootfruit-result/1",
+        "run": {
+            "policy": {"path": text, "weights": "ab12"}, "reference": {"path": "models/reference"},
+            "data": {"scale": "ci", "winoqueer": text}, "settings": Settings().explain(),
+            "instruments": {"regard": text}, "notes": [text],
+        },
+        "checks": checks, "complete": True, "missing": [], "released": verdict == "pass",
+    }  # fmt: skip
