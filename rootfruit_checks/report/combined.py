@@ -84,7 +84,7 @@ def table(value: Mapping[str, Any]) -> str:
         words = "<br>".join(markup(text, limit=4000) for text in told[row[0]])
         rates = [_differ(known.get(row[0]), arm) for arm in ("reference", "change")]
         cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in (*row, *rates))
-        body += f'<tr>{cells}<td style="{_CELL};white-space:normal;max-width:60em">{words}</td></tr>'
+        body += f'<tr>{cells}<td style="{_CELL};white-space:normal;min-width:24em;max-width:60em">{words}</td></tr>'
     note = (
         "Likelihood beside generation: description, no gate. Groups of winoqueer and disclosure share people and no "
         "prompts, so only misgendering has a rate of prompts that differ (over prompts whose text uses a "
