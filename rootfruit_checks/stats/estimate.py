@@ -66,6 +66,8 @@ class Law:
         skew: skewness of the estimate, which Student's t does not know of; see `lean`.
         heavy: where few clusters carry the variance, their degrees of freedom: on the side of the tail the bootstrap is
             never narrower than Student's t with these. NaN where many do.
+        both: so on the other side too: where they are very few, or clusters so uneven that those few may be the large ones.
+        extra: standard errors more on the side of the tail, for skewness that uneven clusters show.
 
     """
 
@@ -75,6 +77,8 @@ class Law:
     limits: tuple[float, float]
     skew: float = 0.0
     heavy: float = math.nan
+    both: bool = False
+    extra: float = 0.0
 
     def bounds(self, estimate: float, se: float, level: float) -> tuple[float, float]:
         """Return (low, high), each one-sided at 1 - level."""
@@ -100,7 +104,9 @@ class Law:
         above = max(-float(self.ratios[len(self.ratios) - rank]), 0.0)
         if math.isfinite(self.heavy):
             wide = t_quantile(level, self.heavy)
-            below, above = (below, max(above, wide)) if self.skew > 0.0 else (max(below, wide), above)
+            least = wide if self.both else 0.0
+            to_left, to_right = (least, wide + self.extra) if self.skew > 0.0 else (wide + self.extra, least)
+            below, above = max(below, to_left), max(above, to_right)
         return below, above
 
 

@@ -27,6 +27,7 @@ from rootfruit_checks.stats.estimate import (
     Scores,
     check_alpha,
     effective,
+    lean,
     refusal,
     skewness,
     too_few,
@@ -178,6 +179,7 @@ def interval(
     df, se = min(effective(one) for one in core.sizes) - 1.0, math.sqrt(variance)
     tiny = (1e-12 * (limits[1] - limits[0])) ** 2
     method: Method = "t"
+    both = uneven = False
     note, ratios, heavy, residual = "", None, math.nan, float(found.cells[0]) if table.subtract else math.nan
     # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
     # without any variation would get.
@@ -198,12 +200,17 @@ def interval(
             note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom"
         elif ratios is not None:
             method = "bootstrap"
-            # Normal scores come to a third of the clusters.
-            heavy = carrying - 1.0 if carrying < min(count for count in counts if count) / 4 else math.nan
+            # Normal scores come to a third of the clusters. Uneven ones hold what a few of them do.
+            few = min(count for count in counts if count)
+            uneven = 2.0 * (df + 1.0) < few
+            if carrying < few / (2 if uneven else 4):
+                heavy, both = carrying - 1.0, uneven or carrying < few / 8
     parts = (float(found.rows[0]), float(found.columns[0]))[: len(counts)]
     scores = core.scores(estimate, factors, labels) if se > 0.0 else ()
     # Where few clusters carry the events, their degrees of freedom say all that a skewness could.
-    law = Law(df, ratios, cells, limits, 0.0 if note else skewness(scores), heavy)
+    skew = 0.0 if note else skewness(scores)
+    extra = abs(lean(skew, heavy)) if both and uneven else 0.0
+    law = Law(df, ratios, cells, limits, skew, heavy, both, extra)
     low, high = law.bounds(estimate, se, alpha)
     return Interval(
         estimate,
