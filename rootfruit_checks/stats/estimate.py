@@ -66,7 +66,7 @@ class Law:
         skew: skewness of the estimate, which Student's t does not know of; see `lean`.
         heavy: where few clusters carry the variance, their degrees of freedom: on the side of the tail the bootstrap is
             never narrower than Student's t with these. NaN where many do.
-        both: so on the other side too: where they are very few, or clusters so uneven that those few may be the large ones.
+        both: so on the other side too, where they are very few, or clusters so uneven that a few large ones decide.
         extra: standard errors more on the side of the tail, for skewness that uneven clusters show.
 
     """
