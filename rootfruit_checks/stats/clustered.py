@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.stats.cells import Table
 from rootfruit_checks.stats.estimate import Interval, check_alpha, refusal
-from rootfruit_checks.stats.table import Table, interval
+from rootfruit_checks.stats.table import interval
 
 
 def clustered_mean(

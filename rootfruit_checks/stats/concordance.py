@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.stats.cells import Table
 from rootfruit_checks.stats.clustered import encode
 from rootfruit_checks.stats.estimate import Floats, Interval, check_alpha, refusal
-from rootfruit_checks.stats.table import Table, interval
+from rootfruit_checks.stats.table import interval
 
 _CHUNK = 4_000_000
 

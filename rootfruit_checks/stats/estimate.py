@@ -64,10 +64,12 @@ class Law:
         cells: the bounds are never narrower than the exact ones for so many cells without variation; 0: no such rule.
         limits: the bounds stay inside these.
         skew: skewness of the estimate, which Student's t does not know of; see `lean`.
-        heavy: where few clusters carry the variance, their degrees of freedom: on the side of the tail the bootstrap is
-            never narrower than Student's t with these. NaN where many do.
-        both: so on the other side too, where they are very few, or clusters so uneven that a few large ones decide.
+        heavy: where few clusters carry the variance, their degrees of freedom: on `wide` sides the bootstrap is never
+            narrower than Student's t with these. NaN where many do.
+        wide: whether that holds for the lower and for the upper bound: on the side of the tail; on both where they are
+            very few, or clusters so uneven that a few large ones decide.
         extra: standard errors more on the side of the tail, for skewness that uneven clusters show.
+        reach: no bound is further off than this times sqrt(ln(1 / level) / 2); see `carrying.reach`.
 
     """
 
@@ -77,8 +79,9 @@ class Law:
     limits: tuple[float, float]
     skew: float = 0.0
     heavy: float = math.nan
-    both: bool = False
+    wide: tuple[bool, bool] = (False, False)
     extra: float = 0.0
+    reach: float = math.inf
 
     def bounds(self, estimate: float, se: float, level: float) -> tuple[float, float]:
         """Return (low, high), each one-sided at 1 - level."""
@@ -89,6 +92,8 @@ class Law:
         if self.cells:
             floor = unseen_bounds(estimate, self.cells, level, self.limits)
             low, high = min(low, floor[0]), max(high, floor[1])
+        furthest = self.reach * math.sqrt(math.log(1.0 / level) / 2.0)
+        low, high = max(low, estimate - furthest), min(high, estimate + furthest)
         return float(max(low, self.limits[0])), float(min(high, self.limits[1]))
 
     def _quantiles(self, level: float) -> tuple[float, float]:
@@ -103,10 +108,10 @@ class Law:
         below = max(float(self.ratios[rank - 1]), 0.0)
         above = max(-float(self.ratios[len(self.ratios) - rank]), 0.0)
         if math.isfinite(self.heavy):
-            wide = t_quantile(level, self.heavy)
-            least = wide if self.both else 0.0
-            to_left, to_right = (least, wide + self.extra) if self.skew > 0.0 else (wide + self.extra, least)
-            below, above = max(below, to_left), max(above, to_right)
+            least = t_quantile(level, self.heavy)
+            left, right = (0.0, self.extra) if self.skew > 0.0 else (self.extra, 0.0)
+            below = max(below, least + left) if self.wide[0] else below
+            above = max(above, least + right) if self.wide[1] else above
         return below, above
 
 

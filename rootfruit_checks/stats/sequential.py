@@ -121,7 +121,8 @@ def sequential(interval: Interval, share: float, alpha: float) -> Interval:
     if interval.refused or law is None:
         return interval
     least = law.df if math.isfinite(law.df) else float(min(count for count in interval.clusters if count) - 1)
-    known = law.df, law.ratios, law.cells, law.limits, skewness(interval.scores), law.heavy, law.both, law.extra
+    # `reach` is of one look alone.
+    known = law.df, law.ratios, law.cells, law.limits, skewness(interval.scores), law.heavy, law.wide, law.extra
     ours = SequentialLaw(*known, share=share, least=least)
     low, high = ours.bounds(interval.estimate, interval.se, alpha)
     said = f"bounds hold at every look; this one has {100 * share:.0f} % of the planned clusters"

@@ -290,7 +290,7 @@ def test_sparse_tables_give_what_dense_ones_give(monkeypatch):
     values, first, second = crossed(10, 80, 60, 700)
     second[300:] = ""
     dense = clustered_mean(values, [first, second])
-    monkeypatch.setattr("rootfruit_checks.stats.table._DENSE", 0)
+    monkeypatch.setattr("rootfruit_checks.stats.cells._DENSE", 0)
     monkeypatch.setattr("rootfruit_checks.stats.table._BATCH", 30_000)
     sparse = clustered_mean(values, [first, second])
     assert sparse.se == pytest.approx(dense.se)

@@ -1,0 +1,48 @@
+"""A two-way table of clusters: what both estimators, the mean and the concordance, are ratios over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rootfruit_checks.stats.estimate import Floats
+
+_DENSE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Sums and weights by cell, shape (rows + 1, columns + 1): the last row and column are "outside the factor".
+
+    `subtract` tells whether cells were counted in both one-way variances and must be taken out once (Cameron, Gelbach
+    and Miller 2011), or not (DeLong 1988: rows and columns are different samples).
+    `independent` is how many independent cells an exact bound may count on.
+    """
+
+    sums: Any
+    weights: Any
+    subtract: bool
+    independent: int
+
+    @classmethod
+    def build(cls, rows: NDArray[np.intp], columns: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> Table:
+        """Tabulate values by codes; code -1 means outside the factor. `shape` is (row clusters, column clusters)."""
+        size = (shape[0] + 1, shape[1] + 1)
+        flat = np.where(rows < 0, shape[0], rows) * size[1] + np.where(columns < 0, shape[1], columns)
+        cells, where = np.unique(flat, return_inverse=True)
+        sums = np.bincount(where, weights=values, minlength=len(cells))
+        counts = np.bincount(where, minlength=len(cells)).astype(np.float64)
+        place = np.divmod(cells, size[1])
+        tables = [sparse.csr_array((data, place), shape=size) for data in (sums, counts)]
+        if size[0] * size[1] <= _DENSE:
+            tables = [table.toarray() for table in tables]
+        return cls(tables[0], tables[1], subtract=True, independent=len(cells))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Clusters of the row and of the column factor."""
+        return self.sums.shape[0] - 1, self.sums.shape[1] - 1
