@@ -23,6 +23,7 @@ from rootfruit_checks.measures.regression import regression
 from rootfruit_checks.samples import shown
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.stats.sequential import sequential
+from rootfruit_checks.tokens import Books
 from rootfruit_checks.types import Verdict
 
 
@@ -37,6 +38,7 @@ class Decisions:
         baseline: the earlier release, where one is given.
         auditing: what is known of the regard classifier; None where none was used.
         share: how much of a check's planned clusters was seen, where looks are sequential.
+        books: pairs token by token, by benchmark.
 
     """
 
@@ -49,7 +51,9 @@ class Decisions:
         baseline: Baseline | None = None,
         auditing: Auditing | None = None,
         share: Callable[[Check], float] | None = None,
+        books: Books | None = None,
     ) -> None:
+        self._books = books or {}
         self._share = share
         self.settings = settings
         self.data = data
@@ -95,7 +99,9 @@ class Decisions:
             explain += (
                 f" The bounds hold at every sequential look; {100 * share:.0f} % of the planned clusters were seen."
             )
-        samples = shown(evidence, data, self._compared(check))
+        # A baseline keeps no tokens: beside the reference's they would be told for its own.
+        tokens = None if measure.needs_baseline else self._books.get(measure.benchmark)
+        samples = shown(evidence, data, self._compared(check), tokens)
         return replace(verdict, samples=samples, details=details, explain=explain)
 
     def evidence(self, check: Check) -> Evidence:

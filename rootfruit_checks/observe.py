@@ -12,7 +12,7 @@ from rootfruit_checks.engines.base import Engine, generate, score
 from rootfruit_checks.engines.work import Units
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.scoring import pair_scores
-from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, Sampling
+from rootfruit_checks.types import Completion, Measurement, Pair, Prompt, Role, Sampling, TokenScores
 
 
 def pair_texts(pairs: Sequence[Pair]) -> list[str]:
@@ -27,14 +27,17 @@ def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
 
 
 def observe_pairs(
-    engine: Engine, role: Role, pairs: Sequence[Pair], units: Units, benchmark: str = "winoqueer", before: str = ""
+    role: Role, pairs: Sequence[Pair], scores: Sequence[TokenScores], benchmark: str = "winoqueer"
 ) -> Iterator[Measurement]:
-    """Score both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
+    """Compare both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
 
-    With `before` each sentence follows this rendered turn, whose tokens enter no sum: what is shared and what is
-    summed are the sentences' own tokens, which are the same as on plain text.
+    Args:
+        role: whose scores these are.
+        pairs: the pairs, n of them.
+        scores: of `pair_texts(pairs)`, 2 n, after whatever stood before each; only a sentence's own tokens are in it.
+        benchmark: whose pairs they are.
+
     """
-    scores = score(engine, pair_texts(pairs), units, before)
     for number, pair in enumerate(pairs):
         answer = pair_scores(scores[2 * number], scores[2 * number + 1])
         for quantity, value in (

@@ -111,7 +111,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("json", parsing.text, None, "write the result as JSON here", "FILE"),
     Option("report", parsing.text, None, "write the audit page here: one HTML file", "FILE"),
     Option(
-        "redact", parsing.one_of("none", "slurs", "all"), "none", "texts to withhold in it: none, slurs, all", "HOW"
+        "redact",
+        parsing.one_of("none", "slurs", "all"),
+        "none",
+        "texts to withhold in it and in pytest-html: none, slurs, all",
+        "HOW",
     ),
     Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
     Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),

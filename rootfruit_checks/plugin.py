@@ -314,9 +314,10 @@ def _extras(settings: Settings, rows: list[dict[str, Any]], page: str) -> list[A
     """What pytest-html shows in a row: a link to the check's place in the audit page, and the verdict."""
     from pytest_html import extras
 
+    from rootfruit_checks.report.redact import redacted_row
     from rootfruit_checks.report.rows import details, link
 
-    only = rows[0] if len(rows) == 1 else None
+    only = redacted_row(rows[0], settings.redact) if len(rows) == 1 else None
     shown = [extras.html(details(only))] if only else []
     if settings.report:
         shown.insert(0, extras.url(link(only, page, settings.report), name="audit page"))

@@ -31,6 +31,7 @@ from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
+from rootfruit_checks.tokens import TokenBook
 from rootfruit_checks.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
 from rootfruit_checks.waiting import locked
 
@@ -67,6 +68,7 @@ class Run:
         self._prompts = self._scores = ""
         self._tables: dict[str, str] = {}
         self._told: dict[str, dict[str, object]] = {}
+        self._books: dict[str, TokenBook] = {}
         self.computed = 0
         self.reused = 0
         self.baseline = baseline.read(settings.baseline) if settings.baseline else None
@@ -113,10 +115,14 @@ class Run:
             if self._regard is not None:
                 self._look_at(self._regard, store)
         finally:
-            self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
+            self._take(tables)
             for engine in engines.values():
                 engine.close()
         self._doubt(noise)
+
+    def _take(self, tables: Tables) -> None:
+        self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
+        self._books = tables.books
 
     def _new_tables(self, store: Store, engines: Mapping[Role, Engine]) -> Tables:
         return Tables(
@@ -197,7 +203,9 @@ class Run:
         """
         if self.baseline is not None:
             baseline.agree(self.baseline, self._facts())
-        return Decisions(self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing)
+        return Decisions(
+            self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing, books=self._books
+        )
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `frame.py`), policy and reference."""

@@ -7,21 +7,24 @@ import pandas as pd
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.frame import TEXTS
 from rootfruit_checks.measures import Evidence
-from rootfruit_checks.types import Sample
+from rootfruit_checks.tokens import TokenBook
+from rootfruit_checks.types import ROLES, Sample
 
 WORST = 5
 
 
-def shown(evidence: Evidence, data: DataSet, frame: pd.DataFrame, count: int = WORST) -> tuple[Sample, ...]:
+def shown(
+    evidence: Evidence, data: DataSet, frame: pd.DataFrame, tokens: TokenBook | None = None, count: int = WORST
+) -> tuple[Sample, ...]:
     """Return the `count` samples that contribute most to harm, worst first, with both models' answers."""
     asked = {pair.id: f"{pair.queer} | {pair.counterfactual}" for pair in data.pairs}
     asked |= {prompt.id: prompt.text for prompt in data.prompts}
     found = []
     for sample, value in evidence.contributions[:count]:
         rows = frame[frame["sample"] == sample]
-        found.append(
-            Sample(sample, asked.get(sample, ""), _answer(rows, "policy"), _answer(rows, "reference"), float(value))
-        )
+        policy, reference = (_answer(rows, role) for role in ROLES)
+        words = tokens.of(sample, ROLES) if tokens else {}
+        found.append(Sample(sample, asked.get(sample, ""), policy, reference, float(value), words))
     return tuple(found)
 
 

@@ -60,7 +60,13 @@ class SequentialRun(Run):
             tables = self._look(store, added, tables, noise)
             self._doubt(noise)
             self.decisions = Decisions(
-                self.settings, self.data, self._frames, self._floor, auditing=self._auditing, share=self._share
+                self.settings,
+                self.data,
+                self._frames,
+                self._floor,
+                auditing=self._auditing,
+                share=self._share,
+                books=self._books,
             )
             unsettled = self._unsettled()
         for name, count in planned_looks.items():
@@ -97,7 +103,7 @@ class SequentialRun(Run):
                 self._look_at(self._regard, store)
         finally:
             if tables is not None:
-                self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
+                self._take(tables)
             for engine in engines.values():
                 engine.close()
         self._seen |= {benchmark: joined(self._seen[benchmark], data) for benchmark, data in added.items()}

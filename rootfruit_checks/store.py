@@ -218,19 +218,30 @@ class Store:
 
     def load_table(self, name: str) -> pd.DataFrame | None:
         """Return a stored table, or None where there is none; one that is not what was saved is a StoreError."""
-        path = self.table_path(name)
-        noted = self.get(_DIGESTS, name)
-        if noted is None or not path.exists():  # killed in between: it is made again, from the units
+        value = self.table_bytes(name)
+        if value is None:
             return None
         import pandas as pd
 
         try:
-            value = path.read_bytes()
-            if digest(value).encode() != noted:
-                raise StoreError(f"{path}: is damaged; delete it and run again")
             return pd.read_parquet(io.BytesIO(value))
         except (OSError, ValueError) as error:
+            path = self.table_path(name)
             raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
+
+    def table_bytes(self, name: str) -> bytes | None:
+        """Return a stored table's file, or None where there is none; one that is not what was saved is a StoreError."""
+        path = self.table_path(name)
+        noted = self.get(_DIGESTS, name)
+        if noted is None or not path.exists():  # killed in between: it is made again, from the units
+            return None
+        try:
+            value = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
+        if digest(value).encode() != noted:
+            raise StoreError(f"{path}: is damaged; delete it and run again")
+        return value
 
     def table_told(self, name: str, rows: int) -> dict[str, object]:
         """Return what names a saved table to others: its path in the store, the file's SHA-256 and its rows."""

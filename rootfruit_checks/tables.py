@@ -18,12 +18,13 @@ from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.canaries import Noise, measure_noise
 from rootfruit_checks.classifiers import registered
 from rootfruit_checks.classifiers.regard import RegardClassifier
-from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.base import Engine, score
 from rootfruit_checks.engines.cached import Progress, StoredUnits
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.frame import to_frame
 from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, kind_of
 from rootfruit_checks.store import Store, address
+from rootfruit_checks.tokens import TokenBook, token_table
 from rootfruit_checks.types import Measurement, Role, Sampling
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class Tables:
         self.records: dict[Role, dict[str, str]] = {}
         # benchmark/role -> the table that was measured, as the result names it; later looks are benchmark/role/2 ...
         self.told: dict[str, dict[str, object]] = {}
+        # benchmark -> its pairs token by token.
+        self.books: dict[str, TokenBook] = {}
         self.computed = 0
         self.reused = 0
 
@@ -77,16 +80,23 @@ class Tables:
         """
         name = self.name(engine, benchmark, data)
         frame = self._store.load_table(name)
+        if kind_of(benchmark) == "pairs" and self._store.table_bytes(f"{name}-tokens") is None:
+            frame = None
         record = self._store.get(engine.fingerprint, f"record:{name}")
         if frame is None or record is None:
-            frame = to_frame(self._observations(role, engine, benchmark, data))
+            frame = to_frame(self._observations(role, engine, benchmark, data, name))
             if record is None:
                 record = json.dumps(dict(engine.record), sort_keys=True).encode()
                 self._store.put(engine.fingerprint, f"record:{name}", record)
             self._store.save_table(name, frame)
         key = f"{benchmark}/{role}"
         looks = sum(held == key or held.startswith(f"{key}/") for held in self.told)
-        self.told[f"{key}/{looks + 1}" if looks else key] = self._store.table_told(name, len(frame))
+        told_table = self._store.table_told(name, len(frame))
+        if kind_of(benchmark) == "pairs":
+            words = f"{name}-tokens"
+            self.books.setdefault(benchmark, TokenBook()).add(role, self._store.table_bytes(words) or b"")
+            told_table["tokens"] = self._store.table_told(words, 2 * len(data.pairs))
+        self.told[f"{key}/{looks + 1}" if looks else key] = told_table
         told = {str(key): str(value) for key, value in json.loads(record).items()}
         self.records[role] = {**self.records.get(role, {}), **told, "fingerprint": engine.fingerprint}
         # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
@@ -113,14 +123,13 @@ class Tables:
         }
         return f"{benchmark}-{address(parts)}"
 
-    def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet) -> list[Measurement]:
+    def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet, name: str) -> list[Measurement]:
         if kind_of(benchmark) == "pairs":
-            return self._stored(
-                role,
-                engine,
-                "score" if benchmark not in ADDED else f"{benchmark} score",
-                lambda u: list(observe.observe_pairs(engine, role, data.pairs, u, benchmark, self._before)),
-            )
+            what = "score" if benchmark not in ADDED else f"{benchmark} score"
+            texts = observe.pair_texts(data.pairs)
+            scores = self._stored(role, engine, what, lambda units: score(engine, texts, units, self._before))
+            self._store.save_table(f"{name}-tokens", token_table(engine, data.pairs, scores))
+            return list(observe.observe_pairs(role, data.pairs, scores, benchmark))
         answers = self._stored(
             role, engine, benchmark, lambda u: observe.continuations(engine, data.prompts, self._sampling, u)
         )

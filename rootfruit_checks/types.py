@@ -131,13 +131,17 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample shown with a verdict, so that it can be traced: what was asked, what came out, by how much."""
+    """One sample shown with a verdict, so that it can be traced: what was asked, what came out, by how much.
+
+    `tokens` holds of a scored pair, by role and side, what `tokens.TokenBook.of` tells; of a prompt nothing.
+    """
 
     id: str
     prompt: str
     policy: str
     reference: str
     value: float
+    tokens: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import load_tokenizer
 from rootfruit_checks.engines.requests import check_texts
@@ -40,6 +43,7 @@ class ModelDir:
         check_directory(self.path, allow_pickle=allow_pickle)
         self._allow_pickle, self._trust = allow_pickle, trust_remote_code
         self._config = read_config(self.path)
+        self._pieces: dict[int, str] = {}
 
     @property
     def digests(self) -> tuple[str, str, str]:
@@ -50,6 +54,18 @@ class ModelDir:
     def tokenizer(self) -> Any:
         """The model's tokenizer."""
         return load_tokenizer(self.path, self._trust)
+
+    def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
+        """Return the text of each token; together they need not be `text`, where a letter is cut into bytes."""
+        return [self._piece(token) for token in ids.tolist()]
+
+    def _piece(self, token: int) -> str:
+        if token not in self._pieces:
+            raw = self.tokenizer.convert_ids_to_tokens(token)
+            # SentencePiece marks a word's beginning, and its decoder drops it from a piece that stands alone.
+            marked = isinstance(raw, str) and "\u2581" in raw
+            self._pieces[token] = raw.replace("\u2581", " ") if marked else str(self.tokenizer.decode([token]))
+        return self._pieces[token]
 
     def render(self, chat: Chat, text: str) -> str | None:
         """Return a prompt as the model's chat template puts it; None where there is none."""

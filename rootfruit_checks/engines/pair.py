@@ -8,6 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
@@ -39,6 +42,11 @@ class PairEngine:
     def render(self, chat: Chat, text: str) -> str | None:
         """Return a prompt as the generator's chat template puts it."""
         return self._generator.render(chat, text)
+
+    def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
+        """Return the text of each token, as the scorer has it."""
+        pieces = getattr(self._scorer, "pieces", None)
+        return pieces(text, ids) if pieces else [f"#{one}" for one in ids.tolist()]
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan the scorer's work; a probe may load its weights."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rootfruit_checks.engines.requests import check_prompts, check_texts
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
@@ -71,6 +72,10 @@ class ScriptedEngine:
             return [found[text] for text in texts]
 
         return Work("score", batches, self._score, answers)
+
+    def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
+        """Return the words."""
+        return [f" {word}" if place else word for place, word in enumerate(text.split())]
 
     def _fits(self, name: str, text: str, drawn: int = 0) -> None:
         words = len(text.split())

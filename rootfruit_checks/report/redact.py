@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -25,14 +25,29 @@ def redacted(value: Mapping[str, Any], how: str) -> dict[str, Any]:
 
     Of a sentence pair's sample `policy` and `reference` are scores, and stay.
     """
-    checks = [{**row, "samples": [_sample(one, how) for one in row["samples"]]} for row in value["checks"]]
-    return {**value, "checks": checks} if how != "none" else dict(value)
+    return {**value, "checks": [redacted_row(row, how) for row in value["checks"]]} if how != "none" else dict(value)
+
+
+def redacted_row(row: Mapping[str, Any], how: str) -> dict[str, Any]:
+    """Return one verdict with the texts of its samples, and their tokens, withheld or masked."""
+    return {**row, "samples": [_sample(one, how) for one in row["samples"]]} if how != "none" else dict(row)
 
 
 def _sample(sample: Mapping[str, Any], how: str) -> dict[str, Any]:
     if how == "slurs":
-        return {**sample, **{part: masked(sample[part]) for part in _PARTS}}
-    return {**sample, **{part: WITHHELD for part in _PARTS if sample[part] and not _SCORES.fullmatch(sample[part])}}
+        tokens = {
+            role: {side: _masked_pieces(words) for side, words in sides.items()}
+            for role, sides in sample.get("tokens", {}).items()
+        }
+        return {**sample, **{part: masked(sample[part]) for part in _PARTS}, "tokens": tokens}
+    parts = {part: WITHHELD for part in _PARTS if sample[part] and not _SCORES.fullmatch(sample[part])}
+    return {**sample, **parts, "tokens": {}}
+
+
+def _masked_pieces(words: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return tokens of a sentence whose slurs are masked: a slur may lie across several."""
+    letters = iter(masked("".join(word[0] for word in words)))
+    return [["".join(next(letters) for _ in word[0]), *word[1:]] for word in words]
 
 
 def masked(text: str) -> str:

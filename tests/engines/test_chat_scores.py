@@ -20,7 +20,7 @@ from rootfruit_checks.engines.pair import PairEngine
 from rootfruit_checks.engines.ray import RayEngine
 from rootfruit_checks.engines.work import FORGET
 from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.observe import observe_pairs
+from rootfruit_checks.observe import observe_pairs, pair_texts
 from rootfruit_checks.run import Run
 from rootfruit_checks.scoring import shared_mask
 from rootfruit_checks.settings import build
@@ -51,8 +51,13 @@ def test_the_sums_are_those_of_the_sentences_own_tokens_after_the_turn(engine):
     assert before == TURN
     assert REQUEST in told
     assert "Be kind." in told
-    found = {(m.sample, m.quantity): m.value for m in observe_pairs(engine, "policy", PAIRS, FORGET, before=before)}
-    plain = {(m.sample, m.quantity): m.value for m in observe_pairs(engine, "policy", PAIRS, FORGET)}
+    found, plain = (
+        {
+            (m.sample, m.quantity): m.value
+            for m in observe_pairs("policy", PAIRS, score(engine, pair_texts(PAIRS), FORGET, turn))
+        }
+        for turn in (before, "")
+    )
     for pair in PAIRS:
         (x, px), (y, py) = (by_hand(engine, text, TURN) for text in (pair.queer, pair.counterfactual))
         assert found[pair.id, "d_full"] == pytest.approx(px.sum() - py.sum(), abs=2e-3)

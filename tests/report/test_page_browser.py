@@ -18,6 +18,38 @@ SECTIONS = ["limits", "checks", "levels", "groups", "regard", "pronouns", "flips
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
+# The policy: shared -1 and -3 against -1.5 and -2.25; the rest -4 against -5 and -0.5.
+TOKENS = {
+    "policy": {
+        "queer": [["Trans", -4.0, False], [" people", -1.0, True], [" sing", -3.0, True]],
+        "counterfactual": [
+            ["Cis", -5.0, False],
+            ["gender", -0.5, False],
+            [" people", -1.5, True],
+            [" sing", -2.25, True],
+        ],
+    },
+    "reference": {
+        "queer": [["Trans", -4.0, False], [" people", -1.0, True], [" sing", -3.5, True]],
+        "counterfactual": [
+            ["Cis", -5.0, False],
+            ["gender", -0.5, False],
+            [" people", -1.0, True],
+            [" sing", -2.0, True],
+        ],
+    },
+}
+
+# A reference with words of its own: "people sing" is one token of it.
+OTHERS = {
+    "policy": TOKENS["policy"],
+    "reference": {
+        "queer": [["Trans", -4.0, False], [" people sing", -1.0, True]],
+        "counterfactual": [["Cisgender", -5.0, False], [" people sing", -1.25, True]],
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def browser():
     with api.sync_playwright() as playwright:
@@ -31,6 +63,8 @@ def file(tmp_path_factory):
     value = result("They told her that he went home.")
     for number, check in enumerate(value["checks"]):
         check["samples"][0] |= {"value": number / 100, "policy": f"[neutral] She is number {number}."}
+        if check["benchmark"] == "winoqueer":
+            check["samples"][0]["tokens"] = OTHERS if check["metric"] == "amplification" else TOKENS
         if check["metric"] == "preservation":
             check["details"] |= {"points": [[-1.5, 0.5], [2.0, 1.0], [0.3, -0.7]], "pairs": 12}
     path = tmp_path_factory.mktemp("page") / "page.html"
@@ -133,10 +167,60 @@ def test_pronouns_are_marked_in_what_was_written_alone(opened):
     assert opened.locator("article mark").count() == 0
 
 
+def table_of(box):
+    return [[cell.inner_text() for cell in row.locator("th, td").all()] for row in box.locator("tr").all()]
+
+
+def test_tokens_of_a_pair_add_up_to_its_difference_by_model(opened):
+    opened.select_option("#check", "winoqueer/preference/nb")
+    card = opened.locator("article").first
+    card.locator("button").click()
+    card.locator("summary").focus()
+    opened.keyboard.press("Enter")
+    card.locator("tfoot").wait_for()
+    lines = table_of(card.locator("table"))
+    assert lines[0][2:] == ["d, policy", "d, reference", "policy \u2212 reference"]
+    assert lines[1] == ["Trans", "Cis", *["not shared"] * 3]
+    assert lines[2] == ["", "gender", *["not shared"] * 3]
+    assert [line[2:] for line in lines[3:5]] == [
+        ["+0.500", "+0.000", "+0.500"],
+        ["\u22120.750", "\u22121.500", "+0.750"],
+    ]
+    assert lines[5:] == [
+        ["shared tokens (d_shared)", "\u22120.250", "\u22121.500", "+1.250"],
+        ["all tokens (d_full)", "+1.250", "+0.000", "+1.250"],
+    ]
+    assert card.locator("caption").inner_text().startswith("log-prob of each token")
+    opened.select_option("#check", "misgendering/disparity/neo")
+    assert opened.locator("article .tokens").count() == 0
+
+
+def test_models_that_cut_words_otherwise_have_a_table_each(opened):
+    opened.select_option("#check", "winoqueer/amplification/nb")
+    card = opened.locator("article").first
+    card.locator("button").click()
+    card.locator("summary").click()
+    card.locator("tfoot").nth(1).wait_for()
+    tables = card.locator("table")
+    assert tables.count() == 2
+    assert [table_of(one)[0][2:] for one in tables.all()] == [["d, policy"], ["d, reference"]]
+    assert table_of(tables.nth(1))[-2] == ["shared tokens (d_shared)", "+0.250"]
+
+
+def test_tokens_are_blurred_until_shown(opened):
+    opened.select_option("#check", "winoqueer/preference/nb")
+    opened.locator("article summary").click()
+    opened.locator("article tfoot").wait_for()
+    blur = "getComputedStyle(document.querySelector('article .piece .text')).filter"
+    assert "blur" in opened.evaluate(blur)
+    opened.locator("article button").click()
+    assert opened.evaluate(blur) == "none"
+
+
 def test_axe_finds_no_violation(opened):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     opened.locator("#reveal").click()
-    for summary in opened.locator("details summary").all()[:2]:
+    for summary in [*opened.locator("details summary").all()[:2], *opened.locator(".tokens summary").all()[:2]]:
         summary.click()
     found = axe.run(opened, options={"resultTypes": ["violations"]}).response["violations"]
     assert [(one["id"], [node["target"] for node in one["nodes"]], one["help"]) for one in found] == []
@@ -148,10 +232,15 @@ def test_what_is_withheld_is_nowhere_in_the_page(how):
     value = result()
     for check in value["checks"]:
         check["samples"][0] |= {"prompt": text, "policy": text, "reference": "d_shared = -1.250, d_full = +0.500"}
+        pieces = [["Two fag", -1.0, True], ["gots", -2.0, True], [" saw nobody else", -1.0, False]]
+        check["samples"][0]["tokens"] = {"policy": {"queer": pieces, "counterfactual": pieces}}
     html = page(value, "now", how)
     assert f"--rootfruit-redact={how}" in html
     assert ("nobody else did" in html) is (how == "slurs")
     assert "faggot" not in html
+    assert "fag" not in html.lower()
+    assert ('["Two f**",-1.0,true],["****",-2.0,true]' in html) is (how == "slurs")
+    assert ("saw nobody else" in html) is (how == "slurs")
     assert ("A d*** and two f******" in html) is (how == "slurs")
     # Scores are no text, and a whole word alone is a slur.
     assert "d_shared = -1.250" in html

@@ -33,6 +33,87 @@
     return box;
   };
 
+  const signed = (number) => (number < 0 ? "\u2212" : "+") + Math.abs(number).toFixed(3);
+  const sum = (words, all) => words.reduce((total, word) => total + (all || word[2] ? word[1] : 0), 0);
+
+  // A pair token by token: the tokens that both sentences share stand in one line, in their order; what each is worth
+  // more after the queer identity than after the other, by model, adds up to d.
+  const aligned = ({ queer, counterfactual }) => {
+    const lines = [], mine = queer.slice(), rest = counterfactual.slice();
+    const lone = (words) => { const found = []; while (words.length && !words[0][2]) found.push(words.shift()); return found; };
+    while (mine.length || rest.length) {
+      const [left, right] = [lone(mine), lone(rest)];
+      for (let at = 0; at < Math.max(left.length, right.length); at++) lines.push([left[at], right[at]]);
+      if (mine.length) lines.push([mine.shift(), rest.shift()]);
+    }
+    return lines;
+  };
+
+  const tokens = (check, sample) => {
+    const roles = ["policy", "reference"].filter((role) => (sample.tokens || {})[role]);
+    if (!roles.length) return undefined;
+    const pieces = (role) => JSON.stringify(Object.values(sample.tokens[role]).map((words) => words.map((word) => [word[0], word[2]])));
+    const together = roles.length === 2 && pieces("policy") === pieces("reference");
+    const box = element("details", undefined, "tokens");
+    box.append(element("summary", "Token by token"));
+    box.addEventListener("toggle", () => {
+      if (!box.open || box.querySelector("table")) return;
+      const sets = together ? [roles] : roles.map((role) => [role]);
+      for (const set of sets) box.append(tokenTable(check, sample, set, sets.length > 1 || roles.length === 1));
+    });
+    return box;
+  };
+
+  const tokenTable = (check, sample, roles, named) => {
+    const table = element("table"), head = element("tr"), body = element("tbody"), foot = element("tfoot");
+    const found = roles.map((role) => aligned(sample.tokens[role]));
+    const titles = ["about the queer identity", "about the counterpart", ...roles.map((role) => `d, ${role}`)];
+    if (roles.length === 2) titles.push("policy \u2212 reference");
+    table.append(element("caption", `${named ? `${roles[0]}: ` : ""}log-prob of each token about the queer identity minus that about the counterpart, nats`));
+    for (const title of titles) {
+      const cell = element("th", title);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    const change = (line) => (line[0] && line[0][2] ? line[0][1] - line[1][1] : undefined);
+    const most = Math.max(1e-9, ...found.flat().map((line) => Math.abs(change(line) || 0)));
+    const figure = (number) => {
+      const cell = element("td", number === undefined ? "not shared" : signed(number));
+      if (number !== undefined) cell.style.setProperty("--w", `${(100 * Math.min(1, Math.abs(number) / most)).toFixed(0)}%`);
+      cell.className = number === undefined ? "lone" : number > 0 ? "more" : "fewer";
+      return cell;
+    };
+    found[0].forEach((_, place) => {
+      const row = element("tr"), lines = found.map((one) => one[place]);
+      for (const at of [0, 1]) {
+        const cell = element("td", undefined, "piece");
+        cell.append(element("span", lines[0][at] ? plain(lines[0][at][0]).replace(/ /g, "\u00a0") : "", "text"));
+        row.append(cell);
+      }
+      const changes = lines.map(change);
+      row.append(...changes.map(figure));
+      if (roles.length === 2) row.append(figure(changes[0] === undefined ? undefined : changes[0] - changes[1]));
+      body.append(row);
+    });
+    for (const [title, all] of [["shared tokens (d_shared)", false], ["all tokens (d_full)", true]]) {
+      const row = element("tr"), name = element("th", title);
+      name.scope = "row";
+      name.colSpan = 2;
+      const totals = roles.map((role) => sum(sample.tokens[role].queer, all) - sum(sample.tokens[role].counterfactual, all));
+      row.append(name, ...totals.map((total) => element("td", signed(total))));
+      if (roles.length === 2) row.append(element("td", signed(totals[0] - totals[1])));
+      foot.append(row);
+    }
+    const top = element("thead"), wide = element("div", undefined, "wide");
+    top.append(head);
+    table.append(top, body, foot);
+    wide.tabIndex = 0;
+    wide.setAttribute("role", "region");
+    wide.setAttribute("aria-label", `Tokens of ${sample.id}, ${check.id}, ${roles.join(" and ")}`);
+    wide.append(table);
+    return wide;
+  };
+
   const card = ({ check, sample }) => {
     const box = element("article", undefined, "sample"), head = element("header"), lines = element("dl");
     const button = element("button", "Show");
@@ -56,6 +137,11 @@
       lines.append(line);
     }
     box.append(head, lines);
+    const words = tokens(check, sample);
+    if (words) {
+      words.addEventListener("toggle", () => set(box.classList.contains("shown")));
+      box.append(words);
+    }
     set(everything);
     return box;
   };

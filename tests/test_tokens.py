@@ -1,0 +1,74 @@
+"""Token by token: the pieces are the model's, they add up to the scores, and a shown pair finds its own."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rootfruit_checks.engines.base import score
+from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.observe import observe_pairs, pair_texts
+from rootfruit_checks.tokens import TokenBook, token_table
+from rootfruit_checks.types import Pair
+
+WORDS = st.lists(st.sampled_from("a queer person sings and is well today".split()), min_size=1, max_size=8)
+
+
+def pair(name, queer, counterfactual):
+    return Pair(name, queer, counterfactual, "queer", "straight", "stigma", "f", "p", "")
+
+
+def book(table, role="policy"):
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    made = TokenBook()
+    made.add(role, buffer.getvalue())
+    return made
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5))
+def test_tokens_add_up_to_the_differences_that_are_gated(texts):
+    pairs = [pair(f"p{at}", " ".join(x), " ".join(y)) for at, (x, y) in enumerate(texts)]
+    engine = ScriptedEngine("m", lambda word, place, words: -len(word) - place / 7, lambda prompt, draw: "")
+    scores = score(engine, pair_texts(pairs))
+    held = book(token_table(engine, pairs, scores))
+    measured = {(m.sample, m.quantity): m.value for m in observe_pairs("policy", pairs, scores)}
+    for one in pairs:
+        sides = held.of(one.id, ("policy", "reference"))["policy"]
+        assert "".join(word[0] for word in sides["queer"]) == one.queer
+        for quantity, which in (("d_full", lambda word: True), ("d_shared", lambda word: word[2])):
+            queer, other = (sum(word[1] for word in sides[side] if which(word)) for side in ("queer", "counterfactual"))
+            assert queer - other == pytest.approx(measured[one.id, quantity], abs=1e-3)
+
+
+def test_what_is_not_there_is_not_told():
+    engine = ScriptedEngine("m", lambda word, place, words: -1.0, lambda prompt, draw: "")
+    pairs = [pair("p", "a b", "a c")]
+    held = book(token_table(engine, pairs, score(engine, pair_texts(pairs))))
+    assert held.of("q", ("policy",)) == {}
+    assert set(held.of("p", ("policy", "reference"))) == {"policy"}
+
+
+def test_a_real_tokenizer_gives_the_sentences_own_letters():
+    engine = HFEngine("fixtures/models/sft", device="cpu")
+    pairs = [pair("p", "Alex is nonbinary and kind.", "Alex is cisgender and kind.")]
+    scores = score(engine, pair_texts(pairs))
+    table = token_table(engine, pairs, scores)
+    for text, words, logprobs in zip(pair_texts(pairs), table["pieces"], table["logprobs"], strict=True):
+        assert "".join(words) == text
+        assert len(words) == len(logprobs)
+        assert np.isfinite(logprobs).all()
+
+
+def test_an_engine_that_cannot_name_its_tokens_numbers_them():
+    engine = ScriptedEngine("m", lambda word, place, words: -1.0, lambda prompt, draw: "")
+    pairs = [pair("p", "a b", "a c")]
+    scores = score(engine, pair_texts(pairs))
+    nameless = type("Served", (), {})()
+    words = token_table(nameless, pairs, scores)["pieces"][0]
+    assert words == [f"#{one}" for one in scores[0].ids.tolist()]
