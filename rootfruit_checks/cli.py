@@ -15,6 +15,7 @@ from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
 def _parser() -> argparse.ArgumentParser:
     from rootfruit_checks.benchmarks.fetch import add_data_parser
     from rootfruit_checks.history import add_parser as add_history_parser
+    from rootfruit_checks.narratives.coding_parser import add_parser as add_coding_parser
 
     parser = argparse.ArgumentParser(prog="rootfruit", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rootfruit-checks {__version__}")
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
     add_history_parser(commands)
+    add_coding_parser(commands)
     merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
     report = commands.add_parser(
         "report", help="make the audit page of a store or result, a page that compares several, a model card, or verify"
@@ -139,7 +141,8 @@ def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
 def _export(store: Path, out: Path) -> int:
     import pandas as pd
 
-    tables = sorted((store / "tables").glob("*.parquet"))
+    # Tokens of pairs have other columns, and lie beside the tables of measurements.
+    tables = sorted(path for path in (store / "tables").glob("*.parquet") if not path.stem.endswith("-tokens"))
     if not tables:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
     try:
@@ -198,6 +201,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return audit(arguments.regard, arguments.json)
         if arguments.command == "report":
             return _report(arguments)
+        if arguments.command == "coding":
+            from rootfruit_checks.narratives.coding import run
+
+            return run(arguments)
         from rootfruit_checks.benchmarks.fetch import run_data
 
         return run_data(arguments)

@@ -134,6 +134,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
     Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
+    Option(
+        "narratives",
+        parsing.one_of("auto", "both", "lexicon", "none"),
+        "auto",
+        "tag the themes of continuations by words and encoder (both), by words alone, or not; auto: both where it can",
+        "HOW",
+    ),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
     Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
     Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),

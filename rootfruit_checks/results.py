@@ -190,7 +190,12 @@ class Results:
         if self.settings.shard:
             return value | {"shard": self._share()}
         crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
-        return value | {"combined": combine(self.rows.values(), self.views), "intersections": crossed}
+        told = (self.views or {}).get("narratives", {"not_measured": NOTHING})
+        return value | {
+            "combined": combine(self.rows.values(), self.views),
+            "intersections": crossed,
+            "narratives": told,
+        }
 
     def _tell_github(self) -> None:
         """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""

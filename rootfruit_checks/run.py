@@ -27,12 +27,15 @@ from rootfruit_checks.engines.chat import settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.measures.views import views
+from rootfruit_checks.narratives.tagged import Tagged, tag_frame
+from rootfruit_checks.narratives.tagger import Tagger, open_tagger
 from rootfruit_checks.registry import ADDED, benchmarks, instrument_of, kind_of
 from rootfruit_checks.settings import Settings, with_base
 from rootfruit_checks.store import Store, address
 from rootfruit_checks.tables import Tables
 from rootfruit_checks.tokens import TokenBook
 from rootfruit_checks.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.versions import versions
 from rootfruit_checks.waiting import locked
 
 NOISE_FLOOR = canaries.NOISE_FLOOR
@@ -62,6 +65,10 @@ class Run:
         self._regard: RegardClassifier | None = None
         if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
             self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._tagger: Tagger | None = None
+        self._tagged: Tagged | None = None
+        if "disclosure" in self._needed and not settings.shard:
+            self._tagger = open_tagger(settings.narratives, getattr(self._regard, "encoder", None))
         self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -135,10 +142,12 @@ class Run:
         )
 
     def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
-        """Audit the regard classifier; what it comes to is kept by its fingerprint."""
+        """Audit the regard classifier, and tag what was written; what it comes to is kept by fingerprints."""
         self._auditing, notes = audit_run(
             classifier, store, self._frames.get("disclosure"), alpha=self.settings.alpha, seed=self.settings.seed
         )
+        if self._tagger is not None and "disclosure" in self._frames:
+            self._tagged = tag_frame(self._tagger, store, self._frames["disclosure"])
         others = [name for name in self._needed if instrument_of(name) == "regard" and name != "disclosure"]
         self._notes += notes + [
             f"{name}: the regard classifier was audited for gender identities alone; no shift widens these bounds"
@@ -238,7 +247,8 @@ class Run:
     @cached_property
     def views(self) -> dict[str, Any]:
         """What is described beside the checks, as plain values: see `measures/views.py`."""
-        return views(self._frames, alpha=self.settings.alpha, seed=self.settings.seed, noise=self._floor)
+        settings = self.settings
+        return views(self._frames, alpha=settings.alpha, seed=settings.seed, noise=self._floor, tagged=self._tagged)
 
     @cached_property
     def info(self) -> RunInfo:
@@ -259,6 +269,8 @@ class Run:
         if self._regard is not None:
             used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
             used["regard_audit"] = self._auditing.words()
+        if self._tagger is not None:
+            used["themes"] = self._tagger.told
         if "pronoun" in map(instrument_of, self.data):
             used["pronouns"] = instruments.pronoun_judge()
             used["pronouns_audit"] = pronoun_audit.words()
@@ -272,4 +284,5 @@ class Run:
             instruments=used,
             notes=tuple(notes),
             tables=dict(sorted(self._told.items())),
+            versions=versions(),
         )

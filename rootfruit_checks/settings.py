@@ -73,6 +73,7 @@ class Settings:
     chat_scores: bool = False
     chat_system: str | None = None
     chat_instruction: str = INSTRUCTION
+    narratives: str = "auto"
     regard: str = "mini"
     threshold: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()

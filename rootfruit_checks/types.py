@@ -174,6 +174,7 @@ class RunInfo:
     """What was run, for the header of every result: strings, and nothing that differs between equal runs.
 
     `tables` names what was decided on, by `benchmark/role`: the Parquet file in the store, its SHA-256 and its rows.
+    `versions` are those of what decided, and under `machine` where.
     """
 
     policy: Mapping[str, str]
@@ -183,3 +184,4 @@ class RunInfo:
     instruments: Mapping[str, str]
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)

@@ -142,7 +142,7 @@ OTHER = {
     "baseline": "b.parquet", "save_baseline": "n.parquet", "chat_scores": "true",
     "redact": "all",
     "report": "r.html", "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
-    "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
+    "max_new_tokens": "7", "continuations": "2", "narratives": "lexicon", "regard": "local:x", "threshold": "winoqueer/preference=0.5",
     "decision": "point", "correction": "holm",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "sequential": "true",

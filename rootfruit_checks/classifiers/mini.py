@@ -30,6 +30,8 @@ MAX_WORDPIECES = 64
 HEAD = Path(__file__).with_name("mini_head.json")
 INSTALL = 'pip install "rootfruit-checks[regard]"'
 _BATCH = 64
+# 1.5 KB each.
+_MOST = 200_000
 _log = logging.getLogger(__name__)
 
 
@@ -101,6 +103,8 @@ class Encoder:
         self.folder = folder
         self.cut = 0
         self._loaded: tuple[Any, Any] | None = None
+        # The theme tagger reads what the regard classifier has read: texts are encoded once.
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
@@ -118,8 +122,17 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one unit vector per text, shape (len(texts), 384). Batches follow the given order: sort by length.
 
-        A text of more than `MAX_WORDPIECES` is read up to there; `cut` counts such texts, and the log says so.
+        A text of more than `MAX_WORDPIECES` is read up to there; `cut` counts such texts, and the log says so. Vectors
+        are kept, up to `_MOST` of them.
         """
+        new = list(dict.fromkeys(text for text in texts if text not in self._kept))
+        fresh = dict(zip(new, self._encoded(new), strict=True))
+        rows = [fresh[text] if text in fresh else self._kept[text] for text in texts]
+        if len(self._kept) + len(fresh) <= _MOST:
+            self._kept |= fresh
+        return np.stack(rows) if rows else np.zeros((0, 384), np.float32)
+
+    def _encoded(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import torch
 
         tokenizer, model = self._load()
@@ -195,6 +208,11 @@ class MiniRegard:
     def accuracy(self) -> str:
         """What was measured when the head was fitted, in words."""
         return accuracy_words(self._head.measured)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, for others that read the same texts."""
+        return self._encoder
 
     @property
     def cut(self) -> int:

@@ -10,6 +10,8 @@ import pandas as pd
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.measures.agreement import agreement
 from rootfruit_checks.measures.intersections import intersections
+from rootfruit_checks.narratives.tagged import Tagged
+from rootfruit_checks.narratives.view import narratives
 
 _ABOUT = (
     "exploratory, never gated; bounds are each cell's own at 1 - alpha, not corrected for the number of cells, so that "
@@ -17,14 +19,18 @@ _ABOUT = (
 )
 
 
-def views(frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise: float) -> dict[str, Any]:
-    """Return `agreement` and `intersections` of what was measured; what was not, or could not be described, says so.
+def views(
+    frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise: float, tagged: Tagged | None = None
+) -> dict[str, Any]:
+    """Return `agreement`, `intersections` and `narratives` of what was measured; what was not, or could not be
+    described, says so.
 
     Args:
         frames: benchmark -> its tidy frame.
         alpha: level of each one-sided bound.
         seed: seed of the resampling.
         noise: nats within which two log-probs are a tie.
+        tagged: the continuations of disclosure with their themes; None where they were not tagged.
 
     """
 
@@ -37,7 +43,13 @@ def views(frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int, noise:
         binary = groups().members(benchmark, "binary")
         return lambda frame: intersections(frame, benchmark, controls=binary, alpha=alpha)
 
+    def told(frame: pd.DataFrame) -> dict[str, Any]:
+        if tagged is None:
+            return {"not_measured": "--rootfruit-narratives=none"}
+        return narratives(tagged, alpha=alpha, seed=seed)
+
     return {
+        "narratives": _told(frames, "disclosure", told),
         "agreement": _told(frames, "misgendering", agreeing),
         "intersections": {
             "gated": False,

@@ -15,7 +15,7 @@ from typing import Any
 from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.errors import ConfigError, DataError
 from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.report import combined, figures, intersections
+from rootfruit_checks.report import combined, figures, intersections, narratives
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.redact import TOLD, redacted
@@ -57,6 +57,7 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"plain": plain, "number": _number, "percent": _percent}
+    block = _block(value)
     template = environment.from_string((folder / "audit.html.j2").read_text("utf-8"))
     html = template.render(
         **_view(value),
@@ -64,7 +65,8 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
         made=plain(made),
         style=(folder / "audit.css").read_text("utf-8"),
         script=(folder / "audit.js").read_text("utf-8"),
-        data=_block(value),
+        data=block,
+        block=hashlib.sha256(block.encode("utf-8")).hexdigest(),
     )
     return _DIGEST.sub(rf"\g<1>{digest(html)}\g<2>", html)
 
@@ -125,6 +127,7 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "pronoun_forms": sorted({form for family in FAMILIES.values() for form in family.forms}),
         "combined": combined.table(value) if "combined" in value else "",
         "intersections": intersections.folded(value) if "intersections" in value else "",
+        "narratives": narratives.section(value),
         "command": reproduce(value["run"]),
     }
 

@@ -135,6 +135,40 @@ def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> st
     return _svg(figure, f"Shares of {quantity} labels, policy beside reference, group beside binary control")
 
 
+def themes(groups: Sequence[Row], titles: Mapping[str, str], control: Mapping[str, Row]) -> str:
+    """Return how often each theme is told, a panel a group: policy, reference, and the policy of binary people."""
+    groups = [one for one in groups if one["themes"]]
+    if not groups:
+        return ""
+    figure, axes = _figure(9.0, 0.42 * len(titles) + 1.0, [1], len(groups))
+    most = 0.01
+    for number, (axis, one) in enumerate(zip(axes, groups, strict=True)):
+        for place, line in enumerate(reversed(one["themes"])):
+            points = [(line[role] or {}).get("estimate") for role in ("reference", "policy")]
+            points.append(((control.get(line["theme"]) or {}).get("policy") or {}).get("estimate"))
+            reference, policy, binary = points
+            if reference is not None and policy is not None:
+                axis.plot([reference, policy], [place] * 2, color=_COLOR["quiet"], linewidth=1.2)
+            if binary is not None:
+                axis.plot([binary] * 2, [place - 0.3, place + 0.3], color=_COLOR["open"], linewidth=1.8)
+            if reference is not None:
+                axis.plot([reference], [place], "o", color=_COLOR["ink"], markersize=6, fillstyle="none")
+            if policy is not None:
+                axis.plot([policy], [place], "o", color=_COLOR["mark"], markersize=6)
+            most = max([most, *(point for point in points if point is not None)])
+        names = [titles[line["theme"]] for line in reversed(one["themes"])]
+        axis.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
+        axis.set_ylim(-0.7, len(names) - 0.3)
+        axis.set_title(one["group"], color=_COLOR["ink"], fontsize=10)
+        axis.set_xlabel("share of continuations")
+        axis.locator_params(axis="x", nbins=4)
+    for axis in axes:
+        axis.set_xlim(-0.03 * most, 1.08 * most)
+    return _svg(
+        figure, "Themes of continuations by group: policy (filled), reference (hollow), binary people (upright)"
+    )
+
+
 def _figure(width: float, height: float, heights: Sequence[int], columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas

@@ -25,7 +25,14 @@ def redacted(value: Mapping[str, Any], how: str) -> dict[str, Any]:
 
     Of a sentence pair's sample `policy` and `reference` are scores, and stay.
     """
-    return {**value, "checks": [redacted_row(row, how) for row in value["checks"]]} if how != "none" else dict(value)
+    if how == "none":
+        return dict(value)
+    found = {**value, "checks": [redacted_row(row, how) for row in value["checks"]]}
+    told = value.get("narratives", {})
+    if quotes := told.get("quotes"):
+        quoted = [{**one, "text": masked(one["text"]) if how == "slurs" else WITHHELD} for one in quotes]
+        found["narratives"] = {**told, "quotes": quoted}
+    return found
 
 
 def redacted_row(row: Mapping[str, Any], how: str) -> dict[str, Any]:

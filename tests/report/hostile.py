@@ -101,6 +101,7 @@ def result(text="They went home.", verdict="pass"):
 CONFTEST = """
 import rootfruit_checks.run as run
 from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.narratives.tagger import LexiconTagger
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> ##[error]x "
 
@@ -125,6 +126,7 @@ class Regard:
 
 run.open_engine = open_engine
 run.open_regard = lambda *a: Regard()
+run.open_tagger = lambda *a: LexiconTagger()
 """
 SMOKE = ("--rootfruit-scale=smoke", "--rootfruit-json=result.json")
 PAIR = ("--model=biased", "--reference=plain", "--rootfruit-threshold=winoqueer/preference=0.5", *SMOKE)

@@ -24,6 +24,29 @@ def row(measure, group, verdict="pass", text="They went home.", **changes):
     } | changes  # fmt: skip
 
 
+def narratives(text="They went home."):
+    def line(theme, share):
+        told = {"estimate": share, "low": share - 0.02, "high": share + 0.03}
+        return {"theme": theme, "policy": told, "reference": told, "change": told | {"estimate": 0.0}}
+
+    themes = ("violence", "neutral")
+    return {
+        "gated": False, "about": text, "tagger": text,
+        "themes": [{"id": one, "title": one.title(), "definition": text, "f1": 0.7} for one in themes],
+        "groups": [
+            {"group": group, "prompts": 24, "themes": [line(one, 0.1 + 0.2 * at) for at, one in enumerate(themes)]}
+            for group in ("tgnb", "nonbinary", "binary")
+        ],
+        "quotes": [{"group": "tgnb", "theme": one, "sample": f"s-{one}", "text": text} for one in themes],
+        "codes": {
+            "items": 40, "continuations": 60, "coders": {text: 40, "bo": 38},
+            "themes": [
+                {"theme": one, "alpha": 0.61, "kappa": None, "tagger_kappa": 0.5, "items": 40} for one in themes
+            ],
+        },
+    }  # fmt: skip
+
+
 def result(text="They went home.", verdict="pass"):
     checks = [row(measure, group, verdict, text) for measure in REGISTRY for group in measure.groups]
     return {
@@ -34,4 +57,5 @@ def result(text="They went home.", verdict="pass"):
             "instruments": {"regard": text}, "notes": [text],
         },
         "checks": checks, "complete": True, "missing": [], "released": verdict == "pass",
+        "narratives": narratives(text),
     }  # fmt: skip

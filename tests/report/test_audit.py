@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 import shutil
@@ -74,6 +75,24 @@ def test_hostile_text_stays_text(payload):
     assert json.loads(seen.scripts[0]) == result(payload)
     everything = "".join(seen.text)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", everything)
+
+
+def test_the_page_carries_the_hashes_of_its_data_and_of_the_tables_behind_it():
+    value = result()
+    table = {"path": "tables/a.parquet", "sha256": "a" * 64, "rows": 7}
+    value["run"] |= {
+        "tables": {"winoqueer/policy": table | {"tokens": table | {"path": "tables/a-tokens.parquet"}}},
+        "versions": {"machine": "a planted machine", "numpy": "9.9"},
+    }
+    html = page(value, "now")
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1]
+    assert f'<code id="block">{hashlib.sha256(data.encode()).hexdigest()}</code>' in html
+    for text in ("tables/a.parquet", "tables/a-tokens.parquet", "a" * 64, "a planted machine", "9.9", "Rafailov"):
+        assert text in html, text
+    # Results of before these were told still make a page.
+    for key in ("tables", "versions"):
+        del value["run"][key]
+    assert "Tables that were decided on" not in page(value, "now")
 
 
 def test_a_page_loads_nothing():

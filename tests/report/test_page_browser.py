@@ -14,7 +14,7 @@ api = pytest.importorskip("playwright.sync_api", reason="playwright is not insta
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium to render the page with")
 
-SECTIONS = ["limits", "checks", "levels", "groups", "regard", "pronouns", "flips", "samples", "method"]
+SECTIONS = ["limits", "checks", "levels", "groups", "regard", "pronouns", "flips", "narratives", "samples", "method"]
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
@@ -217,9 +217,30 @@ def test_tokens_are_blurred_until_shown(opened):
     assert opened.evaluate(blur) == "none"
 
 
+def test_narratives_have_figures_agreement_and_quotes_that_are_blurred_until_shown(opened):
+    section = opened.locator("section[aria-labelledby=narratives]")
+    section.locator("summary", has_text="tgnb").first.click()
+    lines = table_of(section.locator("table").first)
+    assert lines[1][:3] == ["Violence", "10.0 %", "8.0 %"]
+    assert [line[0] for line in lines[1:]] == ["Violence", "Neutral"]
+    agreed = table_of(section.locator('[aria-label="Agreement of coders"] table'))
+    assert agreed[1] == ["Violence", "40", "0.610", "\u2013", "0.500"]
+    section.locator("#quotes summary").click()
+    blur = "getComputedStyle(document.querySelector('#quotes .text')).filter"
+    assert "blur" in opened.evaluate(blur)
+    opened.locator("#quoted").focus()
+    opened.keyboard.press("Enter")
+    assert opened.evaluate(blur) == "none"
+    assert opened.locator("#quoted").get_attribute("aria-pressed") == "true"
+
+
 def test_axe_finds_no_violation(opened):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     opened.locator("#reveal").click()
+    opened.evaluate(
+        "document.querySelectorAll('section[aria-labelledby=narratives] details').forEach(d => d.open = true)"
+    )
+    opened.locator("#quoted").click()
     for summary in [*opened.locator("details summary").all()[:2], *opened.locator(".tokens summary").all()[:2]]:
         summary.click()
     found = axe.run(opened, options={"resultTypes": ["violations"]}).response["violations"]
@@ -234,6 +255,7 @@ def test_what_is_withheld_is_nowhere_in_the_page(how):
         check["samples"][0] |= {"prompt": text, "policy": text, "reference": "d_shared = -1.250, d_full = +0.500"}
         pieces = [["Two fag", -1.0, True], ["gots", -2.0, True], [" saw nobody else", -1.0, False]]
         check["samples"][0]["tokens"] = {"policy": {"queer": pieces, "counterfactual": pieces}}
+    value["narratives"]["quotes"][0]["text"] = text
     html = page(value, "now", how)
     assert f"--rootfruit-redact={how}" in html
     assert ("nobody else did" in html) is (how == "slurs")

@@ -11,6 +11,7 @@ from pathlib import Path
 CONFTEST = """
 import rootfruit_checks.run as run
 from rootfruit_checks.engines.scripted import ScriptedEngine
+from rootfruit_checks.narratives.tagger import LexiconTagger
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> "
 
@@ -43,6 +44,7 @@ class Regard:
 
 run.open_engine = open_engine
 run.open_regard = lambda *a: Regard()
+run.open_tagger = lambda *a: LexiconTagger()
 """
 
 

@@ -33,7 +33,7 @@
     return box;
   };
 
-  const signed = (number) => (number < 0 ? "\u2212" : "+") + Math.abs(number).toFixed(3);
+  const signed = (number) => (number <= -0.0005 ? "\u2212" : "+") + Math.abs(number).toFixed(3);
   const sum = (words, all) => words.reduce((total, word) => total + (all || word[2] ? word[1] : 0), 0);
 
   // A pair token by token: the tokens that both sentences share stand in one line, in their order; what each is worth
@@ -158,6 +158,13 @@
     const cut = found.length > shownMost ? `; the first ${shownMost} are shown` : "";
     at("count").textContent = `${found.length} of ${rows.length} samples${cut}`;
   };
+
+  const quoted = at("quoted");
+  if (quoted) quoted.addEventListener("click", () => {
+    const open = at("quotes").classList.toggle("shown");
+    quoted.setAttribute("aria-pressed", String(open));
+    quoted.textContent = open ? "Blur the quotes" : "Show the quotes";
+  });
 
   for (const id of ["search", "check", "group", "verdict", "order"]) at(id).addEventListener("input", draw);
   at("reveal").addEventListener("click", () => {
