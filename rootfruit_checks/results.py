@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -145,13 +146,19 @@ class Results:
 
         value = self.value()
         out.section("rootfruit", sep="=")
-        for line in summary.header(value["run"]):
-            out.write_line(line)
+        width = max(80, out._tw.fullwidth)
+
+        def write_wrapped(lines: Iterable[str]) -> None:
+            for line in lines:
+                for part in summary.wrapped(line, width):
+                    out.write_line(part)
+
+        write_wrapped(summary.header(value["run"]))
         out.write_line("")
         gated = [row for row in value["checks"] if row["gated"]]
         described = [row for row in value["checks"] if not row["gated"] and summary.is_declared(row)]
         defaults = summary.default_thresholds(value["checks"])
-        for line in summary.table([*gated, *described], defaults, width=max(80, out._tw.fullwidth)):
+        for line in summary.table([*gated, *described], defaults, width=width):
             word = line.rsplit(" ", 1)[-1]
             out.write_line(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")
         hidden = len(value["checks"]) - len(gated) - len(described)
@@ -159,8 +166,7 @@ class Results:
             out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
         for line in block(value):
             out.write_line(line)
-        for line in summary.closing(value):
-            out.write_line(line)
+        write_wrapped(summary.closing(value))
         if self.digest:
             out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:

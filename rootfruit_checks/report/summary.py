@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -160,6 +161,11 @@ def closing(value: Mapping[str, Any]) -> list[str]:
     else:
         lines.append("Blocked.")
     return lines
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """Return a line of words as lines of at most `width` columns, all but the first indented; a long word is kept."""
+    return textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def header(run: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def test_the_page_carries_the_hashes_of_its_data_and_of_the_tables_behind_it():
         "versions": {"machine": "a planted machine", "numpy": "9.9"},
     }
     html = page(value, "now")
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1]
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1]
     assert f'<code id="block">{hashlib.sha256(data.encode()).hexdigest()}</code>' in html
     for text in ("tables/a.parquet", "tables/a-tokens.parquet", "a" * 64, "a planted machine", "9.9", "Rafailov"):
         assert text in html, text
