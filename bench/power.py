@@ -47,8 +47,6 @@ class Cell:
     distance: float = 2.9
     # Cells that a row cluster has, next to one another and around the corner; 0: all of them.
     band: int = 0
-    # Outside the band, and known to be: printed, and no reason to exit 1.
-    known: bool = False
 
     @property
     def clusters(self) -> list[np.ndarray]:
@@ -83,10 +81,10 @@ CELLS = (
     Cell(12, 30, 4, 0.6, (0.08, 0.03), paired=False),
     Cell(20, 18, 7, 0.2, (0.05, 0.0), paired=False),
     Cell(25, 25, 1, 0.75, (0.1, 0.05), paired=False),
-    # As sparse as scale smoke: each cluster stands in one cell, or two; told too high where small cells look alike.
+    # As sparse as scale smoke: each cluster stands in one cell, or two.
     Cell(12, 12, 4, 0.3, (0.0, 0.0), band=1),
     Cell(12, 12, 10, 0.3, (0.1, 0.05), band=1),
-    Cell(12, 12, 2, 0.3, (0.1, 0.05), band=2, known=True),
+    Cell(12, 12, 2, 0.3, (0.1, 0.05), band=2),
     Cell(20, 20, 4, 0.25, (0.05, 0.05), band=2),
 )
 SLOW = (
@@ -135,10 +133,10 @@ def compare(cell: Cell, runs: int) -> bool:
     print(
         f"| {cell.rows} x {cell.shape} x {cell.each} | {kind} | {cell.rate:g} | {cell.own[0]:g}, {cell.own[1]:g} "
         f"| {100 * told[0]:.1f} | {100 * seen[0]:.1f} | {100 * cell.level:.2g} % | {100 * told[1]:.1f} "
-        f"| {100 * seen[1]:.1f} |{'' if fine else ' known to be outside |' if cell.known else ' OUTSIDE |'}",
+        f"| {100 * seen[1]:.1f} |{'' if fine else ' OUTSIDE |'}",
         flush=True,
     )
-    return fine or cell.known
+    return fine
 
 
 def measure(tables: list[Path], noise_floor: float) -> None:
@@ -174,8 +172,8 @@ def main() -> int:
     began = time.monotonic()
     fine = [compare(cell, runs) for cell in CELLS]
     if not arguments.quick:
-        fine += [compare(cell, max(300, runs // 8)) for cell in SLOW]
-    print(f"\n{sum(fine)} of {len(fine)} designs within 3 points, or known not to be; {time.monotonic() - began:.0f} s")
+        fine += [compare(cell, max(300, runs // 2)) for cell in SLOW]
+    print(f"\n{sum(fine)} of {len(fine)} designs within 3 points; {time.monotonic() - began:.0f} s")
     return 0 if all(fine) else 1
 
 

@@ -5,8 +5,8 @@
 A whole gate on scripted models: 45,540 sentence pairs in the official WinoQueer file's shape and 90,000 continuations
 a model (TANGO's disclosure prompts at scale `paper`: 100 names, 50 identities, 18 forms), policy against reference,
 with every check that is described or explored. The page is opened in headless Chromium. Bands: at most 8 MB, open in
-under 2 s, filter in under 100 ms; exits 1 where a figure is outside. `--quick` takes a twentieth of the pairs and prompts.
-Needs playwright and Debian's chromium.
+under 2 s, filter in under 100 ms; exits 1 where a figure is outside. `--quick` takes a twentieth of the pairs and
+prompts. Needs playwright and Debian's chromium.
 """
 
 from __future__ import annotations

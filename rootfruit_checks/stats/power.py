@@ -32,6 +32,9 @@ from rootfruit_checks.stats.exact import unseen_share
 Floats = NDArray[np.float64]
 _POINTS = 2048
 _STEPS = 24
+# Values drawn to tell how often cells are alike, and the fewest draws of a whole table.
+_DRAWN = 400_000
+_LEAST_DRAWS = 100
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Power:
 
     @cached_property
     def _few_events(self) -> float:
-        return 0.0 if self.point else _few_events(self.design, self.parts)
+        return 0.0 if self.point else _few_events(self.design, self.parts, share=self.limits[0] >= 0.0)
 
     @cached_property
     def _freedom(self) -> float:
@@ -105,18 +108,17 @@ class Power:
         spread = float(drawn.var())
         return max(self.df, 2.0 * float(drawn.mean()) ** 2 / spread) if spread > 0 else math.inf
 
-    def _critical(self, level: float) -> float:
-        """Return how many standard errors wide the bound is."""
+    def _critical(self, level: float, tail: float = 0.0) -> float:
+        """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
         if not math.isfinite(self._freedom):
             return float(stats.norm.isf(level))
-        return t_quantile(level, self._freedom) + self._leaning
+        return t_quantile(level, self._freedom) + self._leaning(tail)
 
-    @cached_property
-    def _leaning(self) -> float:
-        """By how many standard errors chance skewness of a few clusters moves Student's bound out, on average.
+    def _leaning(self, tail: float) -> float:
+        """Return by how many standard errors the skewness of a few clusters moves Student's bound out, on average.
 
         The skewness of G values has variance 6 (G - 2) / ((G + 1) (G + 3)) where there is none, and that of their mean
-        is 1 / G of it (Fisher 1930); half the time it harms the other side.
+        is 1 / G of it (Fisher 1930). The bound moves where skewness, normal around the true one, harms its side.
         """
         if self.point or min((count for count in self.design.clusters if count), default=0) >= BOOTSTRAP_CLUSTERS:
             return 0.0
@@ -128,7 +130,12 @@ class Power:
         each = spread**1.5 * np.sqrt(6.0 * (count - 2) / ((count + 1) * (count + 3) * count))
         together = self.design.scatter(self.parts)[1][0, 1]
         deviation = math.sqrt(float((each**2).sum() + 2.0 * together * each.prod())) / float(spread.sum()) ** 1.5
-        return lean(deviation / math.sqrt(2.0 * math.pi), self.df)
+        if not deviation > 0.0:
+            return 0.0
+        true = tail / float(spread.sum()) ** 1.5
+        ratio = true / deviation
+        moved = deviation * math.exp(-(ratio**2) / 2.0) / math.sqrt(2.0 * math.pi) + true * float(special.ndtr(ratio))
+        return lean(moved, self.df)
 
     def _edge(self, check: Callable[[float], bool], far: float, near: float) -> float | None:
         """Bisect between `far`, where a verdict is surest, and `near`, the bar."""
@@ -152,42 +159,102 @@ class Power:
         sign = 1.0 if upper else -1.0
         # Seen from the bar: how much room the estimate has on the side of the verdict.
         room = sign * (bar - truth)
-        width = np.zeros(1) if self.point else self._critical(level) * np.sqrt(self._variances)
-        free = float(np.mean(special.ndtr((room - width) / se)))
+        errors = np.sqrt(self._variances)
+        clusters, inner = (0.0, 0.0) if self.point else self._third(truth)
+        width = np.zeros(1) if self.point else self._critical(level, sign * clusters) * errors
+        scatter = self.se * float(self._variances.std())
+        coupled = max(-0.9, min(0.9, (clusters - inner) / scatter)) if scatter > 0 else 0.0
+        # The estimate given its own standard error: what of it moves with that, and what is left.
+        drift = sign * coupled * se * (errors - errors.mean()) / max(float(errors.std()), 1e-12) if coupled else 0.0
+        left = se * math.sqrt(1.0 - coupled**2)
+        free = float(np.mean(special.ndtr((room - width - drift) / left)))
         few = self._few_events
         if few <= 1e-6:
             return free
         share = unseen_share(_cells(self.design), level)
         end = sign * (self.limits[1 if upper else 0] - truth)
-        floored = np.minimum(room - width, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
-        return (1.0 - few) * free + few * float(np.mean(special.ndtr(floored / se)))
+        # Student's t then counts the clusters that carry the events.
+        wide = t_quantile(level, min(self.df, _carrying(self.design) - 1.0)) * np.sqrt(self._variances)
+        floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
+        return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
+
+    def _third(self, truth: float) -> tuple[float, float]:
+        """Return the third central moment of a share's mean as its clusters show it, and as its cells do.
+
+        A larger share varies otherwise: the mean of n samples of a cluster has 3 (1 - 2p) s^2 / n + p (1 - p) (1 - 2p)
+        / n^2, s^2 the variance of its effect. That of the mean is the sum of their cubed weights times that; it is also
+        the covariance of a mean with its own variance's estimate (Cramer 1946, 27.4). Of a difference nothing is known.
+        """
+        if self.limits != (0.0, 1.0) or not self.design.subtract or not 0.0 < truth < 1.0:
+            return 0.0, 0.0
+        w, lean_of = self.design.weights, 1.0 - 2.0 * truth
+
+        def moment(weights: Floats, part: float) -> float:
+            held = weights[weights > 0]
+            count = np.maximum(held * self.design.n, 1.0)
+            each = 3.0 * lean_of * part / count + truth * (1.0 - truth) * lean_of / count**2
+            return float((held**3 * each).sum())
+
+        rows, columns = self.parts.rows, self.parts.columns
+        apart = moment(w[:-1].sum(axis=1), rows) + moment(w[:, :-1].sum(axis=0), columns)
+        return apart, moment(w[:-1, :-1].ravel(), rows + columns)
+
+
+def _carrying(design: Design) -> float:
+    """Return as how many clusters those that carry the variance may be expected to count, in the smallest factor.
+
+    The participation ratio of the squares of G normal scores is (G + 2) / 3.
+    """
+    return max(2.0, min((effective(sizes) + 2.0) / 3.0 for sizes in design.sizes))
 
 
 def _cells(design: Design) -> int:
     return int((design.weights > 0).sum()) if design.subtract else min(design.clusters)
 
 
-def _few_events(design: Design, parts: Components) -> float:
+def _few_events(design: Design, parts: Components, *, share: bool) -> float:
     """Return P(fewer than 10 clusters of a factor hold a cell unlike the commonest), which widens bounds to exact ones.
 
-    A cell of m samples shows the commonest value where none of them moves, or because means of m take few values.
+    A cell of m samples shows a value in steps of 1 / m: none where no sample moves, else one around the mean. Few cells
+    are drawn, always the same draws; of many the chance of each factor is the binomial's.
     """
-    still = 1.0 - min(max(parts.activity, 0.0), 1.0)
-    samples = design.weights * design.n
-    spread = math.sqrt(parts.rows + parts.columns + parts.cells + parts.within)
-    alike = np.minimum(0.4 / np.sqrt(np.maximum(samples, 1.0)) / spread, 1.0) if spread > 0 else np.ones(1)
-    alike = np.where(still > 0.0, alike, 0.0)  # values that never repeat have no commonest one
-    same = np.where(
-        samples > 0, np.maximum(still ** np.maximum(samples, 1.0), np.where(samples > 1.5, alike, 0.0)), 1.0
-    )
-    worst = 0.0
-    for axis, count in ((1, design.clusters[0]), (0, design.clusters[1])):
+    rows, columns = design.clusters
+    held = np.nonzero(design.weights > 0)
+    samples = np.maximum(np.rint(design.weights[held] * design.n), 1.0)
+    moves = min(max(parts.activity, 0.0), 1.0)
+    if moves >= 1.0:  # values that never repeat have no commonest one
+        return 0.0
+    still = (1.0 - moves) ** samples
+    draws = _DRAWN // len(samples)
+    if draws >= _LEAST_DRAWS:
+        rng = np.random.default_rng(0)
+        moved = rng.binomial(samples.astype(np.int64), moves, (draws, len(samples))).astype(float)
+        if not share:
+            spread = np.sqrt(samples * (parts.rows + parts.columns + parts.cells + parts.within))
+            moved = np.where(moved > 0, np.rint(spread * rng.standard_normal(moved.shape)), 0.0)
+        values = np.round(moved / samples, 6)
+        kinds, codes = np.unique(values, return_inverse=True)
+        codes = codes.reshape(values.shape)
+        counts = np.zeros((draws, len(kinds)), dtype=np.int64)
+        np.add.at(counts, (np.repeat(np.arange(draws), len(samples)), codes.ravel()), 1)
+        apart = codes != counts.argmax(axis=1)[:, None]
+        few = np.zeros(draws, dtype=bool)
+        for place, count in zip(held, (rows, columns), strict=True):
+            if count:
+                inside = place < count
+                hit = np.zeros((count, draws), dtype=np.int64)
+                np.add.at(hit, place[inside], apart.T[inside].astype(np.int64))
+                few |= (hit > 0).sum(axis=0) < FEWEST_CLUSTERS
+        # There must be a value that more than a third of the cells show.
+        return float((few & (3 * counts.max(axis=1) > len(samples))).mean())
+    same = np.ones(design.weights.shape)
+    same[held] = still
+    enough = 1.0
+    for axis, count in ((1, rows), (0, columns)):
         if count:
-            moves = 1.0 - np.prod(same, axis=axis)[:count]
-            worst = max(worst, float(stats.binom.cdf(FEWEST_CLUSTERS - 1, count, float(moves.mean()))))
-    # There must be a value that more than a third of the cells show.
-    held = same[samples > 0]
-    return min(worst, float(stats.binom.sf(len(held) // 3, len(held), float(held.mean()))))
+            one = 1.0 - np.prod(same, axis=axis)[:count]
+            enough *= float(stats.binom.sf(FEWEST_CLUSTERS - 1, count, float(one.mean())))
+    return min(1.0 - enough, float(stats.binom.sf(len(still) // 3, len(still), float(still.mean()))))
 
 
 @lru_cache(maxsize=1)
