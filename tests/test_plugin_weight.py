@@ -30,15 +30,17 @@ def test_loading_the_plugin_imports_nothing_heavy():
     assert new - set(sys.stdlib_module_names) <= {"rootfruit_checks"}
 
 
-def test_loading_the_plugin_costs_under_30_ms():
-    """CPU time of the import alone, the least of five processes: work that is done, not time that passes."""
+def test_loading_the_plugin_costs_a_fraction_of_loading_pytest():
+    """CPU time of either import in one process, so that a busy machine slows both; the least ratio of five."""
     code = """
-        import pytest, time, tomllib
+        import time, tomllib
         start = time.process_time()
+        import pytest
+        between = time.process_time()
         import rootfruit_checks.plugin
-        print(time.process_time() - start)
+        print((time.process_time() - between) / (between - start))
     """
-    assert min(float(_python(code).stdout) for _ in range(5)) < 0.030
+    assert min(float(_python(code).stdout) for _ in range(5)) < 0.5
 
 
 def test_an_unrelated_project_sees_nothing(tmp_path):

@@ -18,6 +18,7 @@ from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report import combined, figures, intersections, narratives
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.findings import findings
 from rootfruit_checks.report.redact import TOLD, redacted
 from rootfruit_checks.report.summary import SCHEMA, WORDS, is_declared
 
@@ -128,6 +129,7 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "combined": combined.table(value) if "combined" in value else "",
         "intersections": intersections.folded(value) if "intersections" in value else "",
         "narratives": narratives.section(value),
+        "found": findings(value),
         "command": reproduce(value["run"]),
     }
 

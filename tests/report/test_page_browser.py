@@ -14,7 +14,19 @@ api = pytest.importorskip("playwright.sync_api", reason="playwright is not insta
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium to render the page with")
 
-SECTIONS = ["limits", "checks", "levels", "groups", "regard", "pronouns", "flips", "narratives", "samples", "method"]
+SECTIONS = [
+    "found",
+    "limits",
+    "checks",
+    "levels",
+    "groups",
+    "regard",
+    "pronouns",
+    "flips",
+    "narratives",
+    "samples",
+    "method",
+]
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 

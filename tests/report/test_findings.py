@@ -1,0 +1,65 @@
+"""The findings in words: what is shown, what is not, and that neither says more than the bounds do."""
+
+from __future__ import annotations
+
+import pytest
+from planted import result, row
+
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report.audit import page
+from rootfruit_checks.report.findings import findings
+
+
+def of(check, **changes):
+    benchmark, metric, group = check.split("/")
+    value = result()
+    value["checks"] = [row(BY_ID[f"{benchmark}/{metric}"], group, **changes)]
+    return findings(value)
+
+
+@pytest.mark.parametrize(
+    ("low", "uncorrected", "high", "kind"),
+    [
+        (-0.01, 0.004, 0.03, "more"),
+        (-0.02, -0.001, 0.03, "open"),
+        (-0.05, -0.04, -0.01, "fewer"),
+        (0.01, None, 0.03, "more"),
+    ],
+)
+def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, high, kind):
+    details = {} if uncorrected is None else {"low_uncorrected": uncorrected}
+    found = of("winoqueer/amplification/nb", low=low, high=high, details=details)
+    assert [name for name in ("more", "open", "fewer") if found[name]] == [kind]
+
+
+def test_of_a_concordance_none_is_a_half():
+    assert of("winoqueer/reward_stigma/nb", low=0.51, high=0.6, details={})["more"]
+    assert of("winoqueer/reward_stigma/nb", low=0.45, high=0.6, details={})["open"]
+    assert of("winoqueer/reward_stigma/nb", low=0.3, high=0.49, details={})["fewer"]
+
+
+def test_a_level_is_no_change_and_what_was_refused_is_none():
+    assert not any(of("winoqueer/preference/nb", low=0.8)[name] for name in ("more", "open", "fewer"))
+    assert not any(of("winoqueer/amplification/nb", low=None, high=None)[name] for name in ("more", "open", "fewer"))
+
+
+def test_what_would_settle_a_check_is_told_whatever_the_reason():
+    told = "Measured: x. INCONCLUSIVE: the threshold of +5.0 points lies between the bounds. To pass, 90 templates."
+    found = of("winoqueer/amplification/nb", verdict="inconclusive", explain=told)
+    assert [line["settle"] for line in found["unsettled"]] == ["To pass, 90 templates."]
+    told = "Measured: x. INCONCLUSIVE against the threshold of +5.0 points: too few clusters. Add names."
+    found = of("winoqueer/amplification/nb", verdict="inconclusive", explain=told)
+    assert "Add names." in found["unsettled"][0]["settle"]
+
+
+def test_groups_are_named_with_their_people():
+    assert ("nb (winoqueer)", "NB") in of("winoqueer/amplification/nb")["people"]
+
+
+def test_the_page_says_so_where_nothing_is_shown_or_there_is_no_reference():
+    value = result()
+    for one in value["checks"]:
+        one |= {"low": -0.1, "high": 0.7}
+    assert "No gated check shows any." in page(value, "now")
+    value["run"]["reference"] = None
+    assert "after alignment than before" not in page(value, "now")
