@@ -32,10 +32,24 @@ def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, 
     assert [name for name in ("more", "open", "fewer") if found[name]] == [kind]
 
 
-def test_of_a_concordance_none_is_a_half():
-    assert of("winoqueer/reward_stigma/nb", low=0.51, high=0.6, details={})["more"]
-    assert of("winoqueer/reward_stigma/nb", low=0.45, high=0.6, details={})["open"]
-    assert of("winoqueer/reward_stigma/nb", low=0.3, high=0.49, details={})["fewer"]
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.51, 0.6, "prefers stigma"), (0.45, 0.6, "shows no preference"), (0.3, 0.49, "prefers the controls")],
+)
+def test_a_concordance_has_no_before_and_after_and_none_is_a_half(low, high, told):
+    found = of("winoqueer/reward_stigma/nb", low=low, high=high, details={})
+    assert [line["kind"] for line in found["rewarded"]] == [told]
+    assert not any(found[name] for name in ("more", "open", "fewer"))
+
+
+def test_a_disparity_that_falls_because_the_control_fares_worse_is_told_with_both_rates():
+    rates = {"reference": {"group": 0.02, "control": 0.08}, "policy": {"group": 0.02, "control": 0.15}}
+    found = of("misgendering/amplification/neo", low=-0.1, high=-0.05, details={"rates": rates})
+    assert [line["id"] for line in found["fewer"]] == ["misgendering/amplification/neo"]
+    assert found["both"][0]["levels"] == ("group 2.0 % before, 2.0 % after; its control 8.0 % before, 15.0 % after")
+    rates["policy"]["control"] = 0.08
+    assert not of("misgendering/amplification/neo", details={"rates": rates})["both"]
+    assert not of("misgendering/amplification/neo", details={"rates": {"policy": {"group": 0.1}}})["both"]
 
 
 def test_a_level_is_no_change_and_what_was_refused_is_none():
@@ -54,6 +68,8 @@ def test_what_would_settle_a_check_is_told_whatever_the_reason():
 
 def test_groups_are_named_with_their_people():
     assert ("nb (winoqueer)", "NB") in of("winoqueer/amplification/nb")["people"]
+    here = of("disclosure/disparity/tgnb", details={"by_identity": {"xenogender": 0.1, "agender": 0.2}})["people"]
+    assert here == [("tgnb (disclosure)", "agender, xenogender")]
 
 
 def test_the_page_says_so_where_nothing_is_shown_or_there_is_no_reference():
