@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
 from hypothesis import settings
 from shell import CONFTEST
+
+# A job that a shell starts in the background ignores Ctrl-C and hands that on; tests of it need the usual handler.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes on a busy machine says nothing of the code; speed is measured in bench/.
 settings.register_profile("patient", deadline=None)

@@ -235,7 +235,7 @@ def test_long_texts_are_counted_and_logged(classifier: MiniRegard, caplog: pytes
     before = classifier.cut
     long = start + "tea " * 200
     assert classifier.classify([long, long + "!", start], ["XYZ"] * 3)[0] == classifier.classify([long], ["XYZ"])[0]
-    assert classifier.cut == before + 3
+    assert classifier.cut == before + 2  # a text that was read before is not read again
     assert "2 of 3 texts have more than 64 wordpieces" in caplog.text
 
 
