@@ -11,6 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rootfruit_checks.engines import ray_llm
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.ray_llm import VLLM
@@ -64,6 +67,10 @@ class RayEngine:
         if self._vllm is None:
             return self._plan.record
         return {**self._plan.record, "generation": f"vLLM {ray_llm.version()} in Ray workers"}
+
+    def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
+        """Return the text of each token."""
+        return self._plan.pieces(text, ids)
 
     def render(self, chat: Chat, text: str) -> str | None:
         """Return a prompt as the model's chat template puts it."""

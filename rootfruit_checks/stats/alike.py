@@ -43,11 +43,13 @@ def few_events(design: Design, parts: Components, *, share: bool) -> float:
             else:  # means of several continuations move by fractions, which seldom repeat
                 moved = np.where(moved > 0, rng.standard_normal(moved.shape), 0.0)
         values = np.round(moved / samples, 6)
-        kinds, codes = np.unique(values, return_inverse=True)
-        codes = codes.reshape(values.shape)
-        counts = np.zeros((draws, len(kinds)), dtype=np.int64)
-        np.add.at(counts, (np.repeat(np.arange(draws), len(samples)), codes.ravel()), 1)
-        apart = codes != counts.argmax(axis=1)[:, None]
+        # The commonest value of each draw: the longest run of equal ones in order.
+        order = np.sort(values, axis=1)
+        at = np.arange(len(samples))
+        begins = np.hstack([np.ones((draws, 1), dtype=bool), order[:, 1:] != order[:, :-1]])
+        run = at - np.maximum.accumulate(np.where(begins, at, 0), axis=1) + 1
+        most = run.max(axis=1)
+        apart = values != order[np.arange(draws), run.argmax(axis=1)][:, None]
         few = np.zeros(draws, dtype=bool)
         for place, count in zip(held, (rows, columns), strict=True):
             if count:
@@ -56,7 +58,7 @@ def few_events(design: Design, parts: Components, *, share: bool) -> float:
                 np.add.at(hit, place[inside], apart.T[inside].astype(np.int64))
                 few |= (hit > 0).sum(axis=0) < FEWEST_CLUSTERS
         # There must be a value that more than a third of the cells show.
-        return float((few & (3 * counts.max(axis=1) > len(samples))).mean())
+        return float((few & (3 * most > len(samples))).mean())
     same = np.ones(design.weights.shape)
     same[held] = still
     enough = 1.0
