@@ -52,6 +52,11 @@ TOKENS = {
     },
 }
 
+SCORED = {
+    "winoqueer/preference/all": ("+4.000", "+2.000"),
+    "winoqueer/amplification/all": ("+2.500", "-2.000"),
+    "winoqueer/reward_stigma/all": ("-1.000", "+2.000"),
+}
 # A reference with words of its own: "people sing" is one token of it.
 OTHERS = {
     "policy": TOKENS["policy"],
@@ -75,6 +80,10 @@ def file(tmp_path_factory):
     value = result("They told her that he went home.")
     for number, check in enumerate(value["checks"]):
         check["samples"][0] |= {"value": number / 100, "policy": f"[neutral] She is number {number}."}
+        if check["id"] in SCORED:
+            policy, reference = SCORED[check["id"]]
+            scores = {"policy": f"d_shared = {policy}", "reference": f"d_shared = {reference}"}
+            check["samples"][0] |= {"prompt": f"She is number {number}.", **scores}
         if check["benchmark"] == "winoqueer":
             check["samples"][0]["tokens"] = OTHERS if check["metric"] == "amplification" else TOKENS
         if check["metric"] == "preservation":
@@ -143,6 +152,15 @@ def test_order_is_by_harm_or_by_name(opened):
     opened.select_option("#order", "id")
     names = [one.locator("span").nth(1).inner_text() for one in opened.locator("article header").all()]
     assert names == sorted(names)
+
+
+def test_pairs_are_ordered_by_margin_or_amplification_and_what_is_none_comes_last(opened):
+    for order, wanted in (("margin", ["+4.000", "+2.500", "-1.000"]), ("change", ["+2.500", "+4.000", "-1.000"])):
+        opened.select_option("#order", order)
+        opened.select_option("#group", "all")
+        lines = [one.inner_text() for one in opened.locator("article dl div:nth-child(2) .text").all()]
+        assert [line.split(" = ")[1] for line in lines if line.startswith("d_shared")] == wanted
+        assert not any(line.startswith("d_shared") for line in lines[3:])
 
 
 def test_texts_are_blurred_until_shown_by_click_or_by_key(opened):

@@ -146,13 +146,20 @@
     return box;
   };
 
+  // Scores stand where another sample has its answer; what is no pair has none and comes last.
+  const d = (text) => Number((/^d_shared = ([+-]\d+\.\d+)/.exec(text) || [])[1]);
+
   const draw = () => {
     const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const check = at("check").value, group = at("group").value, verdict = at("verdict").value, order = at("order").value;
     const found = rows.filter((row) => (!check || row.check.id === check)
       && (!group || row.check.group === group) && (!verdict || row.check.verdict === verdict)
       && words.every((word) => row.text.includes(word)));
-    if (order === "id") found.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1));
+    if (order === "margin" || order === "change") {
+      const by = new Map(found.map((row) => [row, order === "margin" ? d(row.sample.policy) : d(row.sample.policy) - d(row.sample.reference)]));
+      const known = (row) => (Number.isFinite(by.get(row)) ? by.get(row) : -Infinity);
+      found.sort((a, b) => (known(a) === known(b) ? 0 : known(b) - known(a)));
+    } else if (order === "id") found.sort((a, b) => (a.sample.id < b.sample.id ? -1 : 1));
     else found.sort((a, b) => b.sample.value - a.sample.value);
     list.replaceChildren(...found.slice(0, shownMost).map(card));
     const cut = found.length > shownMost ? `; the first ${shownMost} are shown` : "";
