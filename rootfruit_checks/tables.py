@@ -80,7 +80,9 @@ class Tables:
         """
         name = self.name(engine, benchmark, data)
         frame = self._store.load_table(name)
-        if kind_of(benchmark) == "pairs" and self._store.table_bytes(f"{name}-tokens") is None:
+        words = f"{name}-tokens" if kind_of(benchmark) == "pairs" else ""
+        tokens = self._store.table_bytes(words) if words else None
+        if words and tokens is None:
             frame = None
         record = self._store.get(engine.fingerprint, f"record:{name}")
         if frame is None or record is None:
@@ -89,12 +91,12 @@ class Tables:
                 record = json.dumps(dict(engine.record), sort_keys=True).encode()
                 self._store.put(engine.fingerprint, f"record:{name}", record)
             self._store.save_table(name, frame)
+            tokens = self._store.table_bytes(words) if words else None
         key = f"{benchmark}/{role}"
         looks = sum(held == key or held.startswith(f"{key}/") for held in self.told)
         told_table = self._store.table_told(name, len(frame))
-        if kind_of(benchmark) == "pairs":
-            words = f"{name}-tokens"
-            self.books.setdefault(benchmark, TokenBook()).add(role, self._store.table_bytes(words) or b"")
+        if words:
+            self.books.setdefault(benchmark, TokenBook()).add(role, tokens or b"")
             told_table["tokens"] = self._store.table_told(words, 2 * len(data.pairs))
         self.told[f"{key}/{looks + 1}" if looks else key] = told_table
         told = {str(key): str(value) for key, value in json.loads(record).items()}

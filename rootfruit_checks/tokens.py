@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rootfruit_checks.engines.base import Scorer
+from rootfruit_checks.engines.base import Scorer, pieces_of
 from rootfruit_checks.scoring import shared_mask
 from rootfruit_checks.types import Pair, TokenScores
 
@@ -35,14 +35,12 @@ def token_table(engine: Scorer, pairs: Sequence[Pair], scores: Sequence[TokenSco
         (nats, float32), `shared` (bool).
 
     """
-    pieces = getattr(engine, "pieces", None)
     rows: list[tuple[str, str, list[str], Any, Any]] = []
     for number, pair in enumerate(pairs):
         both = scores[2 * number], scores[2 * number + 1]
         masks = shared_mask(both[0].ids, both[1].ids)
         for side, text, answer, mask in zip(SIDES, (pair.queer, pair.counterfactual), both, masks, strict=True):
-            named = pieces(text, answer.ids) if pieces else [f"#{one}" for one in answer.ids.tolist()]
-            rows.append((pair.id, side, named, answer.logprobs.astype(np.float32), mask))
+            rows.append((pair.id, side, pieces_of(engine, text, answer.ids), answer.logprobs.astype(np.float32), mask))
     return pd.DataFrame(rows, columns=["sample", "side", "pieces", "logprobs", "shared"])
 
 

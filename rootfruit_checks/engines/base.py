@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rootfruit_checks.engines.work import FORGET, Units, Work, fulfil
 from rootfruit_checks.errors import EngineError
@@ -57,6 +58,12 @@ class Engine(Scorer, Generator, Protocol):
 
     def close(self) -> None:
         """Free the weights."""
+
+
+def pieces_of(engine: Scorer, text: str, ids: NDArray[np.int32]) -> list[str]:
+    """Return the text of each token of `text`, shape (n,) in `ids`; its number, where the engine cannot name tokens."""
+    pieces: Callable[[str, NDArray[np.int32]], list[str]] | None = getattr(engine, "pieces", None)
+    return pieces(text, ids) if pieces else [f"#{one}" for one in ids.tolist()]
 
 
 def plan_scores(engine: Scorer, texts: Sequence[str], units: Units, before: str = "") -> Work[TokenScores]:

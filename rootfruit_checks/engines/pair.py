@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.base import Engine, pieces_of
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
@@ -45,8 +45,7 @@ class PairEngine:
 
     def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
         """Return the text of each token, as the scorer has it."""
-        pieces = getattr(self._scorer, "pieces", None)
-        return pieces(text, ids) if pieces else [f"#{one}" for one in ids.tolist()]
+        return pieces_of(self._scorer, text, ids)
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan the scorer's work; a probe may load its weights."""

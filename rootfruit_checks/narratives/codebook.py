@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -46,7 +47,5 @@ def theme_ids() -> tuple[str, ...]:
 
 def fingerprint() -> str:
     """Return what identifies the codebook: its version and the SHA-256 of its content."""
-    import hashlib
-
     content = CODEBOOK.read_bytes()
     return f"codebook {json.loads(content)['version']} {hashlib.sha256(content).hexdigest()[:16]}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ def measured(answers: NDArray[np.bool_], labels: NDArray[np.bool_]) -> dict[str,
     return found
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main() -> int:
     """Fit, measure and write the head."""
     texts, labels = read_rows()
     encoder = Encoder(encoder_folder())

@@ -71,7 +71,7 @@ class LexiconTagger:
     @property
     def fingerprint(self) -> str:
         """Codebook, masking and the length that is read."""
-        return f"words; {fingerprint()}; masking {MASKING_VERSION}; {MAX_CHARS}"
+        return _reading()
 
     @property
     def told(self) -> str:
@@ -113,7 +113,7 @@ class HeadTagger:
     @property
     def fingerprint(self) -> str:
         """Codebook, masking, length, encoder weights and head."""
-        return f"{LexiconTagger().fingerprint}; encoder {self._made_of}; head {self._head}"
+        return f"{_reading()}; encoder {self._made_of}; head {self._head}"
 
     @property
     def told(self) -> str:
@@ -149,6 +149,11 @@ def open_tagger(how: str, encoder: Encoder | None = None) -> Tagger | None:
     if how == "both" and not there:
         raise ConfigError(f"option --rootfruit-narratives=both: the sentence encoder is not installed: {INSTALL}")
     return LexiconTagger() if how == "lexicon" or not there else HeadTagger(encoder)
+
+
+def _reading() -> str:
+    """What decides which words are found in a text."""
+    return f"words; {fingerprint()}; masking {MASKING_VERSION}; {MAX_CHARS}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -179,7 +179,7 @@ class Power:
         share = unseen_share(_cells(self.design), level)
         end = sign * (self.limits[1 if upper else 0] - truth)
         # Student's t then counts the clusters that carry the events.
-        wide = t_quantile(level, min(self.df, _carrying(self.design) - 1.0)) * np.sqrt(self._variances)
+        wide = t_quantile(level, min(self.df, _carrying(self.design) - 1.0)) * errors
         floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
         return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
+from browsing import LOOKS, launched, looked_at, named, needs_chromium
 from planted import result
 
 from rootfruit_checks.cli import main
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium to render the page with")
-LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +28,14 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as found:
         yield found
-        found.close()
 
 
-@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+@pytest.fixture(params=LOOKS, ids=named)
 def opened(request, browser, file):
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    tab = context.new_page()
-    said, asked = [], []
-    tab.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(file.as_uri())
-    yield tab
-    assert said == []
-    assert asked == [file.as_uri()]
-    context.close()
+    with looked_at(browser, file, request.param) as tab:
+        yield tab
 
 
 def test_every_section_is_there_and_nothing_sticks_out(opened):

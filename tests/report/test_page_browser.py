@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
+from browsing import LOOKS, launched, looked_at, named, needs_chromium
 from planted import result
 
 from rootfruit_checks.report.audit import page
 from rootfruit_checks.report.redact import masked
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium to render the page with")
+pytestmark = needs_chromium
 
 SECTIONS = [
     "found",
@@ -27,7 +24,6 @@ SECTIONS = [
     "samples",
     "method",
 ]
-LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
 # The policy: shared -1 and -3 against -1.5 and -2.25; the rest -4 against -5 and -0.5.
@@ -69,10 +65,8 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def browser():
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -93,22 +87,10 @@ def file(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+@pytest.fixture(params=LOOKS, ids=named)
 def opened(request, browser, file):
-    """The page as it is opened, and what it said and asked for meanwhile."""
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    tab = context.new_page()
-    said, asked = [], []
-    tab.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(file.as_uri())
-    yield tab
-    assert said == []
-    assert [url for url in asked if not url.startswith("file:")] == []
-    assert len(asked) == 1
-    context.close()
+    with looked_at(browser, file, request.param) as tab:
+        yield tab
 
 
 def count(tab):
