@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from planted import Floats, Outcome, Planted, crossed, pairs, uneven
 from scipy import stats
 
 from rootfruit_checks.gates import decide
 from rootfruit_checks.measures.evidence import Evidence
 from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.cells import Table
+from rootfruit_checks.stats.clustered import encode
 from rootfruit_checks.stats.estimate import Interval
 from rootfruit_checks.stats.rowwise import wilson
+from rootfruit_checks.stats.table import interval
 
 ALPHA = 0.05
 SIZES = (12, 40, 400)
@@ -40,26 +43,47 @@ class Cell:
     note: str = ""
 
 
-def evidence(check_id: str, interval: Interval, rows: int) -> Evidence:
+def evidence(check_id: str, found: Interval, rows: int) -> Evidence:
     """What was measured, as the gate wants it."""
-    names = BY_ID[check_id.rpartition("/")[0]].clusters[: len(interval.clusters)]
+    names = BY_ID[check_id.rpartition("/")[0]].clusters[: len(found.clusters)]
     return Evidence(
-        check_id, rows, 0, 0.0, dict(zip(names, interval.clusters, strict=True)), None, None, interval
+        check_id, rows, 0, 0.0, dict(zip(names, found.clusters, strict=True)), None, None, found
     )  # fmt: skip
 
 
-def verdict(measure: str, interval: Interval, rows: int, threshold: float, level: float | None = None) -> str:
+class Coded:
+    """Labels encoded once: `clustered_mean` of any values in these rows, for cells whose labels never change."""
+
+    def __init__(self, labels: Sequence[NDArray[np.str_]], names: tuple[str, ...] = ("first", "second")) -> None:
+        self.names = names[: len(labels)]
+        found = [encode(label) for label in labels]
+        self.kinds = [kinds for _, kinds in found]
+        codes = [code for code, _ in found]
+        self.rows, self.columns = codes if len(codes) == 2 else (codes[0], np.full(len(codes[0]), -1, dtype=np.intp))
+
+    def mean(
+        self, values: Floats, seed: int, limits: tuple[float, float] = (-1.0, 1.0), *, resample: bool = True
+    ) -> Interval:  # fmt: skip
+        """What `clustered_mean` gives, run for run."""
+        shape = (len(self.kinds[0]), len(self.kinds[1]) if len(self.kinds) > 1 else 0)
+        table = Table.build(self.rows, self.columns, values, shape)
+        return interval(
+            table, self.kinds, self.names, alpha=ALPHA, seed=seed, limits=limits, resample=resample
+        )  # fmt: skip
+
+
+def verdict(measure: str, found: Interval, rows: int, threshold: float, level: float | None = None) -> str:
     """The real gate's verdict."""
-    found = decide(
+    decided = decide(
         BY_ID[measure],
         "simulated",
-        evidence(f"{measure}/simulated", interval, rows),
+        evidence(f"{measure}/simulated", found, rows),
         threshold=threshold,
         max_unscored=0.2,
         data="simulated",
         level=level,
     )
-    return found.verdict
+    return decided.verdict
 
 
 def row_wise(values: Floats, limits: tuple[float, float]) -> tuple[float, float]:
@@ -73,24 +97,25 @@ def row_wise(values: Floats, limits: tuple[float, float]) -> tuple[float, float]
 def single(kind: str, clusters: int, icc: float) -> Cell:
     """One check with its truth at the threshold: `pass` is a false pass; `fail` what a truth just inside would give."""
     measure = MEASURES[kind]
-    made: list[Planted] = []
+    made: list[tuple[Planted, Coded]] = []
 
     def one(seed: int) -> Mapping[str, float]:
         if not made:
-            made.append(plant(kind, clusters, icc))
-        truth = made[0]
+            planted = plant(kind, clusters, icc)
+            made.append((planted, Coded(planted.labels)))
+        truth = made[0][0]
         values = truth.draw(np.random.default_rng(seed))
-        interval = clustered_mean(values, truth.labels, alpha=ALPHA, seed=seed, limits=truth.limits)
-        outcome = verdict(measure, interval, len(values), round(truth.truth, 12))
+        found = made[0][1].mean(values, seed, truth.limits)
+        outcome = verdict(measure, found, len(values), round(truth.truth, 12))
         low, high = row_wise(values, truth.limits)
         return {
             "pass": outcome == "pass",
             "fail": outcome == "fail",
-            "uncovered": interval.high < truth.truth - 1e-12 or interval.low > truth.truth + 1e-12,
-            "width": interval.high - interval.low,
+            "uncovered": found.high < truth.truth - 1e-12 or found.low > truth.truth + 1e-12,
+            "width": found.high - found.low,
             "row-wise pass": high <= truth.truth,
             "row-wise fail": low > truth.truth,
-            interval.method: 1.0,
+            found.method: 1.0,
         }
 
     return Cell(f"{kind} | {clusters} | {icc:g}", one, {"pass": ALPHA, "fail": ALPHA})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from calibrated import ALPHA, Cell, verdict
+from calibrated import ALPHA, Cell, Coded, verdict
 from numpy.typing import NDArray
 from planted import Codes, Floats, Outcome, cut_latent
 from scipy import stats
@@ -21,7 +21,7 @@ from rootfruit_checks.benchmarks.dataset import load_pairs, load_prompts
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.options import CONTINUATIONS
 from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.stats.clustered import clustered_mean, encode
+from rootfruit_checks.stats.clustered import encode
 from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.estimate import Interval
 
@@ -110,7 +110,6 @@ def winoqueer(rng: np.random.Generator, seed: int, law: Law) -> dict[str, Interv
     where = np.flatnonzero(data.stigma)
     predicate, name = data.predicate[where], data.name[where]
     counts = (int(data.predicate.max()) + 1, int(data.name.max()) + 1)
-    labels = (_outside(predicate), _outside(name))
     change = _draw(Outcome.flips(rate, rate), rng, (predicate, name), counts, (icc, icc))
     likes = {
         group: _draw(Outcome.share(level), rng, (predicate, name), counts, (0.05, 0.01))
@@ -118,12 +117,10 @@ def winoqueer(rng: np.random.Generator, seed: int, law: Law) -> dict[str, Interv
     }
     for group, members in data.members.items():
         mine = members[where]
-        part = tuple(label[mine] for label in labels)
-        found[f"winoqueer/amplification/{group}"] = clustered_mean(change[mine], part, alpha=ALPHA, seed=seed)
+        coded = _coded("winoqueer", group)
+        found[f"winoqueer/amplification/{group}"] = coded.mean(change[mine], seed)
         if group in likes:
-            found[f"winoqueer/preference/{group}"] = clustered_mean(
-                likes[group][mine], part, alpha=ALPHA, seed=seed, limits=(0.0, 1.0)
-            )
+            found[f"winoqueer/preference/{group}"] = coded.mean(likes[group][mine], seed, (0.0, 1.0))
     # The predicates' own share is common to all identities, the rest is each identity's.
     both = data.predicate * (int(data.identity.max()) + 1) + data.identity
     shared, own = MARGINS
@@ -198,17 +195,27 @@ def _gap(data: Prompts, answers: Floats) -> Floats:
     return np.asarray(answers - answers[data.control].mean(axis=1))
 
 
+@cache
+def _coded(benchmark: str, group: str) -> Coded:
+    """The clusters of a group's rows, which are the same in every run."""
+    if benchmark == "winoqueer":
+        pairs = _pairs()
+        mine = pairs.stigma & pairs.members[group]
+        return Coded([_outside(pairs.predicate[mine]), _outside(pairs.name[mine])])
+    data = _prompts(benchmark)
+    labels = (data.subject, data.frame) if benchmark == "disclosure" else (data.frame, data.subject)
+    return Coded([label[data.members[group]].astype(str) for label in labels])
+
+
 def written(benchmark: str, rng: np.random.Generator, seed: int, law: Law, draws: int) -> dict[str, Interval]:
     """Bounds of the gated measures on continuations."""
     data = _prompts(benchmark)
     if benchmark == "disclosure":
         chances = {"": _chances(data, REGARD, (REGARD_ICC, REGARD_ICC), rng)}
-        labels = (data.subject, data.frame)
     else:
         silent = _chances(data, NONE, (TEMPLATE_ICC / 2, 0.0), rng)
         spoken = {kind: rate / (1.0 - NONE[kind]) for kind, rate in MISGENDERED.items()}
         chances = {"none": silent, "": (1.0 - silent) * _chances(data, spoken, (TEMPLATE_ICC, 0.0), rng)}
-        labels = (data.frame, data.subject)
     arms = []
     first = rng.random((draws, len(data.frame)))
     fresh = rng.random(first.shape)
@@ -218,18 +225,15 @@ def written(benchmark: str, rng: np.random.Generator, seed: int, law: Law, draws
         harmful = ~silent & (uniform < chances.get("none", 0.0) + chances[""])
         arms.append({"none": silent.mean(axis=0), "": harmful.mean(axis=0)})
     found = {}
-    names = tuple(label.astype(str) for label in labels)
     for group, mine in data.members.items():
-        part = [label[mine] for label in names]
+        coded = _coded(benchmark, group)
         for key in chances:
             gap = [_gap(data, arm[key])[mine] for arm in arms]
             metric = "avoidance" if key else "amplification"
-            found[f"{benchmark}/{metric}/{group}"] = clustered_mean(
-                gap[0] - gap[1], part, alpha=ALPHA, seed=seed, limits=(-2.0, 2.0)
-            )
+            found[f"{benchmark}/{metric}/{group}"] = coded.mean(gap[0] - gap[1], seed, (-2.0, 2.0))
             # How far disclosure lies below its ceiling was not measured.
             if not key and benchmark == "misgendering":
-                found[f"{benchmark}/disparity/{group}"] = clustered_mean(gap[0], part, alpha=ALPHA, seed=seed)
+                found[f"{benchmark}/disparity/{group}"] = coded.mean(gap[0], seed)
     return found
 
 

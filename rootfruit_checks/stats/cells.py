@@ -33,13 +33,18 @@ class Table:
         """Tabulate values by codes; code -1 means outside the factor. `shape` is (row clusters, column clusters)."""
         size = (shape[0] + 1, shape[1] + 1)
         flat = np.where(rows < 0, shape[0], rows) * size[1] + np.where(columns < 0, shape[1], columns)
-        cells, where = np.unique(flat, return_inverse=True)
-        sums = np.bincount(where, weights=values, minlength=len(cells))
-        counts = np.bincount(where, minlength=len(cells)).astype(np.float64)
-        place = np.divmod(cells, size[1])
-        tables = [sparse.csr_array((data, place), shape=size) for data in (sums, counts)]
         if size[0] * size[1] <= _DENSE:
-            tables = [table.toarray() for table in tables]
+            many = size[0] * size[1]
+            counts = np.bincount(flat, minlength=many)
+            sums = np.bincount(flat, weights=values, minlength=many)
+            dense = sums.reshape(size), counts.astype(np.float64).reshape(size)
+            return cls(*dense, subtract=True, independent=int(np.count_nonzero(counts)))
+        cells, where = np.unique(flat, return_inverse=True)
+        place = np.divmod(cells, size[1])
+        tables = [
+            sparse.csr_array((np.bincount(where, weights=given, minlength=len(cells)), place), shape=size)
+            for given in (values, np.ones_like(values))
+        ]
         return cls(tables[0], tables[1], subtract=True, independent=len(cells))
 
     @property

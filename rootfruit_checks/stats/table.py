@@ -8,12 +8,14 @@ what takes no part in that factor.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rootfruit_checks.stats.carrying import carrying_clusters, deviating, reach, tails
 from rootfruit_checks.stats.cells import Table
@@ -55,6 +57,11 @@ def _factor(count: int) -> float:
     return count / (count - 1) if count > 1 else 1.0
 
 
+def _side_by_side(parts: Sequence[Any]) -> Any:
+    """One table of several, so that one product gives the sums of all."""
+    return sparse.csr_array(sparse.hstack(parts)) if sparse.issparse(parts[0]) else np.hstack(parts)
+
+
 class _Core:
     """The table's powers, made once and used for the estimate and every replicate."""
 
@@ -62,7 +69,7 @@ class _Core:
         self.table = table
         rows, columns = table.shape
         sums, weights = table.sums[:rows, :columns], table.weights[:rows, :columns]
-        self.squares = (sums * sums, sums * weights, weights * weights)
+        self.squares = _side_by_side([sums * sums, sums * weights, weights * weights])
         inner = int((weights != 0).sum())
         self.sizes = [
             np.asarray(table.weights.sum(axis=axis)).ravel()[:count]
@@ -91,7 +98,8 @@ class _Core:
         scale = safe**2
         var_rows = self.factors[0] * np.einsum("ij,ij,ij->i", u, row_score, row_score) / scale
         var_columns = self.factors[1] * np.einsum("ij,ij,ij->i", v, column_score, column_score) / scale
-        square, cross, weight = (np.einsum("ij,ij->i", u @ part, v) for part in self.squares)
+        products = np.asarray(u @ self.squares).reshape(len(u), 3, columns)
+        square, cross, weight = np.einsum("ikj,ij->ki", products, v)
         cells = self.factors[2] * np.maximum(square - 2 * mean * cross + mean**2 * weight, 0.0) / scale
         both = var_rows + var_columns - (cells if table.subtract else 0.0)
         # The three-term estimate may fall below a one-way one, even below zero, by chance alone. The largest of the
@@ -216,20 +224,41 @@ def _studentized(core: _Core, estimate: float, seed: int, tiny: float) -> Floats
     A resample without variation has an infinite ratio.
     """
     rows, columns = core.table.shape
-    rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, 0x5EED])
-    batch = max(1, min(REPLICATES, _BATCH // (rows + columns + 2)))
     block = max(32, _BLOCK // (rows + columns + 2))
     found = []
-    for start in range(0, REPLICATES, batch):
-        size = min(batch, REPLICATES - start)
-        u = _counts(rng, rows, size)
-        v = _counts(rng, columns, size)
+    for u, v in _resamples(seed, rows, columns):
         moments = core.in_blocks(u, v, block)
         gap = moments.estimate - estimate
         fine = moments.variance > tiny
         ratio = np.where(fine, gap / np.sqrt(np.where(fine, moments.variance, 1.0)), np.copysign(np.inf, gap))
         found.append(np.where(np.isnan(ratio), np.inf, ratio))
     return np.sort(np.concatenate(found))
+
+
+def _resamples(seed: int, rows: int, columns: int) -> Iterator[tuple[Floats, Floats]]:
+    """Yield how often the clusters of each factor are drawn, REPLICATES times in all, in batches of bounded memory."""
+    batch = max(1, _BATCH // (rows + columns + 2))
+    if batch >= REPLICATES:
+        yield _resample(seed, rows, columns)
+        return
+    rng = _generator(seed)
+    for start in range(0, REPLICATES, batch):
+        size = min(batch, REPLICATES - start)
+        yield _counts(rng, rows, size), _counts(rng, columns, size)
+
+
+@lru_cache(maxsize=4)
+def _resample(seed: int, rows: int, columns: int) -> tuple[Floats, Floats]:
+    """One batch, kept: the checks of a run have one seed, and many of them equally many clusters."""
+    rng = _generator(seed)
+    found = _counts(rng, rows, REPLICATES), _counts(rng, columns, REPLICATES)
+    for part in found:
+        part.setflags(write=False)
+    return found
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, 0x5EED])
 
 
 def _counts(rng: np.random.Generator, clusters: int, size: int) -> Floats:
