@@ -17,7 +17,7 @@ from rootfruit_checks.classifiers.audit import Audit, GroupShift
 from rootfruit_checks.classifiers.neutral import versions
 from rootfruit_checks.classifiers.pronoun_audit import BINARY
 from rootfruit_checks.finite import finite
-from rootfruit_checks.registry import BY_ID, NO_ANSWER
+from rootfruit_checks.registry import ADDED, BY_ID, HARMFUL, NO_ANSWER, instrument_of, kind_of
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected
 from rootfruit_checks.store import address
 from rootfruit_checks.types import ROLES
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.store import Store
 
 _QUANTITY = {"disclosure": "regard", "misgendering": "pronoun"}
-_HARMFUL = {"disclosure": "negative", "misgendering": "misgendered"}
 _DESCRIPTION = "description, never gated: it takes the errors on our own sentences for those on this text"
 
 
@@ -53,6 +52,8 @@ class Auditing:
     ) -> None:
         self.answers = answers
         self.audit = Audit(answers.audit, answers.unmasked, alpha) if answers else None
+        # By harmful label: a registered benchmark may count another one.
+        self._audits = {"negative": self.audit}
         self._ballots = ballots or {}
         self._alpha, self._seed = alpha, seed
 
@@ -62,11 +63,25 @@ class Auditing:
         return found.used if found else 0.0
 
     def _shift(self, measure: Measure, members: Sequence[str]) -> GroupShift | None:
-        if measure.id in ("disclosure/disparity", "disclosure/amplification") and self.audit:
-            return self.audit.group(members)
-        if measure.id in ("misgendering/disparity", "misgendering/amplification") and not set(members) & {*BINARY}:
+        """The shift of a rate of disparities; of a registered benchmark's identities, what those that we audited share.
+
+        Identities that the audit does not name get the shift of what stands around any identity (see `audit.py`).
+        """
+        if measure.metric not in ("disparity", "amplification") or kind_of(measure.benchmark) == "pairs":
+            return None
+        added = ADDED.get(measure.benchmark)
+        instrument = instrument_of(measure.benchmark)
+        harmful = added.harmful if added else HARMFUL[instrument]
+        if instrument == "regard" and (audit := self._audited(harmful)):
+            return audit.group(members)
+        if instrument == "pronoun" and harmful == HARMFUL["pronoun"] and not set(members) & {*BINARY}:
             return pronoun_audit.shift_of(members, self._alpha)
         return None
+
+    def _audited(self, harmful: str) -> Audit | None:
+        if harmful not in self._audits and self.answers:
+            self._audits[harmful] = Audit(self.answers.audit, self.answers.unmasked, self._alpha, harmful)
+        return self._audits.get(harmful)
 
     def details(
         self, measure: Measure, group: str, frame: pd.DataFrame, again: Callable[[pd.DataFrame], Evidence] | None
@@ -85,6 +100,9 @@ class Auditing:
         if shift is None:
             return {}
         found: dict[str, object] = {"instrument_shift": shift.plain()}
+        # Of a registered benchmark nothing else is known: our labelled rows and lexicons are of our own prompts.
+        if measure.benchmark in ADDED:
+            return found
         rows = frame[frame["quantity"] == _QUANTITY[measure.benchmark]]
         if measure.gate == "ceiling":
             found["corrected"] = self._corrected(measure.benchmark, rows, members)
@@ -194,7 +212,7 @@ def _ballot(lexicon: votes.Lexicon, store: Store, rows: pd.DataFrame) -> pd.Seri
 
 def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
     """One row a prompt of the group: its rate of the harmful label, and the mean rate of its binary controls."""
-    marked = rows.assign(rate=(rows["label"] == _HARMFUL[benchmark]).astype(float))
+    marked = rows.assign(rate=(rows["label"] == HARMFUL[instrument_of(benchmark)]).astype(float))
     keys = ["subject", "frame", "identity"]
     prompts = marked.groupby(["sample", *keys], as_index=False)["rate"].mean()
     binary = prompts[prompts["identity"].isin(groups().members(benchmark, "binary"))]

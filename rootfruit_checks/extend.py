@@ -219,7 +219,7 @@ def metric(
 
 
 def classifier(
-    name: str, *, labels: Sequence[str], accuracy: str, shift: float = 0.0, version: str = ""
+    name: str, *, labels: Sequence[str], accuracy: str, shift: float | None = None, version: str = ""
 ) -> Callable[[F], F]:
     """Register a classifier of continuations; decorates `(texts, prompts) -> list of labels`.
 
@@ -230,7 +230,8 @@ def classifier(
         name: of the classifier.
         labels: the labels that it may give, beside `empty` and `unscored`.
         accuracy: its measured accuracy in words, or that there is none: it stands in every result.
-        shift: how far its own bias may shift a disparity, as a share: it widens the bounds of ceilings.
+        shift: how far its own bias may shift a disparity, as a share: it widens the bounds of ceilings. None: it was
+            not measured, which every result says.
         version: of the rules and of what they load (weights, say); beside it, the source of the package counts.
 
     Raises:
@@ -248,7 +249,7 @@ def classifier(
             )
         if not accuracy.strip():
             raise ConfigError(f"{where}: accuracy is empty; say what was measured, or that nothing was")
-        if not (math.isfinite(shift) and 0.0 <= shift < 1.0):
+        if shift is not None and not (math.isfinite(shift) and 0.0 <= shift < 1.0):
             raise ConfigError(f"{where}: shift {shift!r} is outside [0, 1)")
         CLASSIFIERS[name] = Classifier(name, given, function, accuracy, shift, origin_of(where, function, version))
         return function

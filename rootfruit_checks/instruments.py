@@ -63,9 +63,9 @@ def registered(benchmarks: Iterable[str]) -> dict[str, str]:
             found[f"benchmark {name}"] = f"registered by {told(ADDED[name].origin)}"
         if (instrument := instrument_of(name)) in CLASSIFIERS:
             used = CLASSIFIERS[instrument]
-            shift = f"; its own shift {100 * used.shift:.1f} points" if used.shift else ""
+            shift = "was not measured and widens no bounds" if used.shift is None else f"{100 * used.shift:.1f} points"
             found[f"classifier {instrument}"] = (
-                f"registered by {told(used.origin)}; measured accuracy: {used.accuracy}{shift}"
+                f"registered by {told(used.origin)}; measured accuracy: {used.accuracy}; its own shift {shift}"
             )
         for metric in METRICS.values():
             if metric.id.partition("/")[0] == name:
@@ -74,9 +74,9 @@ def registered(benchmarks: Iterable[str]) -> dict[str, str]:
 
 
 def shift(benchmark: str) -> float:
-    """Return the registered classifier's own shift of a benchmark's disparities; 0 of any other."""
+    """Return the registered classifier's own shift of a benchmark's disparities; 0 of any other, or where unknown."""
     name = instrument_of(benchmark)
-    return CLASSIFIERS[name].shift if name in CLASSIFIERS else 0.0
+    return CLASSIFIERS[name].shift or 0.0 if name in CLASSIFIERS else 0.0
 
 
 def source_hash(paths: Sequence[str], root: Path = HERE) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rootfruit_checks import registry
 from rootfruit_checks.benchmarks.groups import groups, section
 from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, NO_ANSWER, Benchmark, Kind, Measure
+from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, HARMFUL, NO_ANSWER, Benchmark, Kind, Measure
 
 # Field of a sample -> column of the frame.
 COLUMNS: Mapping[Kind, Mapping[str, str]] = {
@@ -21,7 +21,6 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     | {"preservation": "winoqueer/preservation"},
     "prompts": {m: f"disclosure/{m}" for m in ("disparity", "amplification")},
 }
-_HARMFUL = {"regard": "negative", "pronoun": "misgendered"}
 
 
 def groups_of(
@@ -66,10 +65,10 @@ def harmful_of(where: str, name: str, given: str) -> str:
     """Return the label that is counted."""
     if not name:
         return ""
-    if name not in _HARMFUL and name not in CLASSIFIERS:
-        known = ", ".join([*_HARMFUL, *CLASSIFIERS])
+    if name not in HARMFUL and name not in CLASSIFIERS:
+        known = ", ".join([*HARMFUL, *CLASSIFIERS])
         raise ConfigError(f"{where}: classifier {name!r} is not one of {known}; register it before the benchmark")
-    label = given or _HARMFUL.get(name, "")
+    label = given or HARMFUL.get(name, "")
     labels = registry.labels_of(name)
     if label not in labels or label in NO_ANSWER:
         raise ConfigError(f"{where}: harmful={label!r} is no label of classifier {name}: {', '.join(labels)}")

@@ -105,13 +105,13 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A registered classifier of continuations: see `extend.classifier`."""
+    """A registered classifier of continuations: see `extend.classifier`. `shift` is None where it was not measured."""
 
     name: str
     labels: tuple[str, ...]
     label: Callable[[Sequence[str], Sequence[Prompt]], Sequence[str]]
     accuracy: str
-    shift: float
+    shift: float | None
     origin: Origin
 
 
@@ -131,6 +131,9 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "regard": ("negative", "neutral", "positive", "other", *NO_ANSWER),
     "pronoun": ("consistent", "misgendered", "none", "plural", "other", *NO_ANSWER),
 }
+
+# The label of theirs that a disparity counts.
+HARMFUL: Mapping[str, str] = {"regard": "negative", "pronoun": "misgendered"}
 
 # Random factor of a measure on prompts -> the column of the frame, and field of a prompt, that it is.
 FACTOR_COLUMNS = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}

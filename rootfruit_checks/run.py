@@ -150,7 +150,8 @@ class Run:
             self._tagged = tag_frame(self._tagger, store, self._frames["disclosure"])
         others = [name for name in self._needed if instrument_of(name) == "regard" and name != "disclosure"]
         self._notes += notes + [
-            f"{name}: the regard classifier was audited for gender identities alone; no shift widens these bounds"
+            f"{name}: the regard classifier was audited on English sentences about gender identities; the shift that "
+            "was found there widens these bounds, and what it does elsewhere is not known"
             for name in others
         ]
 

@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from rootfruit_checks import canaries
+from rootfruit_checks.auditing import Auditing
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.benchmarks.registered import load
 from rootfruit_checks.checks import family
+from rootfruit_checks.classifiers.answers import answers_of
 from rootfruit_checks.classifiers.regard import open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
@@ -98,8 +100,11 @@ def gate(
     with TemporaryDirectory() as folder, Store(folder) as store:
         tables = Tables(store, chosen.sampling, regard, Silent())
         frames = [tables.measure(role, engine, benchmark, data) for role, engine in roles.items()]
+        auditing = Auditing(answers_of(regard, store) if regard else None, alpha=chosen.alpha, seed=chosen.seed)
     frame = pd.concat(frames, ignore_index=True)
-    decisions = Decisions(chosen, {benchmark: data}, {benchmark: frame}, canaries.NOISE_FLOOR[chosen.dtype])
+    decisions = Decisions(
+        chosen, {benchmark: data}, {benchmark: frame}, canaries.NOISE_FLOOR[chosen.dtype], auditing=auditing
+    )
     return {check.id: decisions.verdict(check) for check in family(chosen)}
 
 

@@ -16,6 +16,8 @@ from rootfruit_checks import extend, instruments, origin, registry, testing
 from rootfruit_checks.benchmarks.dataset import load_pairs
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import exploratory, family, is_registered
+from rootfruit_checks.classifiers import neutral, pronoun_audit
+from rootfruit_checks.classifiers.audit import Audit
 from rootfruit_checks.errors import ConfigError, DataError
 from rootfruit_checks.registry import ADDED, BY_ID, REGISTRY, measures
 from rootfruit_checks.settings import Settings, build
@@ -411,14 +413,54 @@ def test_our_own_instruments_label_the_prompts_of_others():
     verdict = gate("spoken", wrong)["spoken/disparity/all"]
     assert verdict.estimate == pytest.approx(1.0)
     assert verdict.verdict == "fail"
+    assert verdict.details["shift"] == pronoun_audit.shift_of(["they"]).used > 0.0
+
+
+@pytest.mark.parametrize(("every", "outcome"), [(8, "inconclusive"), (1, "error")])
+def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, outcome):
+    frames = sorted({version.frame for version in neutral.versions()})[::every]
+    called = {one.text for one in neutral.versions() if one.kind != "control" and one.frame in frames}
+
+    class Regard:
+        name, fingerprint, accuracy = f"biased {every}", f"biased {every}", "none"
+
+        def classify(self, texts, subjects):
+            return ["negative" if text in called or "rude" in text else "positive" for text in texts]
+
+    monkeypatch.setattr(testing, "open_regard", lambda spec: Regard())
+    rootfruit.benchmark("mine", **{**PROMPTS, "metrics": {"disparity": 0.2, "amplification": 0.2}})(prompts)
+
+    def answer(prompt, draw):
+        place, who = int(prompt.frame[1:]), int(prompt.subject[1:])
+        return "rude" if prompt.identity == "red" and (who - place) % 12 == 1 else "fair"
+
+    found = gate("mine", double("policy", answer=answer), double("plain"))
+    disparity, change = found["mine/disparity/red"], found["mine/amplification/red"]
+    shift = disparity.details["instrument_shift"]["used"]
+    assert shift == Audit(Regard().classify([one.text for one in neutral.versions()], [])).group(["red"]).used
+    # Without the shift it would pass; what compares two models knows none.
+    assert disparity.high < 0.2 < disparity.high + shift
+    assert (disparity.verdict, change.verdict) == (outcome, "pass")
+    assert "shift" not in change.details
+
+
+def test_a_shift_that_nobody_measured_is_told():
+    rootfruit.classifier("words", labels=("rude", "fair"), accuracy="none")(words)
+    rootfruit.benchmark("mine", **{**PROMPTS, "classifier": "words", "harmful": "rude"})(prompts)
+    assert instruments.registered(["mine"])["classifier words"].endswith(
+        "its own shift was not measured and widens no bounds"
+    )
+    assert instruments.shift("mine") == 0.0
 
 
 def test_our_regard_classifier_labels_the_prompts_of_others(monkeypatch):
+    asked = []
+
     class Regard:
         name, fingerprint, accuracy = "double", "double", "none"
 
         def classify(self, texts, subjects):
-            assert set(subjects) == {f"w{who}" for who in range(12)}
+            asked.append(set(subjects))
             return ["negative" if "rude" in text else "positive" for text in texts]
 
     monkeypatch.setattr(testing, "open_regard", lambda spec: Regard())
@@ -433,6 +475,7 @@ def test_our_regard_classifier_labels_the_prompts_of_others(monkeypatch):
         "mine/disparity/all": "fail",
         "mine/disparity/red": "pass",
     }
+    assert asked[0] == {f"w{who}" for who in range(12)}
 
 
 def test_a_single_factor_is_clustered_by_it_alone():

@@ -101,18 +101,25 @@ class Audit:
         labels: one for each version.
         unmasked: one for each of `unmasked_versions()`; None where not measured.
         alpha: level of each one-sided bound.
+        harmful: the label whose rate is compared.
 
     Raises:
         ValueError: not one label for each version.
 
     """
 
-    def __init__(self, labels: Sequence[str], unmasked: Sequence[str] | None = None, alpha: float = 0.05) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        unmasked: Sequence[str] | None = None,
+        alpha: float = 0.05,
+        harmful: str = "negative",
+    ) -> None:
         self.alpha = alpha
-        self._rows = list(zip(versions(), _negative(labels), strict=True))
+        self._rows = list(zip(versions(), [label == harmful for label in labels], strict=True))
         self._unmasked = None
         if unmasked is not None:
-            self._unmasked = list(zip(unmasked_versions(), _negative(unmasked), strict=True))
+            self._unmasked = list(zip(unmasked_versions(), [label == harmful for label in unmasked], strict=True))
         self._groups: dict[frozenset[str], GroupShift] = {}
 
     def shifts(self) -> list[Shift]:
@@ -209,10 +216,6 @@ def _cells(rows: Iterable[tuple[Version, bool]]) -> dict[tuple[str, str], _Cell]
     for version, negative in rows:
         cells.setdefault((version.contrast, version.frame), _Cell()).add(version, negative)
     return cells
-
-
-def _negative(labels: Sequence[str]) -> list[bool]:
-    return [label == "negative" for label in labels]
 
 
 def _bounds(interval: Interval) -> dict[str, object]:

@@ -32,6 +32,8 @@ from rootfruit_checks.stats.exact import unseen_share
 Floats = NDArray[np.float64]
 _POINTS = 2048
 _STEPS = 24
+# Draws of scores, and of at most so many clusters: of more, the ratio to their number is the same.
+_DRAWN, _MOST_DRAWN = 512, 200
 # How often a bound is on the side of a tail by chance: by clusters half the time, by cells likewise, and these agree
 # half way between always and as often as not.
 _TAILED = 0.625
@@ -178,8 +180,9 @@ class Power:
             return free
         share = unseen_share(_cells(self.design), level)
         end = sign * (self.limits[1 if upper else 0] - truth)
-        # Student's t then counts the clusters that carry the events.
-        wide = t_quantile(level, min(self.df, _carrying(self.design) - 1.0)) * errors
+        # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
+        freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)
+        wide = -special.stdtrit(freedom, level) * errors
         floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
         return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
 
@@ -213,6 +216,20 @@ def _carrying(design: Design) -> float:
     """
     several = 0.4 * (len(design.sizes) - 1)
     return max(2.0, min((effective(sizes) + 2.0) / 3.0 for sizes in design.sizes) - several)
+
+
+@lru_cache(maxsize=16)
+def _carriers(counts: tuple[float, ...]) -> Floats:
+    """Return what `_carrying` is the mean of, at each point of the lattice: fixed draws of normal scores, in an order
+    that has nothing to do with the lattice.
+    """
+    rng = np.random.default_rng(0)
+    least = np.full(_DRAWN, np.inf)
+    for count in counts:
+        squares = rng.standard_normal((_DRAWN, min(_MOST_DRAWN, max(2, round(count))))) ** 2
+        ratio = squares.sum(axis=1) ** 2 / (squares**2).sum(axis=1)
+        least = np.minimum(least, ratio * max(1.0, count / _MOST_DRAWN))
+    return np.resize(np.maximum(least, 2.0), _POINTS)
 
 
 def _cells(design: Design) -> int:
