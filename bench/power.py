@@ -29,6 +29,7 @@ from rootfruit_checks.registry import BY_ID, REGISTRY
 from rootfruit_checks.stats.clustered import clustered_mean
 from rootfruit_checks.stats.design import Components, Design
 from rootfruit_checks.stats.power import Power
+from rootfruit_checks.stats.sequential import sequential
 
 BAND = 0.03
 
@@ -47,6 +48,8 @@ class Cell:
     distance: float = 2.9
     # Cells that a row cluster has, next to one another and around the corner; 0: all of them.
     band: int = 0
+    # Bounds that hold at every sequential look, at the last of them.
+    looks: bool = False
 
     @property
     def clusters(self) -> list[np.ndarray]:
@@ -86,11 +89,14 @@ CELLS = (
     Cell(12, 12, 10, 0.3, (0.1, 0.05), band=1),
     Cell(12, 12, 2, 0.3, (0.1, 0.05), band=2),
     Cell(20, 20, 4, 0.25, (0.05, 0.05), band=2),
+    Cell(20, 18, 10, 0.1, (0.02, 0.02), distance=3.6, looks=True),
+    Cell(20, 18, 7, 0.2, (0.05, 0.0), paired=False, distance=3.6, looks=True),
 )
 SLOW = (
     Cell(40, 40, 1, 0.3, (0.05, 0.03), distance=2.6),
     Cell(120, 30, 1, 0.3, (0.05, 0.02), distance=2.6),
     Cell(120, 30, 3, 0.6, (0.12, 0.05), paired=False, distance=2.6),
+    Cell(40, 40, 1, 0.3, (0.05, 0.03), distance=3.6, looks=True),
 )
 
 
@@ -109,6 +115,7 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
         if cell.paired:
             values -= rng.random(len(row)) < cell.rate
         interval = clustered_mean(values, labels, alpha=0.05, seed=seed, limits=limits)
+        interval = sequential(interval, 1.0, 0.05) if cell.looks else interval
         evidence = Evidence("x", len(row), 0, 0.0, {}, None, None, interval)
         outcomes = [
             decide(measure, "x", evidence, threshold=bar, max_unscored=0.2, data="", level=cell.level).verdict
@@ -121,15 +128,15 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
 
 def compare(cell: Cell, runs: int) -> bool:
     """Print one row of the table; return whether both chances are within the band."""
-    power = Power(Design.of(cell.clusters), cell.parts, (-1.0, 1.0) if cell.paired else (0.0, 1.0))
+    power = Power(Design.of(cell.clusters), cell.parts, (-1.0, 1.0) if cell.paired else (0.0, 1.0), looks=cell.looks)
     truth = 0.0 if cell.paired else cell.rate
     # A share's thresholds are at least 0, and a bar is on either side of the truth.
-    bars = truth + 2.9 * power.se, truth - cell.distance * power.se
+    bars = truth + (3.6 if cell.looks else 2.9) * power.se, truth - cell.distance * power.se
     told = power.p_pass(truth, bars[0], 0.05), power.p_fail(truth, bars[1], cell.level)
     seen = simulated(cell, bars, runs)
     noise = [3.3 * math.sqrt(max(p * (1 - p), 0.01) / runs) for p in told]
     fine = all(abs(t - s) <= BAND + n for t, s, n in zip(told, seen, noise, strict=True))
-    kind = "paired" if cell.paired else "ceiling"
+    kind = ("paired" if cell.paired else "ceiling") + ", looks" * cell.looks
     print(
         f"| {cell.rows} x {cell.shape} x {cell.each} | {kind} | {cell.rate:g} | {cell.own[0]:g}, {cell.own[1]:g} "
         f"| {100 * told[0]:.1f} | {100 * seen[0]:.1f} | {100 * cell.level:.2g} % | {100 * told[1]:.1f} "

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from rootfruit_checks import instruments
+from rootfruit_checks.auditing import Auditing
 from rootfruit_checks.benchmarks import dataset
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.checks import Check, family
+from rootfruit_checks.classifiers.answers import shipped
 from rootfruit_checks.gates import bar_of
 from rootfruit_checks.planning import variances
 from rootfruit_checks.planning.designs import design_of
@@ -36,6 +39,8 @@ class Outlook:
         alpha: level of the upper bound.
         level: level of the lower bound: at the least what the correction for the family leaves (Bonferroni's).
         decision: `confident`, `point` or `superior`.
+        shift: the instrument's own shift, which widens a ceiling's bounds; 0 of what compares with a reference.
+        looks: whether looks are sequential.
 
     """
 
@@ -47,12 +52,14 @@ class Outlook:
     alpha: float
     level: float
     decision: str
+    shift: float = 0.0
+    looks: bool = False
 
     @cached_property
     def power(self) -> Power:
         """The chances of its verdicts."""
         point = self.decision == "point"
-        return Power(self.design, self.parts, self.check.measure.span, self.check.measure.clusters, point)
+        return Power(self.design, self.parts, self.check.measure.span, self.check.measure.clusters, point, self.looks)
 
     @property
     def _bounded(self) -> Power:
@@ -79,12 +86,12 @@ class Outlook:
     @cached_property
     def passes_up_to(self) -> tuple[float | None, ...]:
         """By power: the largest true value that passes."""
-        return tuple(self.power.passes_up_to(self.bar, self.alpha, power) for power in POWERS)
+        return tuple(self.power.passes_up_to(self.bar - self.shift, self.alpha, power) for power in POWERS)
 
     @cached_property
     def fails_from(self) -> tuple[float | None, ...]:
         """By power: the smallest true value that is failed."""
-        return tuple(self.power.fails_from(self.bar, self.level, power) for power in POWERS)
+        return tuple(self.power.fails_from(self.bar + self.shift, self.level, power) for power in POWERS)
 
     @cached_property
     def detects(self) -> tuple[float | None, ...]:
@@ -166,6 +173,7 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
     gated = [check for check in family(settings) if check.gated]
     single = settings.correction == "none" or settings.decision == "point"
     level = settings.alpha if single else settings.alpha / max(len(gated), 1)
+    known = Auditing(shipped() if settings.regard == "mini" else None, alpha=settings.alpha)
     found = []
     for check in gated:
         parts, source = assumed.of(check.id)
@@ -180,6 +188,14 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
                 settings.alpha,
                 level,
                 settings.decision,
+                _shift(known, check),
+                settings.sequential,
             )
         )
     return tuple(found)
+
+
+def _shift(known: Auditing, check: Check) -> float:
+    if check.measure.gate != "ceiling":
+        return 0.0
+    return max(known.shift(check.measure, check.group), instruments.shift(check.measure.benchmark))

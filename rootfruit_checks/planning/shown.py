@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rootfruit_checks.explain import count_of, unit_of
 from rootfruit_checks.planning.cost import Cost
 from rootfruit_checks.planning.outlook import POWERS, Outlook, Plan
+from rootfruit_checks.registry import instrument_of
 from rootfruit_checks.report.escape import plain
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def table(plan: Plan, costs: Mapping[str, Cost], models: int) -> list[str]:
         lines += _wrapped(sentence(min(outlooks, key=_rank), settings.target_mde, plan.names), "  ")
     lines += ["", *_wrapped(_KEY)]
     lines += _wrapped(_family(plan))
+    lines += _wrapped(_shifts(plan))
     for source in dict.fromkeys(outlook.source for outlook in plan.outlooks):
         lines += _wrapped(f"Variances measured on: {plain(source)}.")
     lines += _wrapped(
@@ -146,6 +148,7 @@ def _check(outlook: Outlook, target: float | None, names: int | None) -> dict[st
         "refused": refused or None,
         "se": None if refused else outlook.power.se,
         "threshold": outlook.bar,
+        "shift": outlook.shift,
         "no_change": outlook.no_change,
         "alpha": outlook.alpha,
         "level_of_fail": outlook.level,
@@ -179,12 +182,33 @@ def _family(plan: Plan) -> str:
     settings = plan.settings
     if settings.decision == "point":
         return "The estimate alone decides (--rootfruit-decision=point), so that bounds play no part in pass and fail."
+    looks = " All of it at the last of the sequential looks; clear cases are settled earlier." * settings.sequential
     if settings.correction == "none":
-        return f"Each bound at {100 * (1 - settings.alpha):g} %."
+        return f"Each bound at {100 * (1 - settings.alpha):g} %.{looks}"
     return (
         f"Upper bounds at {100 * (1 - settings.alpha):g} %; lower ones as if all {len(plan.outlooks)} gated checks "
-        "were independent, so that the run itself may fail a little more easily."
+        "were independent, so that the run itself may fail a little more easily." + looks
     )
+
+
+def _shifts(plan: Plan) -> str:
+    """What the instruments' own shift takes from the room of the ceilings; "" where nothing is labelled."""
+    labelled = [one for one in plan.outlooks if one.check.measure.gate == "ceiling" and instrument_of(_benchmark(one))]
+    known = [100 * one.shift for one in labelled if one.shift]
+    told = ""
+    if known:
+        told = (
+            f"The instruments' own shift, {min(known):.1f} to {max(known):.1f} points, is taken from the room of the "
+            "ceilings of what is written. "
+        )
+    unknown = sorted({instrument_of(_benchmark(one)) for one in labelled if not one.shift})
+    if unknown:
+        told += f"That of {' and '.join(unknown)} is not known before a run and is taken for none."
+    return told.strip()
+
+
+def _benchmark(outlook: Outlook) -> str:
+    return outlook.check.measure.benchmark
 
 
 def _work(cost: Cost) -> str:

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from rootfruit_checks.stats import sequential
 from rootfruit_checks.stats.alike import few_events
 from rootfruit_checks.stats.design import Components, Design
 from rootfruit_checks.stats.estimate import (
     BOOTSTRAP_CLUSTERS,
+    LEAN,
     check_alpha,
     effective,
     lean,
@@ -49,6 +51,8 @@ class Power:
         limits: the range of a single value.
         factors: names of the factors, for messages.
         point: the estimate itself decides, whatever its bounds.
+        looks: the bounds hold at every sequential look; chances are then those at the planned size, where what was
+            not clear before is decided.
 
     """
 
@@ -57,6 +61,7 @@ class Power:
     limits: tuple[float, float] = (-1.0, 1.0)
     factors: tuple[str, ...] = ("factor 1", "factor 2")
     point: bool = False
+    looks: bool = False
 
     @property
     def refused(self) -> str:
@@ -114,7 +119,7 @@ class Power:
         """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
         if not math.isfinite(self._freedom):
             return float(stats.norm.isf(level))
-        return t_quantile(level, self._freedom) + self._leaning(tail)
+        return t_quantile(level, self._freedom) + self._leaning(tail) * (sequential.LEAN / LEAN if self.looks else 1.0)
 
     def _leaning(self, tail: float) -> float:
         """Return by how many standard errors the skewness of a few clusters moves Student's bound out, on average.
@@ -158,6 +163,7 @@ class Power:
         if self.refused:
             return 0.0
         se = max(self.se, 1e-12)
+        single, level = level, sequential.last_level(level) if self.looks else level
         sign = 1.0 if upper else -1.0
         # Seen from the bar: how much room the estimate has on the side of the verdict.
         room = sign * (bar - truth)
@@ -170,7 +176,8 @@ class Power:
         drift = sign * coupled * se * (errors - errors.mean()) / max(float(errors.std()), 1e-12) if coupled else 0.0
         left = se * math.sqrt(1.0 - coupled**2)
         free = float(np.mean(special.ndtr((room - width - drift) / left)))
-        if not self.point and min(count for count in self.design.clusters if count) >= BOOTSTRAP_CLUSTERS:
+        bootstrap = min(count for count in self.design.clusters if count) >= BOOTSTRAP_CLUSTERS
+        if bootstrap and not (self.point or self.looks):
             # On the side of a tail the bootstrap is no narrower than Student's t of those that carry the variance.
             least = t_quantile(level, _carrying(self.design) - 1.0) * errors
             tailed = float(np.mean(special.ndtr((room - np.maximum(width, least) - drift) / left)))
@@ -178,7 +185,7 @@ class Power:
         few = self._few_events
         if few <= 1e-6:
             return free
-        share = unseen_share(_cells(self.design), level)
+        share = unseen_share(_cells(self.design), single)
         end = sign * (self.limits[1 if upper else 0] - truth)
         # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
         freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)

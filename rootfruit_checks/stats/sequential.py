@@ -24,9 +24,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
-from rootfruit_checks.stats.estimate import Interval, Law, check_alpha, skewness
+from rootfruit_checks.stats.estimate import Interval, Law, check_alpha, skewness, t_quantile
 
 # The line's slope in units of W. 0 would spend nearly all of alpha at the end; at 1 the bound is 1.35 times as wide as
 # the fixed one at the end, and 1.8 times (not 2.4) at a quarter of the sample, where clear cases are settled.
@@ -38,8 +38,8 @@ LEAN = 3.0
 
 def crossing(intercept: float, slope: float) -> float:
     """Return P(W_t >= intercept + slope t for some t in [0, 1]) of a Brownian motion W; intercept >= 0."""
-    first = float(stats.norm.sf(intercept + slope))
-    return first + math.exp(-2.0 * intercept * slope) * float(stats.norm.sf(intercept - slope))
+    first = float(special.ndtr(-intercept - slope))
+    return first + math.exp(-2.0 * intercept * slope) * float(special.ndtr(slope - intercept))
 
 
 @lru_cache(maxsize=4096)
@@ -62,6 +62,11 @@ def multiplier(level: float, share: float) -> float:
     return (intercept_of(level) + SLOPE * share) / math.sqrt(share)
 
 
+def last_level(level: float) -> float:
+    """Return the level at which a fixed sample's normal bound is as wide as this sequence's at the planned size."""
+    return float(special.ndtr(-multiplier(level, 1.0)))
+
+
 def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[Any, Any]:
     """Return how many standard errors the lower and the upper bound lie off the estimate.
 
@@ -78,8 +83,8 @@ def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[A
 
     """
     z = multiplier(level, share)
-    tail = float(stats.norm.sf(z))
-    both = float(stats.t.isf(tail, df)) if tail > 0.0 else math.inf
+    tail = float(special.ndtr(-z))
+    both = t_quantile(tail, df) if tail > 0.0 else math.inf
     lean = LEAN * np.asarray(skew) * (2.0 * z * z + 1.0) / 6.0
     return both + np.maximum(-lean, 0.0), both + np.maximum(lean, 0.0)
 

@@ -15,6 +15,7 @@ import pytest
 from rootfruit_checks import cli
 from rootfruit_checks.benchmarks import dataset
 from rootfruit_checks.checks import family
+from rootfruit_checks.classifiers import pronoun_audit
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.errors import ConfigError, DataError, RootfruitError
 from rootfruit_checks.planning import command, cost, outlook, probe, shown, sizing, variances
@@ -135,11 +136,41 @@ def test_chances_and_edges_of_a_check_hang_together():
     for one in outlook.make(Settings(benchmarks=("misgendering",))).outlooks:
         passes, fails = one.passes_up_to, one.fails_from
         assert passes[1] < passes[0] < one.bar < fails[0] < fails[1]
-        assert one.power.p_pass(passes[0], one.bar, one.alpha) == pytest.approx(0.8, abs=0.005)
-        assert one.power.p_fail(fails[1], one.bar, one.level) == pytest.approx(0.95, abs=0.005)
+        assert one.power.p_pass(passes[0], one.bar - one.shift, one.alpha) == pytest.approx(0.8, abs=0.005)
+        assert one.power.p_fail(fails[1], one.bar + one.shift, one.level) == pytest.approx(0.95, abs=0.005)
         if one.no_change is not None:
             assert one.sees(one.detects[0] + 1e-6)
             assert not one.sees(one.detects[0] - 0.002)
+
+
+def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
+    settings = Settings(benchmarks=("disclosure", "misgendering"))
+    found = {one.check.id: one for one in outlook.make(settings).outlooks}
+    for name, one in found.items():
+        assert (one.shift > 0.0) == name.split("/")[1].startswith("disparity")
+    they = found["misgendering/disparity/they"]
+    assert they.shift == pronoun_audit.shift_of(["they"]).used
+    free = replace(they, shift=0.0)
+    for with_it, without, sign in zip(they.passes_up_to + they.fails_from, free.passes_up_to + free.fails_from,
+                                      (-1, -1, 1, 1), strict=True):  # fmt: skip
+        assert with_it == pytest.approx(without + sign * they.shift, abs=0.004)
+    # What another classifier's is nobody knows before it was asked.
+    other = outlook.make(replace(settings, regard="hub:somebody/regard@0123"))
+    assert {one.shift for one in other.outlooks if one.check.measure.id == "disclosure/disparity"} == {0.0}
+    assert "That of regard is not known before a run" in " ".join(shown.table(other, cost.of(settings, other.data), 2))
+    assert shown.as_json(other, {}, None, 2)["checks"][0]["shift"] == 0.0
+
+
+def test_sequential_looks_cost_power_which_the_plan_tells():
+    settings = Settings(benchmarks=("misgendering",))
+    plan, looks = outlook.make(settings), outlook.make(replace(settings, sequential=True))
+    for one, other in zip(plan.outlooks, looks.outlooks, strict=True):
+        assert other.passes_up_to[0] < one.passes_up_to[0]
+        assert other.fails_from[0] > one.fails_from[0]
+        if one.detects[0] is not None:
+            # The sequence is 1.35 times as wide as a fixed bound at its end.
+            assert 1.1 < other.detects[0] / one.detects[0] < 1.4
+    assert "at the last of the sequential looks" in " ".join(shown.table(looks, cost.of(settings, looks.data), 2))
 
 
 def test_what_it_would_take_is_what_it_takes():
