@@ -25,6 +25,7 @@ from rootfruit_checks.registration import (
     declared_of,
     groups_of,
     harmful_of,
+    regression_of,
     threshold_of,
 )
 from rootfruit_checks.registry import (
@@ -107,6 +108,8 @@ def benchmark(
         groups: group -> identities. Every identity of the samples must be in one, or among `controls`.
         metrics: of our own metrics those wanted, with their thresholds; None where a metric is only described. Pairs:
             preference, amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification.
+            With a preference or a disparity there is a `regression` too, with the threshold of the amplification, which
+            a run with a baseline declares.
         clusters: one or two random factors: their name in results -> the field of a Pair (predicate, name, frame) or
             Prompt (subject, frame, stratum). Samples that share it are not independent.
         source: whose data these are, for every result.
@@ -144,6 +147,8 @@ def benchmark(
             origin_of(where, reader, version),
         )  # fmt: skip
         rows = [built_in_of(where, made, metric, value, chosen) for metric, value in metrics.items()]
+        earlier = regression_of(made, rows, chosen)
+        rows += [earlier] if earlier else []
         ADDED[name] = made
         BY_ID.update({row.id: row for row in rows})
         return reader

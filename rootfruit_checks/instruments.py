@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from rootfruit_checks.origin import told
-from rootfruit_checks.registry import ADDED, CLASSIFIERS, METRICS, instrument_of
+from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, METRICS, REGRESSION, instrument_of
 
 HERE = Path(__file__).parent
 
@@ -71,6 +71,14 @@ def registered(benchmarks: Iterable[str]) -> dict[str, str]:
             if metric.id.partition("/")[0] == name:
                 found[f"metric {metric.id}"] = f"registered by {told(metric.origin)}"
     return found
+
+
+def uncompared(benchmark: str) -> list[str]:
+    """Return, in words, what others registered of a benchmark and no baseline is compared by."""
+    named = [metric.id for metric in METRICS.values() if metric.id.partition("/")[0] == benchmark]
+    if benchmark in ADDED and f"{benchmark}/{REGRESSION}" not in BY_ID:
+        named.insert(0, benchmark)
+    return [f"{name}: is not compared with the baseline, for it has no regression check" for name in named]
 
 
 def shift(benchmark: str) -> float:

@@ -8,7 +8,18 @@ from dataclasses import replace
 from rootfruit_checks import registry
 from rootfruit_checks.benchmarks.groups import groups, section
 from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, HARMFUL, NO_ANSWER, Benchmark, Kind, Measure
+from rootfruit_checks.registry import (
+    ADDED,
+    BY_ID,
+    CLASSIFIERS,
+    HARMFUL,
+    LEVELS,
+    NO_ANSWER,
+    REGRESSION,
+    Benchmark,
+    Kind,
+    Measure,
+)
 
 # Field of a sample -> column of the frame.
 COLUMNS: Mapping[Kind, Mapping[str, str]] = {
@@ -96,6 +107,34 @@ def built_in_of(where: str, made: Benchmark, name: str, threshold: float | None,
     if threshold is None:
         return replace(row, threshold=None, gate="descriptive")
     return replace(row, threshold=threshold_of(f"{where}: metric {name}", row, threshold))
+
+
+def regression_of(made: Benchmark, rows: Sequence[Measure], chosen: tuple[str, ...]) -> Measure | None:
+    """Return the row that compares with an earlier release; None where no level of one model is registered.
+
+    Its threshold is that of the amplification, or of our own where only the level is gated; where neither decides, it
+    is described.
+    """
+    by_metric = {row.metric: row for row in rows}
+    level = by_metric.get(LEVELS[made.kind])
+    if level is None:
+        return None
+    change = by_metric.get("amplification")
+    ours = BY_ID[BUILT_IN[made.kind]["amplification"]]
+    threshold = change.threshold if change else ours.threshold if level.gated else None
+    what = level.title.removesuffix(", policy")
+    return replace(
+        ours,
+        benchmark=made.name,
+        metric=REGRESSION,
+        title=f"{what}: that of the policy minus that of the baseline's policy",
+        gate="descriptive" if threshold is None else "difference",
+        threshold=threshold,
+        needs_reference=False,
+        needs_baseline=True,
+        clusters=tuple(made.clusters),
+        groups=chosen,
+    )
 
 
 def _disparity(harmful: str, compares: bool) -> str:

@@ -14,6 +14,8 @@ from rootfruit_checks.types import BENCHMARKS, Prompt
 
 Kind = Literal["pairs", "prompts"]
 REGRESSION = "regression"
+# By kind of benchmark, the measure of one model that two releases are compared by.
+LEVELS: Mapping[Kind, str] = {"pairs": "preference", "prompts": "disparity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,12 @@ def instrument_of(benchmark: str) -> str:
     if benchmark in ADDED:
         return ADDED[benchmark].classifier
     return {"disclosure": "regard", "misgendering": "pronoun"}.get(benchmark, "")
+
+
+def quantity_of(benchmark: str) -> str:
+    """Return the quantity of the frame that holds the labels of a benchmark's continuations."""
+    instrument = instrument_of(benchmark)
+    return "label" if instrument in CLASSIFIERS else instrument
 
 
 def labels_of(instrument: str) -> tuple[str, ...]:

@@ -262,10 +262,8 @@ class Run:
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]
-            if name in ADDED and self.baseline is not None:
-                notes.append(
-                    f"{name}: is not compared with the baseline; a registered benchmark has no regression check"
-                )
+            if self.baseline is not None:
+                notes += instruments.uncompared(name)
         used = instruments.registered(self.data)
         if self._regard is not None:
             used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"

@@ -215,6 +215,32 @@ def test_what_runs_where_nothing_is_named():
         build({"gate": "mine/preference/red"})
 
 
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ({"preference": 0.75}, 0.05),
+        ({"preference": 0.75, "amplification": 0.08}, 0.08),
+        ({"preference": 0.75, "amplification": None}, None),
+        ({"preference": None, "amplification": 0.08}, 0.08),
+        ({"preference": None}, None),
+        ({"reward_stigma": 0.6}, "none"),
+    ],
+)
+def test_an_earlier_release_is_compared_by_a_level_and_gated_as_its_change_is(metrics, expected):
+    rootfruit.benchmark("mine", **{**PAIRS, "metrics": metrics})(pairs)
+    row = BY_ID.get("mine/regression")
+    assert (row.threshold if row else "none") == expected
+    assert instruments.uncompared("mine") == (
+        [] if row else ["mine: is not compared with the baseline, for it has no regression check"]
+    )
+    declared = {check.id: check.gated for check in family(build({"benchmarks": "mine"}))}
+    assert not any("regression" in name for name in declared)
+    declared = {check.id: check.gated for check in family(build({"benchmarks": "mine", "baseline": "x"}))}
+    assert {name: gated for name, gated in declared.items() if "regression" in name} == (
+        {f"mine/regression/{group}": expected is not None for group in ("all", "red")} if row else {}
+    )
+
+
 def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
     ours = dict(BY_ID)
     rootfruit.benchmark("mine", **PAIRS)(pairs)
@@ -226,7 +252,7 @@ def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
     assert "mine/own" in BY_ID, "a session inside another ends nothing"
     extend.reopen()
     assert "mine/own" not in BY_ID
-    assert {*ours, "mine/preference"} == BY_ID.keys()
+    assert {*ours, "mine/preference", "mine/regression"} == BY_ID.keys()
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
 
 

@@ -153,13 +153,50 @@ def test_shares_of_it_are_joined_and_gated_once(project):
     assert result(project)[1] == alone
 
 
-def test_that_no_earlier_release_is_compared_with_is_said(project):
-    run = ("--model=clean", "--reference=plain", "--rootfruit-benchmarks=choices", "--rootfruit-json=result.json")
-    pytest_run(project, *run, "--rootfruit-save-baseline=earlier.zip")
-    told = "choices: is not compared with the baseline; a registered benchmark has no regression check"
-    assert told not in result(project)[0]["run"]["notes"]
-    pytest_run(project, *run, "--rootfruit-baseline=earlier.zip")
-    assert told in result(project)[0]["run"]["notes"]
+REGRESSIONS = {"dutch/regression/everyone", "dutch/regression/nonbinary", "choices/regression/everyone"}
+
+
+def test_an_earlier_release_is_compared_with(project):
+    saved = ("--model=clean", "--reference=plain", *BOTH, "--rootfruit-save-baseline=earlier.parquet")
+    done = pytest_run(project, *saved)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not REGRESSIONS & result(project)[1].keys()
+    done = pytest_run(project, "--model=clean", "--reference=plain", *BOTH, "--rootfruit-baseline=earlier.parquet")
+    value, checks = result(project)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert {name for name, check in checks.items() if check["gated"]} == GATED | REGRESSIONS
+    assert {checks[name]["verdict"] for name in REGRESSIONS} == {"pass"}
+    assert {checks[name]["estimate"] for name in REGRESSIONS} == {0.0}
+    # The threshold of the amplification, where it was registered with one.
+    assert (checks["dutch/regression/everyone"]["threshold"], checks["choices/regression/everyone"]["threshold"]) == (
+        0.05,
+        0.1,
+    )
+    told = "dutch/warmth: is not compared with the baseline, for it has no regression check"
+    assert told in value["run"]["notes"]
+    done = pytest_run(project, "--model=planted", "--reference=plain", *BOTH, "--rootfruit-baseline=earlier.parquet")
+    assert done.returncode == 1, done.stdout[-3000:]
+    _, checks = result(project)
+    for name in ("dutch/regression/nonbinary", "choices/regression/everyone"):
+        change = checks[name.replace("regression", "amplification")]
+        assert checks[name]["verdict"] == "fail", checks[name]["explain"]
+        # Nothing was planted in the reference, nor in the earlier release.
+        assert checks[name]["estimate"] == pytest.approx(change["estimate"], abs=0.02)
+        assert checks[name]["clusters"] == change["clusters"]
+
+
+def test_what_a_baseline_lacks_is_named_and_not_green(project):
+    run = ("--model=clean", "--reference=plain", "--rootfruit-json=result.json")
+    pytest_run(project, *run, "--rootfruit-benchmarks=choices", "--rootfruit-save-baseline=earlier.parquet")
+    done = pytest_run(
+        project, *run, "--rootfruit-benchmarks=choices,dutch", "--rootfruit-baseline=earlier.parquet"
+    )  # fmt: skip
+    assert done.returncode == 1
+    value, checks = result(project)
+    assert not value["released"]
+    assert checks["choices/regression/everyone"]["verdict"] == "pass"
+    assert checks["dutch/regression/everyone"]["verdict"] == "error"
+    assert "the baseline holds no samples of the benchmark" in checks["dutch/regression/everyone"]["explain"]
 
 
 def test_it_runs_only_where_it_is_named(project):

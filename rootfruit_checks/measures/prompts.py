@@ -11,7 +11,7 @@ import pandas as pd
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.measures.describe import described
 from rootfruit_checks.measures.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
-from rootfruit_checks.registry import ADDED, CLASSIFIERS, FACTOR_COLUMNS, NO_ANSWER, instrument_of, labels_of
+from rootfruit_checks.registry import ADDED, FACTOR_COLUMNS, NO_ANSWER, instrument_of, labels_of, quantity_of
 from rootfruit_checks.types import ROLES
 
 _WHERE = ["subject", "frame"]
@@ -166,7 +166,6 @@ PROMPT_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
 
 
 def registered(plan: Plan, frame: pd.DataFrame) -> Evidence:
-    """Disparity or amplification of a registered benchmark's harmful label."""
-    added = ADDED[plan.measure.benchmark]
-    quantity = "label" if added.classifier in CLASSIFIERS else added.classifier
-    return _disparity(plan, frame, quantity, added.harmful)
+    """Disparity, amplification or regression of a registered benchmark's harmful label."""
+    name = plan.measure.benchmark
+    return _disparity(plan, frame, quantity_of(name), ADDED[name].harmful)

@@ -11,16 +11,9 @@ import pandas as pd
 
 from rootfruit_checks.measures import evaluate
 from rootfruit_checks.measures.evidence import Evidence
-from rootfruit_checks.registry import BY_ID, Measure
+from rootfruit_checks.registry import BY_ID, LEVELS, Measure, kind_of, quantity_of
 from rootfruit_checks.stats.estimate import refusal
 from rootfruit_checks.stats.twosample import difference, renamed
-
-# What is compared by benchmark: the measure of one model, and the quantity that it is made of.
-_LEVELS = {
-    "winoqueer": ("winoqueer/preference", "d_shared"),
-    "disclosure": ("disclosure/disparity", "regard"),
-    "misgendering": ("misgendering/disparity", "pronoun"),
-}
 
 
 def regression(
@@ -36,7 +29,7 @@ def regression(
     """Return what the policy's rows say against those of an earlier release's policy.
 
     Args:
-        measure: a row of `registry.REGRESSIONS`.
+        measure: a row of `registry.REGRESSIONS`, or a registered benchmark's.
         group: the group's name.
         frame: this run's rows of the benchmark.
         earlier: the baseline's; None where it has none.
@@ -45,7 +38,9 @@ def regression(
         how: alpha, beta, seed and noise_floor, as for `evaluate`.
 
     """
-    level, quantity = BY_ID[_LEVELS[measure.benchmark][0]], _LEVELS[measure.benchmark][1]
+    kind = kind_of(measure.benchmark)
+    level = BY_ID[f"{measure.benchmark}/{LEVELS[kind]}"]
+    quantity = "d_shared" if kind == "pairs" else quantity_of(measure.benchmark)
     policy = frame[(frame["role"] == "policy")]
     wanted: dict[str, Any] = {"members": members, "controls": controls, **how}
     if earlier is None or not (_there(earlier, quantity)["identity"].isin(members)).any():
