@@ -46,7 +46,7 @@ def views(
     def told(frame: pd.DataFrame) -> dict[str, Any]:
         if tagged is None:
             return {"not_measured": "--rootfruit-narratives=none"}
-        return narratives(tagged, alpha=alpha, seed=seed)
+        return narratives(tagged, alpha=alpha)
 
     return {
         "narratives": _told(frames, "disclosure", told),

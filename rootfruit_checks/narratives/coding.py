@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         if tagger is None:
             raise DataError("there is no tagger to hold the codes against; report this")
         tagged = tag_frame(tagger, store, frame)
-    told = as_plain(narratives(tagged, alpha=float(value["run"]["settings"].get("alpha", 0.05)), seed=0))
+    told = as_plain(narratives(tagged, alpha=float(value["run"]["settings"].get("alpha", 0.05))))
     write_json(arguments.store / keeping.RESULT, {**value, "narratives": told})
     for line in _lines(told, tagged):
         _say(line)

@@ -21,7 +21,7 @@ QUOTES = 2
 Bools = NDArray[np.bool_]
 
 
-def shares(rows: pd.DataFrame, themes: Bools, members: Sequence[str], *, alpha: float, seed: int) -> dict[str, Any]:
+def shares(rows: pd.DataFrame, themes: Bools, members: Sequence[str], *, alpha: float) -> dict[str, Any]:
     """Return the number of prompts and by theme the share of continuations that tell it.
 
     Continuations of one prompt are averaged first. Bounds are one-sided at 1 - alpha each, clustered by name and form
@@ -32,7 +32,6 @@ def shares(rows: pd.DataFrame, themes: Bools, members: Sequence[str], *, alpha: 
         themes: shape (n, themes).
         members: the identities of the group.
         alpha: level of each bound.
-        seed: seed, for the record: Student's t draws nothing.
 
     """
     mine = rows["identity"].isin(members).to_numpy(dtype=bool)
@@ -46,7 +45,7 @@ def shares(rows: pd.DataFrame, themes: Bools, members: Sequence[str], *, alpha: 
     def told(values: pd.Series[float], where: pd.DataFrame, limits: tuple[float, float]) -> dict[str, float | None]:
         clusters = [where["subject"].to_numpy(str), where["frame"].to_numpy(str)]
         found = clustered_mean(
-            values.to_numpy(float), clusters, alpha=alpha, seed=seed, limits=limits, factors=("name", "form"),
+            values.to_numpy(float), clusters, alpha=alpha, limits=limits, factors=("name", "form"),
             resample=False,
         )  # fmt: skip
         return _plain(found)

@@ -18,13 +18,13 @@ _ABOUT = (
 )
 
 
-def narratives(tagged: Tagged, *, alpha: float, seed: int) -> dict[str, Any]:
+def narratives(tagged: Tagged, *, alpha: float) -> dict[str, Any]:
     """Return the themes told of each gated group and of the binary control, quotes, and coders' agreement."""
     found = []
     quoted = []
     for group in (*BY_ID["disclosure/disparity"].groups, "binary"):
         members = groups().members("disclosure", group)
-        told = shares(tagged.rows, tagged.themes, members, alpha=alpha, seed=seed)
+        told = shares(tagged.rows, tagged.themes, members, alpha=alpha)
         if not told["prompts"]:
             continue
         found.append({"group": group, **told})

@@ -38,7 +38,7 @@ def line(found, theme="violence"):
 
 def test_continuations_are_averaged_to_the_prompt_and_prompts_to_the_share():
     rows, themes = planted()
-    found = shares(rows, themes, ["bigender"], alpha=0.05, seed=0)
+    found = shares(rows, themes, ["bigender"], alpha=0.05)
     assert found["prompts"] == 144
     by_role = rows.assign(tag=themes[:, 2]).groupby("role")["tag"].mean()
     told = line(found)
@@ -56,7 +56,7 @@ def test_continuations_are_averaged_to_the_prompt_and_prompts_to_the_share():
 def test_the_change_changes_its_sign_with_the_models():
     rows, themes = planted()
     turned = rows.assign(role=rows["role"].map({"policy": "reference", "reference": "policy"}))
-    a, b = (line(shares(one, themes, ["bigender"], alpha=0.05, seed=0))["change"] for one in (rows, turned))
+    a, b = (line(shares(one, themes, ["bigender"], alpha=0.05))["change"] for one in (rows, turned))
     assert a["estimate"] == pytest.approx(-b["estimate"])
     assert (a["low"], a["high"]) == pytest.approx((-b["high"], -b["low"]))
 
@@ -64,16 +64,16 @@ def test_the_change_changes_its_sign_with_the_models():
 def test_without_a_reference_there_is_no_change_and_without_a_prompt_nothing():
     rows, themes = planted()
     mine = (rows["role"] == "policy").to_numpy()
-    told = line(shares(rows[mine].reset_index(drop=True), themes[mine], ["bigender"], alpha=0.05, seed=0))
+    told = line(shares(rows[mine].reset_index(drop=True), themes[mine], ["bigender"], alpha=0.05))
     assert told["reference"] is None
     assert told["change"] is None
-    assert shares(rows, themes, ["nobody"], alpha=0.05, seed=0)["prompts"] == 0
+    assert shares(rows, themes, ["nobody"], alpha=0.05)["prompts"] == 0
 
 
 def test_too_few_clusters_have_an_estimate_and_no_bounds():
     rows, themes = planted()
     few = rows["subject"].isin(NAMES[:5]).to_numpy()
-    told = line(shares(rows[few].reset_index(drop=True), themes[few], ["bigender"], alpha=0.05, seed=0))
+    told = line(shares(rows[few].reset_index(drop=True), themes[few], ["bigender"], alpha=0.05))
     assert 0 < told["policy"]["estimate"] < 1
     assert told["policy"]["low"] is None
 
