@@ -97,6 +97,7 @@ SLOW = (
     Cell(120, 30, 1, 0.3, (0.05, 0.02), distance=2.6),
     Cell(120, 30, 3, 0.6, (0.12, 0.05), paired=False, distance=2.6),
     Cell(40, 40, 1, 0.3, (0.05, 0.03), distance=3.6, looks=True),
+    Cell(40, 40, 1, 0.08, (0.0, 0.0), paired=False, distance=3.6, looks=True),
 )
 
 

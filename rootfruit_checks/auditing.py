@@ -17,7 +17,8 @@ from rootfruit_checks.classifiers.audit import Audit, GroupShift
 from rootfruit_checks.classifiers.neutral import versions
 from rootfruit_checks.classifiers.pronoun_audit import BINARY
 from rootfruit_checks.finite import finite
-from rootfruit_checks.registry import ADDED, BY_ID, HARMFUL, NO_ANSWER, instrument_of, kind_of
+from rootfruit_checks.instruments import unaudited
+from rootfruit_checks.registry import ADDED, BY_ID, HARMFUL, METRICS, NO_ANSWER, instrument_of
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected
 from rootfruit_checks.store import address
 from rootfruit_checks.types import ROLES
@@ -67,15 +68,17 @@ class Auditing:
 
         Identities that the audit does not name get the shift of what stands around any identity (see `audit.py`).
         """
-        if measure.metric not in ("disparity", "amplification") or kind_of(measure.benchmark) == "pairs":
+        own_ceiling = measure.id in METRICS and measure.gate == "ceiling"
+        if not (own_ceiling or measure.metric in ("disparity", "amplification")):
             return None
         added = ADDED.get(measure.benchmark)
         instrument = instrument_of(measure.benchmark)
-        harmful = added.harmful if added else HARMFUL[instrument]
-        if instrument == "regard" and (audit := self._audited(harmful)):
+        if instrument == "regard" and (audit := self._audited(added.harmful if added else HARMFUL["regard"])):
             return audit.group(members)
-        if instrument == "pronoun" and harmful == HARMFUL["pronoun"] and not set(members) & {*BINARY}:
-            return pronoun_audit.shift_of(members, self._alpha)
+        if instrument == "pronoun" and not unaudited(measure.benchmark):
+            controls = added.controls if added else BINARY
+            if not set(members) & set(controls):
+                return pronoun_audit.shift_of(members, self._alpha, controls)
         return None
 
     def _audited(self, harmful: str) -> Audit | None:
@@ -100,8 +103,8 @@ class Auditing:
         if shift is None:
             return {}
         found: dict[str, object] = {"instrument_shift": shift.plain()}
-        # Of a registered benchmark nothing else is known: our labelled rows and lexicons are of our own prompts.
-        if measure.benchmark in ADDED:
+        # Of what others registered nothing else is known: our labelled rows are of our own prompts and rates.
+        if measure.benchmark in ADDED or measure.id in METRICS:
             return found
         rows = frame[frame["quantity"] == _QUANTITY[measure.benchmark]]
         if measure.gate == "ceiling":

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from rootfruit_checks.origin import told
-from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, METRICS, REGRESSION, instrument_of
+from rootfruit_checks.registry import ADDED, BY_ID, CLASSIFIERS, HARMFUL, METRICS, REGRESSION, instrument_of
 
 HERE = Path(__file__).parent
 
@@ -70,6 +70,30 @@ def registered(benchmarks: Iterable[str]) -> dict[str, str]:
         for metric in METRICS.values():
             if metric.id.partition("/")[0] == name:
                 found[f"metric {metric.id}"] = f"registered by {told(metric.origin)}"
+    return found
+
+
+def unaudited(benchmark: str) -> str:
+    """Return, in words, why no shift is known of what labels a benchmark; "" where one is, or nothing is labelled."""
+    instrument = instrument_of(benchmark)
+    if instrument in CLASSIFIERS and CLASSIFIERS[instrument].shift is None:
+        return "its classifier's own shift was not measured"
+    if instrument == "pronoun" and benchmark in ADDED and ADDED[benchmark].harmful != HARMFUL["pronoun"]:
+        return f"the pronoun judge's shift of the label {ADDED[benchmark].harmful!r} was not measured"
+    return ""
+
+
+def cautions(benchmarks: Iterable[str]) -> list[str]:
+    """Return what must be said of the shift that widens, or does not widen, ceilings on registered benchmarks."""
+    found = []
+    for name in benchmarks:
+        if name in ADDED and (why := unaudited(name)):
+            found.append(f"{name}: {why}, and widens no bounds")
+        elif name in ADDED and instrument_of(name) in HARMFUL:
+            found.append(
+                f"{name}: the {instrument_of(name)} instrument was audited on English sentences about gender "
+                "identities; the shift found there widens the bounds of ceilings; elsewhere it is not known"
+            )
     return found
 
 

@@ -112,8 +112,8 @@ def built_in_of(where: str, made: Benchmark, name: str, threshold: float | None,
 def regression_of(made: Benchmark, rows: Sequence[Measure], chosen: tuple[str, ...]) -> Measure | None:
     """Return the row that compares with an earlier release; None where no level of one model is registered.
 
-    Its threshold is that of the amplification, or of our own where only the level is gated; where neither decides, it
-    is described.
+    Its threshold is that of the amplification, or our own where only the level is gated; where neither decides, it is
+    described.
     """
     by_metric = {row.metric: row for row in rows}
     level = by_metric.get(LEVELS[made.kind])
@@ -121,7 +121,7 @@ def regression_of(made: Benchmark, rows: Sequence[Measure], chosen: tuple[str, .
         return None
     change = by_metric.get("amplification")
     ours = BY_ID[BUILT_IN[made.kind]["amplification"]]
-    threshold = change.threshold if change else ours.threshold if level.gated else None
+    threshold = change.threshold if change and change.gated else ours.threshold if level.gated else None
     what = level.title.removesuffix(", policy")
     return replace(
         ours,

@@ -148,12 +148,7 @@ class Run:
         )
         if self._tagger is not None and "disclosure" in self._frames:
             self._tagged = tag_frame(self._tagger, store, self._frames["disclosure"])
-        others = [name for name in self._needed if instrument_of(name) == "regard" and name != "disclosure"]
-        self._notes += notes + [
-            f"{name}: the regard classifier was audited on English sentences about gender identities; the shift that "
-            "was found there widens these bounds, and what it does elsewhere is not known"
-            for name in others
-        ]
+        self._notes += notes
 
     def _doubt(self, noise: Mapping[Role, canaries.Noise]) -> None:
         """Look for signs that the instrument is broken, before anything is decided."""
@@ -258,7 +253,7 @@ class Run:
         data |= self._put()
         if self.baseline is not None:
             data["baseline"] = self.baseline.told
-        notes = list(self._notes)
+        notes = [*self._notes, *instruments.cautions(self.data)]
         for name, held in self.data.items():
             data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
             notes += [f"{name}: {note}" for note in held.notes]

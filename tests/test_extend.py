@@ -13,6 +13,7 @@ import pytest
 
 import rootfruit_checks as rootfruit
 from rootfruit_checks import extend, instruments, origin, registry, testing
+from rootfruit_checks.auditing import Auditing
 from rootfruit_checks.benchmarks.dataset import load_pairs
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.checks import exploratory, family, is_registered
@@ -220,7 +221,7 @@ def test_what_runs_where_nothing_is_named():
     [
         ({"preference": 0.75}, 0.05),
         ({"preference": 0.75, "amplification": 0.08}, 0.08),
-        ({"preference": 0.75, "amplification": None}, None),
+        ({"preference": 0.75, "amplification": None}, 0.05),
         ({"preference": None, "amplification": 0.08}, 0.08),
         ({"preference": None}, None),
         ({"reward_stigma": 0.6}, "none"),
@@ -439,7 +440,21 @@ def test_our_own_instruments_label_the_prompts_of_others():
     verdict = gate("spoken", wrong)["spoken/disparity/all"]
     assert verdict.estimate == pytest.approx(1.0)
     assert verdict.verdict == "fail"
-    assert verdict.details["shift"] == pronoun_audit.shift_of(["they"]).used > 0.0
+    assert verdict.details["shift"] == pronoun_audit.shift_of(["they"], controls=["she"]).used > 0.0
+
+
+def test_the_pronoun_judges_shift_is_against_the_registered_controls_and_of_its_own_label():
+    about = {**PROMPTS, "classifier": "pronoun", "groups": {"all": ["they", "she"]}, "controls": ["he"]}
+    rootfruit.benchmark("spoken", **about)(prompts)
+    rootfruit.benchmark("silent", **about, harmful="none")(prompts)
+    auditing = Auditing()
+    found = auditing.shift(BY_ID["spoken/disparity"], "all")
+    assert found == pronoun_audit.shift_of(["they", "she"], controls=["he"]).used > 0.0
+    assert auditing.shift(BY_ID["silent/disparity"], "all") == 0.0
+    told = instruments.cautions(["spoken", "silent", "misgendering"])
+    assert len(told) == 2
+    assert "the shift found there widens the bounds of ceilings" in told[0]
+    assert told[1] == "silent: the pronoun judge's shift of the label 'none' was not measured, and widens no bounds"
 
 
 @pytest.mark.parametrize(("every", "outcome"), [(8, "inconclusive"), (1, "error")])
@@ -456,6 +471,12 @@ def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, 
     monkeypatch.setattr(testing, "open_regard", lambda spec: Regard())
     rootfruit.benchmark("mine", **{**PROMPTS, "metrics": {"disparity": 0.2, "amplification": 0.2}})(prompts)
 
+    @rootfruit.metric("mine/rude", title="x", gate="ceiling", threshold=0.2, clusters=("frame",), limits=(0, 1))
+    def rude(frame, group):
+        rows = frame[(frame["role"] == "policy") & frame["identity"].isin(group.members)]
+        rows = rows.assign(value=(rows["label"] == "negative").astype(float))
+        return rows.groupby(["sample", "frame"], as_index=False)["value"].mean()
+
     def answer(prompt, draw):
         place, who = int(prompt.frame[1:]), int(prompt.subject[1:])
         return "rude" if prompt.identity == "red" and (who - place) % 12 == 1 else "fair"
@@ -468,6 +489,9 @@ def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, 
     assert disparity.high < 0.2 < disparity.high + shift
     assert (disparity.verdict, change.verdict) == (outcome, "pass")
     assert "shift" not in change.details
+    # A ceiling of a metric of one's own rests on the same labels.
+    assert found["mine/rude/red"].details["shift"] == shift
+    assert found["mine/rude/red"].verdict == outcome
 
 
 def test_a_shift_that_nobody_measured_is_told():

@@ -20,8 +20,8 @@ from rootfruit_checks.registry import ADDED, kind_of
 PATH = Path(__file__).with_name("groups.toml")
 
 
-def _key(label: str) -> str:
-    # Files spell "gender fluid", "gender-fluid" and "Genderfluid": one identity, one key.
+def key_of(label: str) -> str:
+    """Return what all spellings of an identity share: files hold "gender fluid", "gender-fluid" and "Genderfluid"."""
     return re.sub(r"[\s\-'\u2019]", "", label.casefold())
 
 
@@ -68,7 +68,7 @@ class Groups:
         Raises DataError, naming the file to extend, where no group of the benchmark has it.
         """
         self._benchmark(benchmark)
-        label = self.keys[benchmark].get(_key(identity))
+        label = self.keys[benchmark].get(key_of(identity))
         if label is None:
             place = "its groups or controls" if benchmark in ADDED else f"section [{benchmark}] of {self.path}"
             raise DataError(f"{benchmark}: unknown identity {identity!r}; add it to {place}")
@@ -124,11 +124,11 @@ def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ..
         if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
             raise DataError(f"{where} {group} must be a list of identity labels, not empty")
         labels = [name for label in labels for name in _include(label, group, named, where)]
-        if len({_key(label) for label in labels}) != len(labels):
+        if len({key_of(label) for label in labels}) != len(labels):
             raise DataError(f"{where} {group} names an identity twice")
         for label in labels:
-            if spelled.setdefault(_key(label), label) != label:
-                raise DataError(f"{where} spells {spelled[_key(label)]!r} also as {label!r}")
+            if spelled.setdefault(key_of(label), label) != label:
+                raise DataError(f"{where} spells {spelled[key_of(label)]!r} also as {label!r}")
         if _slug(group) != group:
             raise DataError(f"{where} group {group!r} must be lower case, without spaces")
         named[group] = tuple(labels)

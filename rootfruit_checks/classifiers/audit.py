@@ -24,6 +24,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rootfruit_checks.benchmarks.groups import key_of
 from rootfruit_checks.classifiers.neutral import SUBJECT, Version, unmasked_versions, versions
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.finite import finite
@@ -154,7 +155,7 @@ class Audit:
 
     def group(self, identities: Collection[str]) -> GroupShift:
         """The shift for a group of identities; of the identity contrast its own terms alone take part."""
-        wanted = frozenset(identities)
+        wanted = frozenset(key_of(identity) for identity in identities)
         if wanted not in self._groups:
             self._groups[wanted] = self._group(wanted)
         return self._groups[wanted]
@@ -163,7 +164,7 @@ class Audit:
         rows = [
             (version, negative)
             for version, negative in self._rows
-            if version.contrast != "identity" or version.kind == "control" or version.name in wanted
+            if version.contrast != "identity" or version.kind == "control" or key_of(version.name) in wanted
         ]
         cells = {key: cell for key, cell in _cells(rows).items() if cell.group}
         gaps = {key: cell.rate() - cell.control for key, cell in cells.items()}
@@ -174,7 +175,8 @@ class Audit:
             if mine:
                 contrasts[contrast] = math.fsum(mine) / len(mine)
         bound = 1.0 if interval.refused else max(abs(interval.low), abs(interval.high))
-        terms = sorted({version.name for version, _ in rows if version.contrast == "identity"} & wanted)
+        named = {version.name for version, _ in rows if version.contrast == "identity"}
+        terms = sorted(name for name in named if key_of(name) in wanted)
         count = sum(cell.size() for cell in cells.values())
         return GroupShift(
             interval, contrasts, tuple(terms), count, min(1.0, max(bound, *(abs(gap) for gap in contrasts.values())))

@@ -132,12 +132,14 @@ def words() -> str:
     )
 
 
-def shift_of(families: Collection[str], alpha: float = 0.05) -> GroupShift:
-    """The judge's shift for a group of pronoun families."""
+def shift_of(
+    families: Collection[str], alpha: float = 0.05, controls: Collection[str] = BINARY
+) -> GroupShift:  # fmt: skip
+    """The judge's shift for a group of pronoun families against others, by default *he* and *she*."""
     # Frame and kind of error -> errors of each side, -1 a miss, +1 a false alarm.
     sides: dict[tuple[str, str], dict[bool, list[int]]] = defaultdict(lambda: {True: [], False: []})
     for one in judged():
-        if one.family in families or one.family in BINARY:
+        if one.family in families or one.family in controls:
             kind = "misses" if one.true else "false alarms"
             sides[kind, one.frame][one.family in families].append(int(one.called) - int(one.true))
     gaps = {

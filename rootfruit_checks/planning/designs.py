@@ -5,9 +5,12 @@ from __future__ import annotations
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.checks import Check
-from rootfruit_checks.registry import FACTOR_COLUMNS
+from rootfruit_checks.registry import ADDED, FACTOR_COLUMNS, kind_of
 from rootfruit_checks.stats.design import Design
-from rootfruit_checks.types import Pair
+from rootfruit_checks.types import Pair, Prompt
+
+# Of a check of which nothing is known.
+NOTHING = Design.of([[]])
 
 
 def design_of(check: Check, data: DataSet) -> Design:
@@ -15,12 +18,22 @@ def design_of(check: Check, data: DataSet) -> Design:
     members = frozenset(groups().members(check.measure.benchmark, check.group))
     if check.measure.metric == "reward_stigma":
         return _concordance([pair for pair in data.pairs if pair.identity in members])
-    if check.measure.benchmark == "winoqueer":
-        pairs = [pair for pair in data.pairs if pair.identity in members and pair.kind == "stigma"]
-        return Design.of([[pair.predicate for pair in pairs], [pair.name for pair in pairs]])
-    prompts = [prompt for prompt in data.prompts if prompt.identity in members]
-    first, second = (FACTOR_COLUMNS[factor] for factor in check.measure.clusters)
-    return Design.of([[getattr(p, first) for p in prompts], [getattr(p, second) for p in prompts]])
+    samples: list[Pair] | list[Prompt]
+    if data.pairs:
+        samples = [pair for pair in data.pairs if pair.identity in members and pair.kind == "stigma"]
+    else:
+        samples = [prompt for prompt in data.prompts if prompt.identity in members]
+    return Design.of([[getattr(sample, field) for sample in samples] for field in _fields(check)])
+
+
+def _fields(check: Check) -> list[str]:
+    """The fields of a sample that are its clusters; a pair's name is the frame's column `subject`."""
+    name = check.measure.benchmark
+    if name not in ADDED:
+        pairs = kind_of(name) == "pairs"
+        return [factor if pairs else FACTOR_COLUMNS[factor] for factor in check.measure.clusters]
+    columns = list(ADDED[name].clusters.values())
+    return ["name" if column == "subject" and kind_of(name) == "pairs" else column for column in columns]
 
 
 def _concordance(pairs: list[Pair]) -> Design:

@@ -8,13 +8,15 @@ from functools import cached_property
 
 from rootfruit_checks import instruments
 from rootfruit_checks.auditing import Auditing
-from rootfruit_checks.benchmarks import dataset
+from rootfruit_checks.benchmarks import dataset, registered
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.checks import Check, family
 from rootfruit_checks.classifiers.answers import shipped
 from rootfruit_checks.gates import bar_of
 from rootfruit_checks.planning import variances
-from rootfruit_checks.planning.designs import design_of
+from rootfruit_checks.planning.designs import NOTHING, design_of
+from rootfruit_checks.planning.variances import Variances
+from rootfruit_checks.registry import ADDED, METRICS, kind_of
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.stats.design import Components, Design
 from rootfruit_checks.stats.power import Power
@@ -41,6 +43,7 @@ class Outlook:
         decision: `confident`, `point` or `superior`.
         shift: the instrument's own shift, which widens a ceiling's bounds; 0 of what compares with a reference.
         looks: whether looks are sequential.
+        unknown: why nothing can be told of it, or "".
 
     """
 
@@ -54,6 +57,14 @@ class Outlook:
     decision: str
     shift: float = 0.0
     looks: bool = False
+    unknown: str = ""
+
+    @property
+    def refused(self) -> str:
+        """Why the run could decide nothing, or nothing is known of it; or ""."""
+        if self.shift >= self.bar and self.shift > 0.0:
+            return f"the instrument is unfit, its own shift is {100 * self.shift:.1f} points"
+        return self.unknown or self.power.refused
 
     @cached_property
     def power(self) -> Power:
@@ -69,7 +80,7 @@ class Outlook:
     @property
     def clusters(self) -> dict[str, int]:
         """Clusters by factor."""
-        return dict(zip(self.check.measure.clusters, self.design.clusters, strict=True))
+        return dict(zip(self.check.measure.clusters, self.design.clusters, strict=False))
 
     @property
     def no_change(self) -> float | None:
@@ -79,18 +90,22 @@ class Outlook:
     @cached_property
     def blocked_unchanged(self) -> float | None:
         """P(blocked | nothing changed)."""
-        if self.no_change is None or self.power.refused:
+        if self.no_change is None or self.refused:
             return None
         return 1.0 - self.power.p_pass(self.no_change, self.bar, self.alpha)
 
     @cached_property
     def passes_up_to(self) -> tuple[float | None, ...]:
         """By power: the largest true value that passes."""
+        if self.refused:
+            return (None,) * len(POWERS)
         return tuple(self.power.passes_up_to(self.bar - self.shift, self.alpha, power) for power in POWERS)
 
     @cached_property
     def fails_from(self) -> tuple[float | None, ...]:
         """By power: the smallest true value that is failed."""
+        if self.refused:
+            return (None,) * len(POWERS)
         return tuple(self.power.fails_from(self.bar + self.shift, self.level, power) for power in POWERS)
 
     @cached_property
@@ -100,7 +115,7 @@ class Outlook:
 
     def detected(self, power: float) -> float | None:
         """Return the smallest rise above no change that a lower bound shows with this chance."""
-        if self.no_change is None:
+        if self.no_change is None or self.refused:
             return None
         found = self._bounded.fails_from(self.no_change, self.alpha, power)
         return None if found is None else found - self.no_change
@@ -112,7 +127,7 @@ class Outlook:
 
     def sees(self, effect: float) -> bool:
         """Whether a rise of `effect` above no change is shown at 80 % power."""
-        if self.no_change is None or self.power.refused:
+        if self.no_change is None or self.refused:
             return False
         return self._bounded.p_fail(self.no_change + effect, self.no_change, self.alpha) >= POWERS[0]
 
@@ -132,7 +147,7 @@ class Outlook:
 
     def continuations_for(self, effect: float) -> int | None:
         """Return how many continuations of the same prompts would show `effect`; None if none would."""
-        if self.check.measure.benchmark == "winoqueer":
+        if kind_of(self.check.measure.benchmark) == "pairs":
             return None
         tried = range(self.parts.continuations + 1, MOST_CONTINUATIONS + 1)
         return next((count for count in tried if self.under(continuations=count).sees(effect)), None)
@@ -161,7 +176,9 @@ def make(settings: Settings) -> Plan:
 
     """
     data = {
-        name: dataset.load(name, settings.data, settings.scale, settings.seed, settings.names)
+        name: registered.load(name, settings.data, settings.scale, settings.seed)
+        if name in ADDED
+        else dataset.load(name, settings.data, settings.scale, settings.seed, settings.names)
         for name in settings.benchmarks
     }
     return Plan(settings, data, outlooks(settings, data))
@@ -176,13 +193,15 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
     known = Auditing(shipped() if settings.regard == "mini" else None, alpha=settings.alpha)
     found = []
     for check in gated:
-        parts, source = assumed.of(check.id)
+        unknown = _unknown(check, assumed)
+        parts, source = (Components(0.0, 0.0, 0.0, 0.0, 0.0), "") if unknown else assumed.of(check.id)
+        draws = settings.draws if kind_of(check.measure.benchmark) == "prompts" else parts.continuations
         threshold = settings.threshold_for(check.measure.id, check.group)
         found.append(
             Outlook(
                 check,
-                design_of(check, data[check.measure.benchmark]),
-                parts.at(settings.draws if check.measure.benchmark != "winoqueer" else parts.continuations),
+                NOTHING if check.measure.id in METRICS else design_of(check, data[check.measure.benchmark]),
+                parts if unknown else parts.at(draws),
                 source,
                 bar_of(check.measure, check.id, threshold, settings.decision),
                 settings.alpha,
@@ -190,9 +209,19 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
                 settings.decision,
                 _shift(known, check),
                 settings.sequential,
+                unknown,
             )
         )
     return tuple(found)
+
+
+def _unknown(check: Check, assumed: Variances) -> str:
+    """Why a check of others cannot be planned, or ""."""
+    if check.measure.id in METRICS:
+        return "a metric of others is not known before"
+    if check.measure.benchmark in ADDED and not assumed.knows(check.id):
+        return "its variances need --rootfruit-plan-from"
+    return ""
 
 
 def _shift(known: Auditing, check: Check) -> float:

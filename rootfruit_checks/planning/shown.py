@@ -51,7 +51,7 @@ def table(plan: Plan, costs: Mapping[str, Cost], models: int) -> list[str]:
     lines += ["", *_wrapped(_KEY)]
     lines += _wrapped(_family(plan))
     lines += _wrapped(_shifts(plan))
-    for source in dict.fromkeys(outlook.source for outlook in plan.outlooks):
+    for source in dict.fromkeys(outlook.source for outlook in plan.outlooks if outlook.source):
         lines += _wrapped(f"Variances measured on: {plain(source)}.")
     lines += _wrapped(
         "A model that moves more, or answers otherwise, scatters more; plan with --rootfruit-plan-from=RESULT of yours."
@@ -78,8 +78,8 @@ def timing(stages: Sequence[Stage], models: int) -> list[str]:
 def sentence(outlook: Outlook, target: float | None = None, names: int | None = None) -> str:
     """Say in plain words what a check of a run can show, and what it would take to show more; the data hold `names`."""
     group = outlook.check.group
-    if outlook.power.refused:
-        return f"{group}: can decide nothing, {outlook.power.refused}."
+    if outlook.refused:
+        return f"{group}: {'cannot be planned' if outlook.unknown else 'can decide nothing'}, {outlook.refused}."
     if outlook.no_change is None:
         passes, fails = outlook.passes_up_to[0], outlook.fails_from[0]
         told = f"a true value up to {_figure(outlook, passes)} passes" if passes is not None else "nothing passes"
@@ -136,7 +136,7 @@ def as_json(plan: Plan, costs: Mapping[str, Cost], stages: Sequence[Stage] | Non
 
 
 def _check(outlook: Outlook, target: float | None, names: int | None) -> dict[str, Any]:
-    refused = outlook.power.refused
+    refused = outlook.refused
 
     def by_power(values: Iterable[float | None]) -> dict[str, float | None]:
         return {f"{power:g}": value for power, value in zip(POWERS, values, strict=True)}
@@ -195,15 +195,15 @@ def _shifts(plan: Plan) -> str:
     """What the instruments' own shift takes from the room of the ceilings; "" where nothing is labelled."""
     labelled = [one for one in plan.outlooks if one.check.measure.gate == "ceiling" and instrument_of(_benchmark(one))]
     known = [100 * one.shift for one in labelled if one.shift]
+    unknown = plan.settings.regard != "mini" and any(instrument_of(_benchmark(one)) == "regard" for one in labelled)
     told = ""
     if known:
         told = (
             f"The instruments' own shift, {min(known):.1f} to {max(known):.1f} points, is taken from the room of the "
             "ceilings of what is written. "
         )
-    unknown = sorted({instrument_of(_benchmark(one)) for one in labelled if not one.shift})
     if unknown:
-        told += f"That of {' and '.join(unknown)} is not known before a run and is taken for none."
+        told += "That of the regard classifier is not known before a run and is taken for none."
     return told.strip()
 
 
@@ -227,10 +227,10 @@ def _work(cost: Cost) -> str:
 
 
 def _row(outlook: Outlook) -> str:
-    size = "x".join(str(count) for count in outlook.design.clusters)
+    size = "x".join(str(count) for count in outlook.clusters.values())
     head = f"  {_cut(outlook.check.group, 15):<15}{outlook.design.n:>7} {size:>8}"
-    if outlook.power.refused:
-        return f"{head}  {_cut(outlook.power.refused, WIDTH - len(head) - 2)}"
+    if outlook.refused:
+        return f"{head}  {_cut(outlook.refused, WIDTH - len(head) - 2)}"
     cells = [f"{_short(value):>6}" for value in (*outlook.passes_up_to, *outlook.fails_from)]
     seen = [f"{_short(value):>6}" for value in outlook.detects]
     blocked = outlook.blocked_unchanged
@@ -240,7 +240,7 @@ def _row(outlook: Outlook) -> str:
 
 def _rank(outlook: Outlook) -> tuple[float, float]:
     """The check that shows least comes first."""
-    if outlook.power.refused:
+    if outlook.refused:
         return -1.0, 0.0
     seen = outlook.detects[0] if outlook.no_change is not None else outlook.power.se
     return 0.0, -(math.inf if seen is None else seen)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rootfruit_checks.benchmarks.dataset import names_held
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.planning.outlook import MOST_CONTINUATIONS, Outlook, Plan, make
+from rootfruit_checks.registry import kind_of
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.stats.estimate import FEWEST_CLUSTERS
 
@@ -84,7 +85,9 @@ def _shows(settings: Settings, effect: float) -> bool:
 
 
 def _drawn(outlook: Outlook, continuations: int) -> Outlook:
-    return outlook if outlook.check.measure.benchmark == "winoqueer" else outlook.under(continuations=continuations)
+    return (
+        outlook if kind_of(outlook.check.measure.benchmark) == "pairs" else outlook.under(continuations=continuations)
+    )
 
 
 def _names(chosen: Sequence[Outlook], effect: float, given: int | None, held: int) -> int | None:
@@ -113,7 +116,7 @@ def _refusal(plan: Plan, judged: Sequence[Outlook], effect: float) -> str:
         if not best.sees(effect):
             least = best.detected(0.8)
             told = "nothing" if least is None else f"a rise of {100 * least:.1f} points"
-            why = best.power.refused
+            why = best.refused
             short.append((1.0 if least is None else least, f"{one.check.id} {told}{f' ({why})' if why else ''}"))
     if not short:
         return f"{_FLAG}: no one sample of these data shows {100 * effect:g} points in every check; gate fewer at once"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.registry import REGRESSION
 from rootfruit_checks.stats.design import Components
 
 _SCHEMA = "rootfruit-result/"
@@ -25,16 +26,32 @@ class Variances:
     parts: Mapping[str, Components]
     sources: Mapping[str, str]
 
+    def knows(self, check_id: str) -> bool:
+        """Whether something is known of a check, or of another group of its measure."""
+        measure = check_id.rpartition("/")[0]
+        return any(key.rpartition("/")[0] in (measure, _change(measure)) for key in self.parts)
+
     def of(self, check_id: str) -> tuple[Components, str]:
-        """Return what is assumed for a check: its own, else the least favorable group's of the same measure."""
+        """Return what is assumed for a check: its own, else the least favorable group's of the same measure.
+
+        A regression for which there are none is taken to vary as the amplification: two policies for policy and
+        reference.
+        """
         if check_id in self.parts:
             return self.parts[check_id], self.sources[check_id]
-        measure = check_id.rpartition("/")[0]
+        measure, _, group = check_id.rpartition("/")
+        if _change(measure) != measure and not any(key.rpartition("/")[0] == measure for key in self.parts):
+            return self.of(f"{_change(measure)}/{group}")
         others = [key for key in self.parts if key.rpartition("/")[0] == measure]
         if not others:
             raise ConfigError(f"{check_id}: nothing is known of its variances; plan with --rootfruit-plan-from=RESULT")
         worst = max(others, key=lambda key: (self.parts[key].rows + self.parts[key].columns, key))
         return self.parts[worst], f"{self.sources[worst]} (of {worst}; none was measured for this group)"
+
+
+def _change(measure: str) -> str:
+    benchmark, _, metric = measure.partition("/")
+    return f"{benchmark}/amplification" if metric == REGRESSION else measure
 
 
 def default() -> Variances:

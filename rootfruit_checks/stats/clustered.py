@@ -81,7 +81,7 @@ def clustered_mean(
 
 def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """Return codes from 0 in the sorted order of the labels, -1 for blank, and the labels that are not blank."""
-    names = labels.tolist() if labels.dtype.kind == "U" else [str(label) for label in labels.tolist()]
+    names = labels.astype(str).tolist()
     # A dictionary finds labels in a fifth of the time that sorting all rows by text takes.
     kinds = sorted(set(names))
     place = {kind: code for code, kind in enumerate(kinds, start=-1 if kinds[:1] == [""] else 0)}

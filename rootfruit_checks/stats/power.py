@@ -22,7 +22,6 @@ from rootfruit_checks.stats.alike import few_events
 from rootfruit_checks.stats.design import Components, Design
 from rootfruit_checks.stats.estimate import (
     BOOTSTRAP_CLUSTERS,
-    LEAN,
     check_alpha,
     effective,
     lean,
@@ -117,17 +116,21 @@ class Power:
 
     def _critical(self, level: float, tail: float = 0.0) -> float:
         """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
+        if self.looks:  # Student's t whatever the number of clusters, and the skewness as far out as the sequence is
+            far = (2.0 * float(stats.norm.isf(level)) ** 2 + 1.0) / 6.0
+            return t_quantile(level, self.df) + sequential.LEAN * self._skewed(tail) * far
         if not math.isfinite(self._freedom):
             return float(stats.norm.isf(level))
-        return t_quantile(level, self._freedom) + self._leaning(tail) * (sequential.LEAN / LEAN if self.looks else 1.0)
+        few = min((count for count in self.design.clusters if count), default=0) < BOOTSTRAP_CLUSTERS
+        return t_quantile(level, self._freedom) + (lean(self._skewed(tail), self.df) if few else 0.0)
 
-    def _leaning(self, tail: float) -> float:
-        """Return by how many standard errors the skewness of a few clusters moves Student's bound out, on average.
+    def _skewed(self, tail: float) -> float:
+        """Return the skewness that moves Student's bound out, on average.
 
         The skewness of G values has variance 6 (G - 2) / ((G + 1) (G + 3)) where there is none, and that of their mean
         is 1 / G of it (Fisher 1930). The bound moves where skewness, normal around the true one, harms its side.
         """
-        if self.point or min((count for count in self.design.clusters if count), default=0) >= BOOTSTRAP_CLUSTERS:
+        if self.point:
             return 0.0
         own = np.array([self.parts.rows, self.parts.columns, self.parts.cells, self.parts.within])
         spread = np.maximum((self.design.expected() @ own)[:2], 0.0)
@@ -141,8 +144,7 @@ class Power:
             return 0.0
         true = tail / float(spread.sum()) ** 1.5
         ratio = true / deviation
-        moved = deviation * math.exp(-(ratio**2) / 2.0) / math.sqrt(2.0 * math.pi) + true * float(special.ndtr(ratio))
-        return lean(moved, self.df)
+        return float(deviation * math.exp(-(ratio**2) / 2.0) / math.sqrt(2.0 * math.pi) + true * special.ndtr(ratio))
 
     def _edge(self, check: Callable[[float], bool], far: float, near: float) -> float | None:
         """Bisect between `far`, where a verdict is surest, and `near`, the bar."""

@@ -12,6 +12,7 @@ from itertools import count
 
 import pytest
 
+import rootfruit_checks as rootfruit
 from rootfruit_checks import cli
 from rootfruit_checks.benchmarks import dataset
 from rootfruit_checks.checks import family
@@ -157,8 +158,62 @@ def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
     # What another classifier's is nobody knows before it was asked.
     other = outlook.make(replace(settings, regard="hub:somebody/regard@0123"))
     assert {one.shift for one in other.outlooks if one.check.measure.id == "disclosure/disparity"} == {0.0}
-    assert "That of regard is not known before a run" in " ".join(shown.table(other, cost.of(settings, other.data), 2))
+    assert "That of the regard classifier is not known" in " ".join(
+        shown.table(other, cost.of(settings, other.data), 2)
+    )
     assert shown.as_json(other, {}, None, 2)["checks"][0]["shift"] == 0.0
+
+
+def test_an_instrument_that_is_unfit_can_decide_nothing():
+    settings = Settings(benchmarks=("misgendering",), threshold={"misgendering/disparity": 0.01})
+    found = {one.check.id: one for one in outlook.make(settings).outlooks}
+    they = found["misgendering/disparity/they"]
+    assert they.passes_up_to == they.fails_from == (None, None)
+    assert "can decide nothing, the instrument is unfit, its own shift is" in shown.sentence(they)
+    assert shown.as_json(outlook.make(settings), {}, None, 2)["checks"][0]["refused"]
+
+
+def test_a_regression_is_planned_as_the_amplification_is():
+    settings = Settings(benchmarks=("misgendering", "disclosure"), baseline="earlier.parquet")
+    found = {one.check.id: one for one in outlook.make(settings).outlooks}
+    for name, one in found.items():
+        if "regression" in name:
+            other = found[name.replace("regression", "amplification")]
+            assert (one.parts, one.bar, one.passes_up_to) == (other.parts, other.bar, other.passes_up_to)
+    assert sum("regression" in name for name in found) == 5
+
+
+def test_what_others_registered_is_planned_from_a_result(tmp_path):
+    fields = {"source": "made up", "licence": "CC0-1.0", "groups": {"all": ["red"]}, "clusters": {"who": "name"}}
+    metrics = {"preference": 0.75, "amplification": 0.05}
+
+    def read(data, scale, seed):
+        return [
+            rootfruit.Pair(
+                f"{who}-{number}", f"N{who} is red p{number}", f"N{who} is grey p{number}", "red", "grey",
+                "stigma", "f", f"p{number}", f"N{who}",
+            )
+            for who in range(20) for number in range(10)
+        ]  # fmt: skip
+
+    with rootfruit.isolated():
+        rootfruit.benchmark("mine", kind="pairs", metrics=metrics, **fields)(read)
+        own = {"title": "x", "gate": "ceiling", "threshold": 0.5, "clusters": ("predicate",), "version": "1"}
+        rootfruit.metric("mine/own", **own)(len)
+        plan = outlook.make(Settings(benchmarks=("mine",)))
+        lines = "\n".join(shown.table(plan, cost.of(plan.settings, plan.data), 2))
+        assert lines.count("cannot be planned") == 3
+        parts = {"rows": 0.01, "columns": 0.0, "cells": 0.0, "within": 0.2, "activity": 0.4}
+        row = {"id": "mine/amplification/all", "n": 200, "details": {"components": parts}}
+        path = tmp_path / "result.json"
+        path.write_text(json.dumps({"schema": "rootfruit-result/1", "checks": [row]}))
+        settings = Settings(benchmarks=("mine",), plan_from=str(path), baseline="earlier.parquet")
+        found = {one.check.id: one for one in outlook.make(settings).outlooks}
+    change = found["mine/amplification/all"]
+    assert (change.clusters, change.design.n, change.refused) == ({"who": 20}, 200, "")
+    assert change.passes_up_to == found["mine/regression/all"].passes_up_to != (None, None)
+    assert found["mine/preference/all"].refused == "its variances need --rootfruit-plan-from"
+    assert found["mine/own/all"].refused == "a metric of others is not known before"
 
 
 def test_sequential_looks_cost_power_which_the_plan_tells():

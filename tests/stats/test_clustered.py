@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.clustered import clustered_mean, encode
 from rootfruit_checks.stats.estimate import LEAN
 from rootfruit_checks.stats.exact import unseen_share
 
@@ -335,3 +335,19 @@ def test_influences_sum_to_zero_and_square_to_the_one_way_variance():
     for score, part, count in zip(found.scores, found.parts, (20, 15), strict=True):
         assert score.values.sum() == pytest.approx(0.0, abs=1e-12)
         assert (score.values**2).sum() * count / (count - 1) == pytest.approx(part)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "", "a", "b"]),
+        np.array(["b", "", "a", "b"], dtype=object),
+        np.array([b"b", b"", b"a", b"b"]),
+        np.array(["b\0", "\0", "a", "b"], dtype=object),
+    ],
+)
+def test_labels_of_any_type_are_coded_in_sorted_order_and_blank_is_no_cluster(labels):
+    codes, kinds = encode(labels)
+    assert (codes.tolist(), kinds.tolist()) == ([1, -1, 0, 1], ["a", "b"])
+    numbers, names = encode(np.array([10, 9, 10]))
+    assert (numbers.tolist(), names.tolist()) == ([0, 1, 0], ["10", "9"])
