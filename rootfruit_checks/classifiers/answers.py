@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rootfruit_checks.classifiers import audit, fit_mini, neutral
 from rootfruit_checks.classifiers.mini import MiniRegard
@@ -80,8 +81,12 @@ def key() -> str:
 
 def shipped() -> Answers | None:
     """Return `mini`'s answers without loading it; None where they answer other sentences than these."""
-    held = json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else {}
+    held = _held()
     return Answers.read(json.dumps(held["answers"]).encode()) if held.get("key") == key() else None
+
+
+def _held() -> dict[str, Any]:
+    return dict(json.loads(SHIPPED.read_text(encoding="utf-8"))) if SHIPPED.is_file() else {}
 
 
 def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answers:
@@ -91,9 +96,8 @@ def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answ
         ConfigError: the classifier gives an unknown label, or not one for each text.
 
     """
-    shipped = json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else {}
-    if shipped.get("fingerprint") == classifier.fingerprint and shipped.get("key") == key():
-        return Answers.read(json.dumps(shipped["answers"]).encode())
+    if _held().get("fingerprint") == classifier.fingerprint and (own := shipped()):
+        return own
     place = f"{key()}:{classifier.fingerprint}"
     held = store.get(NAMESPACE, place) if store else None
     if held is not None:

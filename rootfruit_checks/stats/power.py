@@ -105,10 +105,15 @@ class Power:
     def _few_events(self) -> float:
         return 0.0 if self.point else few_events(self.design, self.parts, share=self.limits[0] >= 0.0)
 
+    @property
+    def _resampled(self) -> bool:
+        """Whether there are clusters enough for the bootstrap."""
+        return min((count for count in self.design.clusters if count), default=0) >= BOOTSTRAP_CLUSTERS
+
     @cached_property
     def _freedom(self) -> float:
         """Degrees of freedom of the bound: Student's, or what the bootstrap comes to."""
-        if min((count for count in self.design.clusters if count), default=0) < BOOTSTRAP_CLUSTERS:
+        if not self._resampled:
             return self.df
         drawn = _variances(self.design, self.parts, largest=False)
         spread = float(drawn.var())
@@ -116,13 +121,11 @@ class Power:
 
     def _critical(self, level: float, tail: float = 0.0) -> float:
         """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
-        if self.looks:  # Student's t whatever the number of clusters, and the skewness as far out as the sequence is
-            far = (2.0 * float(stats.norm.isf(level)) ** 2 + 1.0) / 6.0
-            return t_quantile(level, self.df) + sequential.LEAN * self._skewed(tail) * far
+        if self.looks:
+            return float(sequential.quantiles(level, 1.0, self.df, self._skewed(tail))[1])
         if not math.isfinite(self._freedom):
             return float(stats.norm.isf(level))
-        few = min((count for count in self.design.clusters if count), default=0) < BOOTSTRAP_CLUSTERS
-        return t_quantile(level, self._freedom) + (lean(self._skewed(tail), self.df) if few else 0.0)
+        return t_quantile(level, self._freedom) + (0.0 if self._resampled else lean(self._skewed(tail), self.df))
 
     def _skewed(self, tail: float) -> float:
         """Return the skewness that moves Student's bound out, on average.
@@ -165,7 +168,6 @@ class Power:
         if self.refused:
             return 0.0
         se = max(self.se, 1e-12)
-        single, level = level, sequential.last_level(level) if self.looks else level
         sign = 1.0 if upper else -1.0
         # Seen from the bar: how much room the estimate has on the side of the verdict.
         room = sign * (bar - truth)
@@ -178,8 +180,7 @@ class Power:
         drift = sign * coupled * se * (errors - errors.mean()) / max(float(errors.std()), 1e-12) if coupled else 0.0
         left = se * math.sqrt(1.0 - coupled**2)
         free = float(np.mean(special.ndtr((room - width - drift) / left)))
-        bootstrap = min(count for count in self.design.clusters if count) >= BOOTSTRAP_CLUSTERS
-        if bootstrap and not (self.point or self.looks):
+        if self._resampled and not (self.point or self.looks):
             # On the side of a tail the bootstrap is no narrower than Student's t of those that carry the variance.
             least = t_quantile(level, _carrying(self.design) - 1.0) * errors
             tailed = float(np.mean(special.ndtr((room - np.maximum(width, least) - drift) / left)))
@@ -187,11 +188,11 @@ class Power:
         few = self._few_events
         if few <= 1e-6:
             return free
-        share = unseen_share(_cells(self.design), single)
+        share = unseen_share(_cells(self.design), level)
         end = sign * (self.limits[1 if upper else 0] - truth)
         # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
         freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)
-        wide = -special.stdtrit(freedom, level) * errors
+        wide = -special.stdtrit(freedom, sequential.last_level(level) if self.looks else level) * errors
         floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
         return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
 
