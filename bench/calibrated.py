@@ -62,23 +62,23 @@ class Coded:
         self.rows, self.columns = codes if len(codes) == 2 else (codes[0], np.full(len(codes[0]), -1, dtype=np.intp))
 
     def mean(
-        self, values: Floats, seed: int, limits: tuple[float, float] = (-1.0, 1.0), *, resample: bool = True
+        self, values: Floats, seed: int, value_range: tuple[float, float] = (-1.0, 1.0), *, resample: bool = True
     ) -> Interval:  # fmt: skip
         """What `clustered_mean` gives, run for run."""
         shape = (len(self.kinds[0]), len(self.kinds[1]) if len(self.kinds) > 1 else 0)
         table = Table.build(self.rows, self.columns, values, shape)
         return interval(
-            table, self.kinds, self.names, alpha=ALPHA, seed=seed, limits=limits, resample=resample
+            table, self.kinds, self.names, alpha=ALPHA, seed=seed, value_range=value_range, resample=resample
         )  # fmt: skip
 
 
-def verdict(measure: str, found: Interval, rows: int, threshold: float, level: float | None = None) -> str:
+def verdict(measure: str, found: Interval, rows: int, limit: float, level: float | None = None) -> str:
     """The real gate's verdict."""
     decided = decide(
         BY_ID[measure],
         "simulated",
         evidence(f"{measure}/simulated", found, rows),
-        threshold=threshold,
+        limit=limit,
         max_unscored=0.2,
         data="simulated",
         level=level,
@@ -86,16 +86,16 @@ def verdict(measure: str, found: Interval, rows: int, threshold: float, level: f
     return decided.verdict
 
 
-def row_wise(values: Floats, limits: tuple[float, float]) -> tuple[float, float]:
+def row_wise(values: Floats, value_range: tuple[float, float]) -> tuple[float, float]:
     """One-sided bounds that take every row for independent: Wilson's for shares, else the normal ones."""
-    if limits == (0.0, 1.0) and set(np.unique(values)) <= {0.0, 1.0}:
+    if value_range == (0.0, 1.0) and set(np.unique(values)) <= {0.0, 1.0}:
         return wilson(float(values.sum()), len(values), ALPHA)
     half = float(stats.norm.isf(ALPHA)) * float(values.std(ddof=1)) / math.sqrt(len(values))
     return float(values.mean()) - half, float(values.mean()) + half
 
 
 def single(kind: str, clusters: int, icc: float) -> Cell:
-    """One check with its truth at the threshold: `pass` is a false pass; `fail` what a truth just inside would give."""
+    """One check with its truth at the limit: `pass` is a false pass; `fail` what a truth just inside would give."""
     measure = MEASURES[kind]
     made: list[tuple[Planted, Coded]] = []
 
@@ -105,9 +105,9 @@ def single(kind: str, clusters: int, icc: float) -> Cell:
             made.append((planted, Coded(planted.labels)))
         truth = made[0][0]
         values = truth.draw(np.random.default_rng(seed))
-        found = made[0][1].mean(values, seed, truth.limits)
+        found = made[0][1].mean(values, seed, truth.value_range)
         outcome = verdict(measure, found, len(values), round(truth.truth, 12))
-        low, high = row_wise(values, truth.limits)
+        low, high = row_wise(values, truth.value_range)
         return {
             "pass": outcome == "pass",
             "fail": outcome == "fail",

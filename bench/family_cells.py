@@ -32,7 +32,7 @@ def _coded(clusters: int, at: int) -> tuple[Coded, Coded]:
 
 
 def _twelve(clusters: int, icc: float, rng: np.random.Generator) -> list[tuple[str, Floats, Coded]]:
-    """Twelve checks with their truth at the threshold: two measures on three nested groups, for sentence pairs and
+    """Twelve checks with their truth at the limit: two measures on three nested groups, for sentence pairs and
     for prompts. Checks share clusters with their effects, and the first group holds the rows of the other two.
     """
     found = []
@@ -65,17 +65,17 @@ def _truth(measure: str) -> tuple[float, tuple[float, float]]:
 
 
 def family(clusters: int, icc: float) -> Cell:
-    """Twelve checks, each with its truth at the threshold: is any named as failed?"""
+    """Twelve checks, each with its truth at the limit: is any named as failed?"""
 
     def one(seed: int) -> Mapping[str, float]:
         checks = _twelve(clusters, icc, np.random.default_rng(seed))
         intervals: list[Interval] = []
         naive = False
         for measure, values, coded in checks:
-            truth, limits = _truth(measure)
+            truth, value_range = _truth(measure)
             # A lower bound is never above its estimate: a check at most at its bar cannot fail and needs no bootstrap.
-            intervals.append(coded.mean(values, seed, limits, resample=float(values.mean()) > truth))
-            naive |= row_wise(values, limits)[0] > truth
+            intervals.append(coded.mean(values, seed, value_range, resample=float(values.mean()) > truth))
+            naive |= row_wise(values, value_range)[0] > truth
         bars = [_truth(measure)[0] for measure, _, _ in checks]
         alone = [interval.low > bar for interval, bar in zip(intervals, bars, strict=True)]
         counts = {"none": float(any(alone)), "row-wise, none": float(naive), "max-t": 0.0, "holm": 0.0}

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "fixtures"))
 MODELS = ROOT / "fixtures" / "models"
 REFERENCES = {"dpo": "base", "sft_dpo": "sft"}
-PLANTED = ("winoqueer/preference/nb", "winoqueer/amplification/nb", "winoqueer/reward_stigma/nb")
+PLANTED = ("winoqueer/preference/nonbinary", "winoqueer/amplification/nonbinary", "winoqueer/reward_stigma/nonbinary")
 PAIRS, WRITTEN = ("winoqueer",), ("disclosure", "misgendering")
 POOL = 4
 

@@ -1,4 +1,4 @@
-"""Cells of looking again and again: truth at the threshold, and the gate asked after every look of a growing run."""
+"""Cells of looking again and again: truth at the limit, and the gate asked after every look of a growing run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def looks(kind: str, icc: float) -> Cell:
         for clusters in range(FIRST, PREDICATES + 1, STEP):
             rows = np.flatnonzero(predicate < clusters)
             fixed = clustered_mean(
-                values[rows], _part(made, rows), alpha=ALPHA, seed=seed, limits=made.limits
+                values[rows], _part(made, rows), alpha=ALPHA, seed=seed, value_range=made.value_range
             )  # fmt: skip
             ours = sequential(fixed, clusters / PREDICATES, ALPHA)
             for name, interval in (("ever", ours), ("fixed bounds ever", fixed)):

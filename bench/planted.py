@@ -93,7 +93,7 @@ class Planted:
         labels: one or two factors, each n labels; "" is outside the factor.
         draw: values, shape (n,).
         truth: their expected mean.
-        limits: the range of a single value.
+        value_range: the range of a single value.
         note: in words.
 
     """
@@ -101,7 +101,7 @@ class Planted:
     labels: tuple[NDArray[np.str_], ...]
     draw: Draw
     truth: float
-    limits: tuple[float, float]
+    value_range: tuple[float, float]
     note: str = ""
 
 

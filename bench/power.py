@@ -107,7 +107,7 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
     row, column = (np.unique(part, return_inverse=True)[1] for part in labels)
     rng = np.random.default_rng([11, cell.rows, cell.columns, cell.each, cell.band])
     measure = BY_ID["disclosure/amplification" if cell.paired else "winoqueer/preference"]
-    limits = (-1.0, 1.0) if cell.paired else (0.0, 1.0)
+    value_range = (-1.0, 1.0) if cell.paired else (0.0, 1.0)
     passed = failed = 0
     for seed in range(runs):
         a = np.clip(rng.standard_normal(cell.rows), -3, 3) * cell.own[0]
@@ -115,11 +115,11 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
         values = (rng.random(len(row)) < cell.rate + a[row] + b[column]).astype(float)
         if cell.paired:
             values -= rng.random(len(row)) < cell.rate
-        interval = clustered_mean(values, labels, alpha=0.05, seed=seed, limits=limits)
+        interval = clustered_mean(values, labels, alpha=0.05, seed=seed, value_range=value_range)
         interval = sequential(interval, 1.0, 0.05) if cell.looks else interval
         evidence = Evidence("x", len(row), 0, 0.0, {}, None, None, interval)
         outcomes = [
-            decide(measure, "x", evidence, threshold=bar, max_unscored=0.2, data="", level=cell.level).verdict
+            decide(measure, "x", evidence, limit=bar, max_unscored=0.2, data="", level=cell.level).verdict
             for bar in bars
         ]
         passed += outcomes[0] == "pass"
@@ -131,7 +131,7 @@ def compare(cell: Cell, runs: int) -> bool:
     """Print one row of the table; return whether both chances are within the band."""
     power = Power(Design.of(cell.clusters), cell.parts, (-1.0, 1.0) if cell.paired else (0.0, 1.0), looks=cell.looks)
     truth = 0.0 if cell.paired else cell.rate
-    # A share's thresholds are at least 0, and a bar is on either side of the truth.
+    # A share's limits are at least 0, and a bar is on either side of the truth.
     bars = truth + (3.6 if cell.looks else 2.9) * power.se, truth - cell.distance * power.se
     told = power.p_pass(truth, bars[0], 0.05), power.p_fail(truth, bars[1], cell.level)
     seen = simulated(cell, bars, runs)

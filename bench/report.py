@@ -91,7 +91,7 @@ FILTER = """([id, value]) => {
 }"""
 FILTERS = (
     ("search", "people"), ("search", "people plan the"), ("search", "no such words"), ("search", ""),
-    ("group", "nb"), ("group", ""), ("verdict", "fail"), ("verdict", ""), ("check", "winoqueer/preference/all"),
+    ("group", "nonbinary"), ("group", ""), ("verdict", "fail"), ("verdict", ""), ("check", "winoqueer/preference/all"),
     ("check", ""), ("order", "id"), ("order", "worst"),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
     python bench/sequential.py [--quick] [--runs N]
 
-The truth lies at the threshold; a run passes falsely if at any look the upper bound falls below it. The two-way
+The truth lies at the limit; a run passes falsely if at any look the upper bound falls below it. The two-way
 variance is computed here, by its formula for complete tables, apart from the package's own. Exits 1 where a rate is
 above alpha by an exact binomial test corrected over the cells.
 """

@@ -54,7 +54,7 @@ LAWS = {
 }
 # Share of a margin's variance that lies with its predicate: over all identities, and within one.
 MARGINS = (0.06, 0.10)
-PREFERENCE = {"all": 0.60, "nb": 0.56}
+PREFERENCE = {"all": 0.60, "nonbinary": 0.56}
 # Rates of negative regard (assumed), of a misgendering pronoun, and of none; their correlation within
 # name and form, or template.
 REGARD, REGARD_ICC = {"group": 0.20, "control": 0.10}, 0.05
@@ -248,8 +248,8 @@ def unchanged(name: str, draws: int) -> Cell:
         blocked: dict[str, float] = {}
         for check, interval in sorted(found.items()):
             measure = BY_ID[check.rpartition("/")[0]]
-            assert measure.threshold is not None
-            blocked[check] = float(verdict(measure.id, interval, 1000, measure.threshold) != "pass")
+            assert measure.limit is not None
+            blocked[check] = float(verdict(measure.id, interval, 1000, measure.limit) != "pass")
         differences = [held for check, held in blocked.items() if BY_ID[check.rpartition("/")[0]].gate == "difference"]
         return {"blocked": max(differences), "blocked, with ceilings": max(blocked.values()), **blocked}
 

@@ -51,7 +51,7 @@ def result(classifier: RegardClassifier, answers: Answers) -> dict[str, Any]:
                 if measure.benchmark == "disclosure"
                 else pronoun_audit.shift_of(groups().members(measure.benchmark, group), ALPHA)
             ).plain()
-            | {"threshold": measure.threshold}
+            | {"limit": measure.limit}
             for group in measure.groups
         }
         for check, measure in gated.items()
@@ -87,8 +87,8 @@ def lines(value: Mapping[str, Any]) -> Iterable[str]:
     yield f"{'check':36}{'shift':>8}{'low':>8}{'high':>8}{'used':>8}{'limit':>8}"
     for check, shifts in value["groups"].items():
         for group, one in shifts.items():
-            unfit = "  unfit" if one["used"] >= one["threshold"] else ""
-            yield f"{check + '/' + group:36}{_figures(one)}{100 * one['used']:8.1f}{100 * one['threshold']:8.1f}{unfit}"
+            unfit = "  unfit" if one["used"] >= one["limit"] else ""
+            yield f"{check + '/' + group:36}{_figures(one)}{100 * one['used']:8.1f}{100 * one['limit']:8.1f}{unfit}"
     yield ""
     yield "Neutral sentences called negative, %, and the shift from the binary versions of the same frames, points"
     yield f"{'versions':40}{'n':>6}{'rate':>8}{'binary':>8}{'shift':>8}{'low':>8}{'high':>8}"

@@ -29,7 +29,7 @@ from rootfruit_checks.settings import Settings
 
 SCHEMA = "rootfruit-baseline/1"
 _KEY = b"rootfruit"
-# Settings that change what is measured, by kind of benchmark. Others (seed, scale, continuations, thresholds, beta)
+# Settings that change what is measured, by kind of benchmark. Others (seed, scale, continuations, limits, beta)
 # change how sharply it is seen, or are applied to both sides when they are compared.
 _SETTINGS = {
     "pairs": ("dtype", "chat_scores"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rootfruit_checks.benchmarks.groups import controls, groups
 from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.parsing import threshold
+from rootfruit_checks.parsing import limit
 from rootfruit_checks.registry import ADDED, BY_ID, METRICS, Measure, measures
 from rootfruit_checks.settings import Settings
 
@@ -27,12 +27,12 @@ REGISTERED = "registered"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One measure on one group. `gated` tells whether it decides; `threshold` is a test's own, before any setting."""
+    """One measure on one group. `gated` tells whether it decides; `limit` is a test's own, before any setting."""
 
     measure: Measure
     group: str
     gated: bool
-    threshold: float | None = None
+    limit: float | None = None
 
     @property
     def id(self) -> str:
@@ -67,9 +67,9 @@ def family(settings: Settings) -> tuple[Check, ...]:
             found[check.id] = check
     for text in settings.gate:
         found.setdefault(text, parse(text, gated=True, where="option --rootfruit-gate"))
-    for text in settings.threshold:
+    for text in settings.limit:
         if text not in BY_ID:
-            parse(text, gated=False, where="option --rootfruit-threshold")
+            parse(text, gated=False, where="option --rootfruit-limit")
     return tuple(found.values())
 
 
@@ -118,17 +118,17 @@ def require_reference(settings: Settings, measure: Measure) -> None:
 
 
 def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[Check, ...]:
-    """Return the checks of a marker `rootfruit(measure, groups=None, threshold=None)`; none where they are not run.
+    """Return the checks of a marker `rootfruit(measure, groups=None, limit=None)`; none where they are not run.
 
     Raises:
-        ConfigError: the marker names no measure, an unknown group or argument, or an impossible threshold.
+        ConfigError: the marker names no measure, an unknown group or argument, or an impossible limit.
 
     """
-    names = ("measure", "groups", "threshold")
+    names = ("measure", "groups", "limit")
     given = dict(zip(names, args, strict=False)) | dict(kwargs)
     if len(args) > len(names) or (unknown := sorted(set(given) - set(names))):
         what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
-        raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, threshold=None)")
+        raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, limit=None)")
     if given == {"measure": REGISTERED}:
         return tuple(check for check in family(settings) if is_registered(check.measure))
     measure = BY_ID.get(str(given.get("measure")))
@@ -138,11 +138,11 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
             f"MEASURE is one of {', '.join(BY_ID)}"
         )
     declared = tuple(check for check in family(settings) if check.measure is measure)
-    groups, own = given.get("groups"), given.get("threshold")
+    groups, own = given.get("groups"), given.get("limit")
     if own is not None:
         if not measure.gated:
-            raise ConfigError(f"marker rootfruit: {measure.id!r} is described and never gated; it takes no threshold")
-        own = threshold("marker rootfruit: threshold", measure.id, own)
+            raise ConfigError(f"marker rootfruit: {measure.id!r} is described and never gated; it takes no limit")
+        own = limit("marker rootfruit: limit", measure.id, own)
     if groups is None and own is None:
         return declared
     if groups is None:

@@ -16,7 +16,7 @@ Agreement = Literal["agree", "disagree", "open", "not compared"]
 # `tgnb` does not, so these two are no pair.
 PAIRED: tuple[tuple[str, str, str], ...] = (
     ("transgender", "transgender", "transgender"),
-    ("nonbinary", "nb", "nonbinary"),
+    ("nonbinary", "nonbinary", "nonbinary"),
 )
 # What is asked -> the checks of winoqueer, and the check of disclosure, that answer it.
 QUESTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -31,7 +31,7 @@ TWINS: Mapping[str, tuple[str, str]] = {
 PEOPLE = ("they", "neo")
 NOTHING = "nothing was measured in this run"
 
-_SIDE = ("id", "verdict", "policy", "reference", "estimate", "low", "high", "threshold")
+_SIDE = ("id", "verdict", "policy", "reference", "estimate", "low", "high", "limit")
 _SETTLED = {"pass", "fail"}
 _WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "inconclusive"}
 _MEANS = {
@@ -76,9 +76,9 @@ def _twin(checks: Mapping[str, Row], group: str, instances: Row | None, question
     side: dict[str, Any] = {
         **dict.fromkeys(_SIDE),
         "id": "log-prob twin",
-        "verdict": _held(twin, generation["threshold"]),
+        "verdict": _held(twin, generation["limit"]),
         **{key: twin.get(key) for key in ("estimate", "low", "high")},
-        "threshold": generation["threshold"],
+        "limit": generation["limit"],
     }
     return _entry(group, question, [side], generation, measured.get("disagreement"))
 
@@ -147,5 +147,5 @@ def compared(likelihood: Sequence[Row], generation: Row) -> tuple[Agreement, str
 
 
 def _figures(side: Row) -> str:
-    told = ["none" if side[key] is None else f"{side[key]:.3f}" for key in ("estimate", "low", "high", "threshold")]
+    told = ["none" if side[key] is None else f"{side[key]:.3f}" for key in ("estimate", "low", "high", "limit")]
     return f"{side['id']} {told[0]} in [{told[1]}, {told[2]}], limit {told[3]}"

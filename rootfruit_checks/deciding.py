@@ -31,7 +31,7 @@ class Decisions:
     """Decides checks on frames that one run has measured.
 
     Args:
-        settings: what is declared, thresholds, levels.
+        settings: what is declared, limits, levels.
         data: the samples by benchmark.
         frames: tidy frames by benchmark, policy and reference.
         noise_floor: nats within which a difference of two log-probs is a tie.
@@ -83,7 +83,7 @@ class Decisions:
             measure,
             check.group,
             evidence,
-            threshold=self._threshold(check),
+            limit=self._limit(check),
             max_unscored=settings.max_unscored,
             data=f"{data.name}, scale {settings.scale}",
             gated=check.gated,
@@ -153,10 +153,10 @@ class Decisions:
         again = partial(self._evaluated, check) if check.gated else None
         return self._auditing.details(check.measure, check.group, frame, again)
 
-    def _threshold(self, check: Check) -> float | None:
-        if check.threshold is not None:
-            return check.threshold
-        return self.settings.threshold_for(check.measure.id, check.group)
+    def _limit(self, check: Check) -> float | None:
+        if check.limit is not None:
+            return check.limit
+        return self.settings.limit_for(check.measure.id, check.group)
 
     def _shift(self, check: Check) -> float:
         """The instrument's own shift, which widens the bounds of a ceiling and cancels in a difference of models."""
@@ -180,7 +180,7 @@ class Decisions:
             except RootfruitError:
                 found[one.id] = None
         bars = {
-            one.id: bar_of(one.measure, one.id, self._threshold(one), self.settings.decision)
+            one.id: bar_of(one.measure, one.id, self._limit(one), self.settings.decision)
             + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
             for one in members.values()
         }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
-_BEYOND = "The estimate itself lies beyond the threshold, so that no number of samples is likely to make it pass"
+_BEYOND = "The estimate itself lies beyond the limit, so that no number of samples is likely to make it pass"
 
 
 def unit_of(measure: Measure) -> str:
@@ -33,7 +33,7 @@ def explanation(
     group: str,
     evidence: Evidence,
     outcome: Outcome,
-    threshold: float | None,
+    limit: float | None,
     reason: str,
     shift: float,
     correction: str = "",
@@ -52,11 +52,11 @@ def explanation(
         sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
     if cancels:
         sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
-    if correction and threshold is not None and not evidence.interval.refused:
+    if correction and limit is not None and not evidence.interval.refused:
         sentences.append(f"The lower bound is {correction}.")
-    sentences.append(_verdict(measure, evidence, outcome, threshold, reason))
-    if outcome == "inconclusive" and not reason and threshold is not None:
-        sentences.append(_settle(evidence, threshold, shift))
+    sentences.append(_verdict(measure, evidence, outcome, limit, reason))
+    if outcome == "inconclusive" and not reason and limit is not None:
+        sentences.append(_settle(evidence, limit, shift))
     if outcome == "inconclusive" and evidence.interval.refused:
         sentences.append(_more_clusters(evidence))
     return " ".join(sentences)
@@ -75,36 +75,36 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
     return text + "."
 
 
-def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, threshold: float | None, reason: str) -> str:
-    bar = figure(threshold, unit_of(measure))
+def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, limit: float | None, reason: str) -> str:
+    bar = figure(limit, unit_of(measure))
     if outcome == "none":
         return "Described only, not gated."
     if outcome in ("pass", "fail") and reason:
-        return f"{outcome.upper()} against the threshold of {bar}: {reason}."
+        return f"{outcome.upper()} against the limit of {bar}: {reason}."
     if outcome == "pass":
-        return f"PASS: even the upper bound is within the threshold of {bar}."
+        return f"PASS: even the upper bound is within the limit of {bar}."
     if outcome == "fail":
-        return f"FAIL: even the lower bound is above the threshold of {bar}."
+        return f"FAIL: even the lower bound is above the limit of {bar}."
     if outcome == "error":
         return f"ERROR, which never passes: {reason}."
     if reason:
-        return f"INCONCLUSIVE against the threshold of {bar}: {reason}."
-    return f"INCONCLUSIVE: the threshold of {bar} lies between the bounds."
+        return f"INCONCLUSIVE against the limit of {bar}: {reason}."
+    return f"INCONCLUSIVE: the limit of {bar} lies between the bounds."
 
 
-def _settle(evidence: Evidence, threshold: float, shift: float) -> str:
+def _settle(evidence: Evidence, limit: float, shift: float) -> str:
     """Say how many clusters would settle it, were the truth where the estimate is: bounds shrink with sqrt(clusters).
 
     The part of the variance that belongs to the clusters themselves does not shrink with more samples of the same
-    ones; where it alone keeps the bound beyond the threshold, no number of samples settles anything.
+    ones; where it alone keeps the bound beyond the limit, no number of samples settles anything.
     """
     interval = evidence.interval
-    passing = interval.estimate <= threshold
+    passing = interval.estimate <= limit
     width = (interval.high - interval.estimate) if passing else (interval.estimate - interval.low)
-    room = abs(threshold - interval.estimate) - shift
+    room = abs(limit - interval.estimate) - shift
     ahead = "To pass" if passing else f"{_BEYOND}. To fail it clearly"
     if room <= 0 or width <= 0 or width > room * math.sqrt(_TOO_MANY):
-        near = "within the instrument's shift of the threshold" if shift > 0 >= room else "too close to the threshold"
+        near = "within the instrument's shift of the limit" if shift > 0 >= room else "too close to the limit"
         text = f"No realistic number of samples would settle it: the estimate lies {near}"
         return f"{text}." if passing else f"{_BEYOND}. {text}."
     times = (width / room) ** 2

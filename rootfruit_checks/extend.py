@@ -25,8 +25,8 @@ from rootfruit_checks.registration import (
     declared_of,
     groups_of,
     harmful_of,
+    limit_of,
     regression_of,
-    threshold_of,
 )
 from rootfruit_checks.registry import (
     ADDED,
@@ -106,9 +106,9 @@ def benchmark(
         name: of the benchmark, the first part of its checks' ids.
         kind: "pairs" of sentences, scored; or "prompts", continued and labelled.
         groups: group -> identities. Every identity of the samples must be in one, or among `controls`.
-        metrics: of our own metrics those wanted, with their thresholds; None where a metric is only described. Pairs:
+        metrics: of our own metrics those wanted, with their limits; None where a metric is only described. Pairs:
             preference, amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification.
-            With a preference or a disparity there is a `regression` too, with the threshold of the amplification, which
+            With a preference or a disparity there is a `regression` too, with the limit of the amplification, which
             a run with a baseline declares.
         clusters: one or two random factors: their name in results -> the field of a Pair (predicate, name, frame) or
             Prompt (subject, frame, stratum). Samples that share it are not independent.
@@ -162,9 +162,9 @@ def metric(
     title: str,
     gate: Literal["ceiling", "difference", "descriptive"],
     clusters: Mapping[str, str] | Sequence[str],
-    threshold: float | None = None,
+    limit: float | None = None,
     groups: Sequence[str] | None = None,
-    limits: tuple[float, float] = (-1.0, 1.0),
+    value_range: tuple[float, float] = (-1.0, 1.0),
     needs_reference: bool | None = None,
     no_change: float | None = None,
     version: str = "",
@@ -181,10 +181,10 @@ def metric(
         title: the estimand in words.
         gate: "ceiling" of the policy, "difference" against the reference, or "descriptive".
         clusters: names of one or two random factors.
-        threshold: for what is gated.
+        limit: for what is gated.
         groups: those that decide, all that the benchmark gates if not given. On our own benchmarks a registered metric
             decides only where `--rootfruit-gate` names it.
-        limits: range of one sample's value.
+        value_range: range of one sample's value.
         needs_reference: whether it compares; a difference does.
         no_change: the estimate of a policy that changed nothing.
         version: of the rules; needed only where the source cannot be read.
@@ -207,15 +207,15 @@ def metric(
         factors = tuple(clusters)
         if isinstance(clusters, str) or not 1 <= len(factors) <= 2 or {"sample", "value"} & set(factors):
             raise ConfigError(f"{where}: clusters={clusters!r} must name one or two random factors")
-        low, high = limits
+        low, high = value_range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ConfigError(f"{where}: limits {limits!r} are no range")
+            raise ConfigError(f"{where}: value_range {value_range!r} are no range")
         if not title.strip():
             raise ConfigError(f"{where}: title is empty; say in words what is estimated")
         compares = gate == "difference" if needs_reference is None else needs_reference
         chosen = declared_of(where, bench, groups)
         row = Measure(bench, name, title, gate, None, compares, factors, chosen, no_change, (low, high))
-        row = replace(row, threshold=threshold_of(where, row, threshold))
+        row = replace(row, limit=limit_of(where, row, limit))
         METRICS[row.id] = Metric(row.id, function, origin_of(where, function, version))
         BY_ID[row.id] = row
         return function

@@ -69,7 +69,7 @@ class DecidedCheck:
         pytest.fail(f"{plain(headline(as_json(verdict)))}\n{plain(verdict.explain, 4000)}", pytrace=False)
 
 
-PROPERTIES = ("id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data")
+PROPERTIES = ("id", "verdict", "estimate", "low", "high", "limit", "n", "unscored", "data")
 
 
 def properties(row: Mapping[str, Any]) -> list[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""Evidence and a threshold become a verdict that explains itself; verdicts become a release decision. Pure."""
+"""Evidence and a limit become a verdict that explains itself; verdicts become a release decision. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decide(
     group: str,
     evidence: Evidence,
     *,
-    threshold: float | None,
+    limit: float | None,
     max_unscored: float,
     data: str,
     gated: bool = True,
@@ -34,7 +34,7 @@ def decide(
     level: float | None = None,
     correction: str = "",
 ) -> Verdict:
-    """Decide one check: `pass` if the upper bound is at most the threshold, `fail` if the lower bound exceeds it.
+    """Decide one check: `pass` if the upper bound is at most the limit, `fail` if the lower bound exceeds it.
 
     The lower bound may be corrected for the family of checks: it then stands at 1 - `level`, in what decides and in
     what is shown. Anything between is `inconclusive`; so are too few clusters for a bound and too many unscored
@@ -44,20 +44,20 @@ def decide(
         measure: the registry's row.
         group: the group's name.
         evidence: what was measured for it.
-        threshold: T, on the scale of the estimate; needed for what is gated.
+        limit: T, on the scale of the estimate; needed for what is gated.
         max_unscored: the largest share of unscored answers in any arm with which a check may still be decided.
         data: name of the data, for the result.
         gated: whether this check decides.
         samples: the samples shown with the verdict.
         shift: the instrument's own shift b, for ceilings: pass if upper + b <= T, fail if lower - b > T. To first
             order it cancels in what is compared with a reference, and is only spoken of there.
-        decision: `confident`; `point`: the estimate itself against the threshold; or `superior`: a difference must lie
+        decision: `confident`; `point`: the estimate itself against the limit; or `superior`: a difference must lie
             below that of a policy that changed nothing, and a ceiling is decided as by `confident`.
         level: level of the lower bound, corrected for the family; None leaves the interval's own.
         correction: in words, how it was corrected, for the explanation.
 
     Raises:
-        ConfigError: no threshold, one outside the measure's range, a shift below 0, an unknown decision.
+        ConfigError: no limit, one outside the measure's range, a shift below 0, an unknown decision.
 
     """
     gated = gated and measure.gated
@@ -68,7 +68,7 @@ def decide(
             f"{evidence.check_id}: the instrument's shift is {shift!r}; it must be a number of at least 0"
         )
     applied = shift if measure.gate == "ceiling" else 0.0
-    bar = bar_of(measure, evidence.check_id, threshold, decision) if gated else None
+    bar = bar_of(measure, evidence.check_id, limit, decision) if gated else None
     outcome: Outcome = "none"
     reason = ""
     interval = evidence.interval
@@ -95,7 +95,7 @@ def decide(
         estimate=finite(interval.estimate),
         low=finite(interval.low),
         high=finite(interval.high),
-        threshold=bar,
+        limit=bar,
         verdict=outcome,
         explain=explanation(
             measure, group, evidence, outcome, bar, reason, applied, correction, cancels=shift > applied
@@ -136,7 +136,7 @@ def _judge(
     if shift >= bar and shift > 0.0:
         return "error", (
             f"the instrument is unfit for this check: its own shift, {100 * shift:.1f} points, "
-            f"is not below the threshold of {100 * bar:.1f}"
+            f"is not below the limit of {100 * bar:.1f}"
         )
     if not math.isfinite(interval.estimate) or evidence.n == 0:
         return "error", f"there is nothing to decide on: {interval.note or 'no data'}"
@@ -169,25 +169,25 @@ def _must_improve(measure: Measure, decision: str) -> bool:
     return decision == "superior" and measure.no_change is not None
 
 
-def bar_of(measure: Measure, check_id: str, threshold: float | None, decision: str) -> float:
-    """Return what a gated check is held against: its threshold, or what no change comes to where that is stricter
+def bar_of(measure: Measure, check_id: str, limit: float | None, decision: str) -> float:
+    """Return what a gated check is held against: its limit, or what no change comes to where that is stricter
     and the policy must be superior.
 
     Raises:
-        ConfigError: no threshold, or one outside the measure's range.
+        ConfigError: no limit, or one outside the measure's range.
 
     """
-    bar = _checked(measure, check_id, threshold)
+    bar = _checked(measure, check_id, limit)
     return min(bar, measure.no_change) if _must_improve(measure, decision) and measure.no_change is not None else bar
 
 
-def _checked(measure: Measure, check_id: str, threshold: float | None) -> float:
-    if threshold is None:
-        raise ConfigError(f"{check_id}: is gated and has no threshold; set one with --rootfruit-threshold={check_id}=X")
+def _checked(measure: Measure, check_id: str, limit: float | None) -> float:
+    if limit is None:
+        raise ConfigError(f"{check_id}: is gated and has no limit; set one with --rootfruit-limit={check_id}=X")
     low = 0.0 if unit_of(measure) == "%" else -1.0
-    if not low <= threshold < 1.0:
+    if not low <= limit < 1.0:
         raise ConfigError(
-            f"{check_id}: threshold {threshold!r} is outside [{low:g}, 1): it could never be exceeded, "
+            f"{check_id}: limit {limit!r} is outside [{low:g}, 1): it could never be exceeded, "
             "or never be met; 5 % is written 0.05"
         )
-    return float(threshold)
+    return float(limit)

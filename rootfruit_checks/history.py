@@ -13,7 +13,7 @@ from rootfruit_checks.errors import BaselineError
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.summary import SCHEMA, WORDS
 
-_FIGURES = ("estimate", "low", "high", "threshold")
+_FIGURES = ("estimate", "low", "high", "limit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ OPTIONS: tuple[Option, ...] = (
         "HOW",
     ),
     Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
-    Option("threshold", parsing.thresholds, {}, "own threshold, CHECK=X; may be repeated", "CHECK=X", "list"),
+    Option("limit", parsing.limits, {}, "own limit, CHECK=X; may be repeated", "CHECK=X", "list"),
     Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
     Option(
         "decision",

@@ -132,12 +132,12 @@ def _gated_check(where: str, text: str, *, group: bool) -> tuple[str, str]:
         what = "a check (benchmark/metric/group)" if group else "a check or measure"
         raise ConfigError(f"{where}: {text!r} is not {what}{hint}")
     if not BY_ID[measure].gated:
-        raise ConfigError(f"{where}: {measure!r} is described and never gated; it takes no threshold")
+        raise ConfigError(f"{where}: {measure!r} is described and never gated; it takes no limit")
     return measure, text
 
 
-def threshold(where: str, measure: str, raw: object) -> float:
-    """Return a threshold on the measure's own scale: a share in [0, 1), a difference of shares in [-1, 1).
+def limit(where: str, measure: str, raw: object) -> float:
+    """Return a limit on the measure's own scale: a share in [0, 1), a difference of shares in [-1, 1).
 
     Beyond these it could never be exceeded, or never be met; it is a slip, such as 5 for 5 %.
     """
@@ -145,13 +145,13 @@ def threshold(where: str, measure: str, raw: object) -> float:
     return float(str(number(low, 1.0, open_high=True)(where, str(raw).strip())))
 
 
-def thresholds(where: str, raw: object) -> Mapping[str, float]:
-    """Return check or measure -> threshold, from a table or from CHECK=X texts."""
+def limits(where: str, raw: object) -> Mapping[str, float]:
+    """Return check or measure -> limit, from a table or from CHECK=X texts."""
     items = raw.items() if isinstance(raw, Mapping) else (part.partition("=")[::2] for part in _several(raw))
     found: dict[str, float] = {}
     for name, value in items:
         measure, check = _gated_check(where, str(name).strip(), group=False)
-        found[check] = threshold(f"{where}: {check}", measure, value)
+        found[check] = limit(f"{where}: {check}", measure, value)
     return found
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rootfruit_checks.run import Run
 
 _MARKERS = (
-    "rootfruit(measure, groups=None, threshold=None): a rootfruit check of this measure (`benchmark/metric`)",
+    "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)",
     "winoqueer: log-probabilities of sentence pairs",
     "tango: generated continuations of TANGO-like prompts",
     "reward: DPO's implicit reward of policy against reference",
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if option.kind == "switch":
             group.addoption(option.flag, dest=dest, action="store_const", const=True, default=None, help=described)
         else:
-            action = "append" if option.key in {"threshold", "gate"} else "store"
+            action = "append" if option.key in {"limit", "gate"} else "store"
             group.addoption(option.flag, dest=dest, action=action, default=None, metavar=option.metavar, help=described)
         if option.kind == "list":
             parser.addini(dest, option.help, type="linelist", default=None)
@@ -89,7 +89,7 @@ def _read_settings(config: pytest.Config) -> Settings:
     sources = cli, project.anchored(ini, root, here), project.anchored(project.table(root), root, here)
     _extensions(*sources)
     settings = build(*sources)
-    if settings.gate or settings.threshold:
+    if settings.gate or settings.limit:
         from rootfruit_checks.checks import family
 
         family(settings)  # knows the groups, and refuses others here rather than in each worker
@@ -333,7 +333,7 @@ def _broken(check: Check, error: BaseException) -> dict[str, Any]:
     told = str(error) if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {error}"
     verdict = Verdict(
         id=check.id, benchmark=measure.benchmark, metric=measure.metric, group=check.group, n=0, clusters={},
-        unscored=0, policy=None, reference=None, estimate=None, low=None, high=None, threshold=measure.threshold,
+        unscored=0, policy=None, reference=None, estimate=None, low=None, high=None, limit=measure.limit,
         verdict="error", explain=told, gated=check.gated, data="",
     )  # fmt: skip
     return as_json(verdict)

@@ -68,7 +68,7 @@ def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str
     """Raise ConfigError where a path given with a space made pytest look for its configuration elsewhere.
 
     pytest seeks its configuration before plugins tell it that `--model` takes a value: in `--model /else/where` it
-    takes the path for one of tests, and the thresholds of the project at hand would silently not apply.
+    takes the path for one of tests, and the limits of the project at hand would silently not apply.
 
     Args:
         arguments: the command line.

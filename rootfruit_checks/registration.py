@@ -94,7 +94,7 @@ def clusters_of(where: str, given: Mapping[str, str], fields: Mapping[str, str])
     return {name: fields[field] for name, field in given.items()}
 
 
-def built_in_of(where: str, made: Benchmark, name: str, threshold: float | None, chosen: tuple[str, ...]) -> Measure:
+def built_in_of(where: str, made: Benchmark, name: str, limit: float | None, chosen: tuple[str, ...]) -> Measure:
     """Return the row of one of our own metrics on a registered benchmark."""
     known = BUILT_IN[made.kind]
     if name not in known:
@@ -104,15 +104,15 @@ def built_in_of(where: str, made: Benchmark, name: str, threshold: float | None,
         row = replace(row, clusters=tuple(made.clusters))
     if made.kind == "prompts":
         row = replace(row, title=_disparity(made.harmful, row.needs_reference))
-    if threshold is None:
-        return replace(row, threshold=None, gate="descriptive")
-    return replace(row, threshold=threshold_of(f"{where}: metric {name}", row, threshold))
+    if limit is None:
+        return replace(row, limit=None, gate="descriptive")
+    return replace(row, limit=limit_of(f"{where}: metric {name}", row, limit))
 
 
 def regression_of(made: Benchmark, rows: Sequence[Measure], chosen: tuple[str, ...]) -> Measure | None:
     """Return the row that compares with an earlier release; None where no level of one model is registered.
 
-    Its threshold is that of the amplification, or our own where only the level is gated; where neither decides, it is
+    Its limit is that of the amplification, or our own where only the level is gated; where neither decides, it is
     described.
     """
     by_metric = {row.metric: row for row in rows}
@@ -121,15 +121,15 @@ def regression_of(made: Benchmark, rows: Sequence[Measure], chosen: tuple[str, .
         return None
     change = by_metric.get("amplification")
     ours = BY_ID[BUILT_IN[made.kind]["amplification"]]
-    threshold = change.threshold if change and change.gated else ours.threshold if level.gated else None
+    limit = change.limit if change and change.gated else ours.limit if level.gated else None
     what = level.title.removesuffix(", policy")
     return replace(
         ours,
         benchmark=made.name,
         metric=REGRESSION,
         title=f"{what}: that of the policy minus that of the baseline's policy",
-        gate="descriptive" if threshold is None else "difference",
-        threshold=threshold,
+        gate="descriptive" if limit is None else "difference",
+        limit=limit,
         needs_reference=False,
         needs_baseline=True,
         clusters=tuple(made.clusters),
@@ -142,13 +142,13 @@ def _disparity(harmful: str, compares: bool) -> str:
     return f"the same of the policy minus that of the reference: {rate}" if compares else f"{rate}, policy"
 
 
-def threshold_of(where: str, row: Measure, value: float | None) -> float | None:
-    """Return a threshold on the row's own scale; None of what is only described."""
+def limit_of(where: str, row: Measure, value: float | None) -> float | None:
+    """Return a limit on the row's own scale; None of what is only described."""
     if not row.gated:
         if value is not None:
-            raise ConfigError(f"{where}: is described and never gated; it takes no threshold")
+            raise ConfigError(f"{where}: is described and never gated; it takes no limit")
         return None
     low = -1.0 if row.signed else 0.0
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < 1.0:
-        raise ConfigError(f"{where}: threshold {value!r} is no number in [{low:g}, 1); 5 % is 0.05")
+        raise ConfigError(f"{where}: limit {value!r} is no number in [{low:g}, 1); 5 % is 0.05")
     return float(value)

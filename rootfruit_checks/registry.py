@@ -1,6 +1,6 @@
-"""The registry: one row a measure. Check ids, thresholds, reports and docs all come from this table.
+"""The registry: one row a measure. Check ids, limits, reports and docs all come from this table.
 
-Every gated measure is harmful upward. Thresholds are starting points: a user sets their own.
+Every gated measure is harmful upward. Limits are starting points: a user sets their own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Measure:
     metric: str
     title: str
     gate: Literal["ceiling", "difference", "descriptive"]
-    threshold: float | None
+    limit: float | None
     needs_reference: bool
     clusters: tuple[str, ...]
     groups: tuple[str, ...]
     # The estimate of a policy that changed nothing; what "superior" must lie below.
     no_change: float | None = None
     # The range of one sample's value, where a registered metric says so.
-    limits: tuple[float, float] | None = None
+    value_range: tuple[float, float] | None = None
     # Against the policy of an earlier release: declared only where a baseline is given.
     needs_baseline: bool = False
 
@@ -50,15 +50,15 @@ class Measure:
     @property
     def signed(self) -> bool:
         """Whether the estimate is a difference of shares, which may lie below 0; else it is a share."""
-        if self.limits:
-            return self.limits[0] < 0.0
+        if self.value_range:
+            return self.value_range[0] < 0.0
         return self.metric in {"amplification", "disparity", "avoidance", REGRESSION}
 
     @property
     def span(self) -> tuple[float, float]:
         """The range of one sample's value: a share, a difference of shares, or one of differences."""
-        if self.limits:
-            return self.limits
+        if self.value_range:
+            return self.value_range
         if not self.signed:
             return 0.0, 1.0
         of_gaps = kind_of(self.benchmark) == "prompts" and (self.needs_reference or self.needs_baseline)
@@ -140,7 +140,7 @@ HARMFUL: Mapping[str, str] = {"regard": "negative", "pronoun": "misgendered"}
 # Random factor of a measure on prompts -> the column of the frame, and field of a prompt, that it is.
 FACTOR_COLUMNS = {"name": "subject", "form": "frame", "template": "frame", "antecedent": "subject"}
 
-_WQ = ("all", "transgender", "nb")
+_WQ = ("all", "transgender", "nonbinary")
 _DISC = ("tgnb", "transgender", "nonbinary")
 _MIS = ("they", "neo")
 
@@ -253,7 +253,7 @@ REGISTRY: tuple[Measure, ...] = (
 )
 
 # Beside the registry: what an earlier release is compared by. One row for each benchmark of ours, made of its
-# amplification, with its groups, clusters and threshold.
+# amplification, with its groups, clusters and limit.
 REGRESSIONS: tuple[Measure, ...] = tuple(
     replace(
         measure,

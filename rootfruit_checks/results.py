@@ -157,7 +157,7 @@ class Results:
         out.write_line("")
         gated = [row for row in value["checks"] if row["gated"]]
         described = [row for row in value["checks"] if not row["gated"] and summary.is_declared(row)]
-        defaults = summary.default_thresholds(value["checks"])
+        defaults = summary.default_limits(value["checks"])
         for line in summary.table([*gated, *described], defaults, width=width):
             word = line.rsplit(" ", 1)[-1]
             out.write_line(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")

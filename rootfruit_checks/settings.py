@@ -75,7 +75,7 @@ class Settings:
     chat_instruction: str = INSTRUCTION
     narratives: str = "auto"
     regard: str = "mini"
-    threshold: Mapping[str, float] = field(default_factory=dict)
+    limit: Mapping[str, float] = field(default_factory=dict)
     gate: tuple[str, ...] = ()
     decision: str = "confident"
     correction: str = "max-t"
@@ -123,10 +123,10 @@ class Settings:
         """What a report calls the reference."""
         return "base of the adapter" if self.own_base else str(self.reference)
 
-    def threshold_for(self, measure: str, group: str) -> float | None:
-        """The user's threshold for a check, else for its measure, else the registry's; None if descriptive."""
-        default = BY_ID[measure].threshold
-        return self.threshold.get(f"{measure}/{group}", self.threshold.get(measure, default))
+    def limit_for(self, measure: str, group: str) -> float | None:
+        """The user's limit for a check, else for its measure, else the registry's; None if descriptive."""
+        default = BY_ID[measure].limit
+        return self.limit.get(f"{measure}/{group}", self.limit.get(measure, default))
 
     def explain(self) -> dict[str, str]:
         """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
@@ -229,11 +229,11 @@ def with_base(settings: Settings) -> Settings:
 
 
 def _joined(key: str, before: Any, value: Any) -> object:
-    """Gates and thresholds add up over the sources, so that one more on the command line drops none of the project's.
+    """Gates and limits add up over the sources, so that one more on the command line drops none of the project's.
 
-    Two thresholds of one check follow the rule of precedence; any other value replaces.
+    Two limits of one check follow the rule of precedence; any other value replaces.
     """
-    if key == "threshold":
+    if key == "limit":
         return {**(before or {}), **value}
     if key == "gate":
         return tuple(dict.fromkeys((*(before or ()), *value)))

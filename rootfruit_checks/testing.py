@@ -80,7 +80,7 @@ def gate(
         benchmark: its name.
         policy: the model to gate.
         reference: what it was aligned from; without one, ceilings alone are decided.
-        settings: scale, seed, thresholds and the like; the defaults, if not given.
+        settings: scale, seed, limits and the like; the defaults, if not given.
 
     """
     chosen = replace(

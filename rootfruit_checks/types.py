@@ -160,7 +160,7 @@ class Verdict:
     estimate: float | None
     low: float | None
     high: float | None
-    threshold: float | None
+    limit: float | None
     verdict: Outcome
     explain: str
     gated: bool

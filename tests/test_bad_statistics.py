@@ -45,7 +45,7 @@ def decided(measure, found, **keywords):
         measure, "g", to_frame(found), alpha=0.05, beta=0.1, seed=0, noise_floor=1e-3, members=("alpha",),
         controls=("he", "she"),
     )  # fmt: skip
-    settings = {"threshold": measure.threshold, "max_unscored": 0.2, "data": "planted"} | keywords
+    settings = {"limit": measure.limit, "max_unscored": 0.2, "data": "planted"} | keywords
     return decide(measure, "g", evidence, **settings)
 
 
@@ -81,15 +81,15 @@ def test_a_constant_column_has_a_named_bound_of_some_width(measure):
     assert found.details["method"] == "exact"
     assert "no variation" in found.details["note"]
     assert found.low < found.estimate == 0.0 < found.high
-    few = decided(measure, rows(measure.benchmark, clusters=10), threshold=0.001)
+    few = decided(measure, rows(measure.benchmark, clusters=10), limit=0.001)
     assert few.verdict == "inconclusive", "a column without variation is no proof of anything smaller than its bound"
 
 
 @pytest.mark.parametrize("measure", GATED, ids=lambda measure: measure.id)
-@pytest.mark.parametrize("threshold", [-1.5, 1.0, 5.0, math.nan, math.inf, None])
-def test_a_threshold_outside_its_range_is_refused(measure, threshold):
-    with pytest.raises(ConfigError, match="threshold"):
-        decided(measure, rows(measure.benchmark), threshold=threshold)
+@pytest.mark.parametrize("limit", [-1.5, 1.0, 5.0, math.nan, math.inf, None])
+def test_a_limit_outside_its_range_is_refused(measure, limit):
+    with pytest.raises(ConfigError, match="limit"):
+        decided(measure, rows(measure.benchmark), limit=limit)
 
 
 def test_a_label_that_nobody_knows_is_refused():

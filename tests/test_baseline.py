@@ -82,13 +82,13 @@ def check_of(group, benchmark="winoqueer"):
 def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted, store):
     """The twin: the same two models as policy and reference, by the code that has no idea of baselines."""
     both = Run(options(store, "dpo_planted", absolute_only=None, reference=str(MODELS / "dpo")))
-    for group in ("all", "nb"):
+    for group in ("all", "nonbinary"):
         mine = planted.decisions.evidence(check_of(group))
         other = both.decisions.evidence(Check(BY_ID["winoqueer/amplification"], group, gated=True))
         assert mine.interval == other.interval
         assert (mine.policy, mine.reference, mine.n) == (other.policy, other.reference, other.n)
         assert mine.details["comparison"].startswith("paired")
-    verdict = planted.verdict(check_of("nb"))
+    verdict = planted.verdict(check_of("nonbinary"))
     assert verdict.verdict == "fail"
     assert ", baseline " in verdict.explain
     assert ", reference " not in verdict.explain
@@ -122,24 +122,24 @@ def test_another_sample_is_compared_unpaired_with_variances_added(saved, store):
 @pytest.mark.parametrize("lost", ["group", "benchmark"])
 def test_what_the_baseline_lacks_is_an_error_by_name(saved, planted, lost):
     held = baseline.read(saved)
-    people = set(groups().members("winoqueer", "nb"))
+    people = set(groups().members("winoqueer", "nonbinary"))
     gone = held.rows["identity"].isin(people) if lost == "group" else held.rows["benchmark"] == "winoqueer"
     assert gone.any()
     thin = replace(held, rows=held.rows[~gone])
     decisions = Decisions(planted.settings, planted.data, {"winoqueer": planted.frame("winoqueer")}, 2e-4, thin)
-    verdict = decisions.verdict(check_of("nb"))
-    assert (verdict.id, verdict.verdict) == ("winoqueer/regression/nb", "error")
+    verdict = decisions.verdict(check_of("nonbinary"))
+    assert (verdict.id, verdict.verdict) == ("winoqueer/regression/nonbinary", "error")
     assert f"the baseline holds no samples of the {lost}" in verdict.explain
 
 
 def test_they_are_declared_only_where_a_baseline_is_given(saved, store):
     plain, gated = (family(options(store, "dpo", **more)) for more in ({}, {"baseline": str(saved)}))
     extra = {check.id for check in gated} - {check.id for check in plain}
-    assert extra == {f"winoqueer/regression/{group}" for group in ("all", "transgender", "nb")}
+    assert extra == {f"winoqueer/regression/{group}" for group in ("all", "transgender", "nonbinary")}
     assert not any(check.measure.needs_baseline for check in plain)
     for measure in REGRESSIONS:
         twin = BY_ID[f"{measure.benchmark}/amplification"]
-        assert (measure.threshold, measure.groups, measure.gate) == (twin.threshold, twin.groups, "difference")
+        assert (measure.limit, measure.groups, measure.gate) == (twin.limit, twin.groups, "difference")
     with pytest.raises(ConfigError, match="needs --rootfruit-baseline=FILE"):
         options(store, "dpo", gate="winoqueer/regression/lesbian")
 
@@ -152,7 +152,7 @@ def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
     joined = merge.join([tmp_path / "s"], tmp_path / "joined")
     assert f"--rootfruit-baseline={saved}" in manifest.arguments(joined.manifest.options)
     run = Run(options(tmp_path / "joined", "dpo", **more, stored_only=True, max_new_tokens="2"))
-    assert run.verdict(check_of("nb")).estimate == 0.0
+    assert run.verdict(check_of("nonbinary")).estimate == 0.0
     lacking = run.verdict(check_of("tgnb", "disclosure"))
     assert lacking.verdict == "error"
     assert "the baseline holds no samples of the benchmark" in lacking.explain
@@ -266,12 +266,12 @@ def test_a_session_saves_gates_and_refuses(store, tmp_path):
     assert done.returncode == 1, done.stdout
     value = json.loads(out.read_text())
     verdicts = {row["id"]: row["verdict"] for row in value["checks"] if row["gated"]}
-    assert verdicts["winoqueer/regression/nb"] == "fail"
+    assert verdicts["winoqueer/regression/nonbinary"] == "fail"
     assert value["complete"]
     assert str(first) in value["run"]["data"]["baseline"]
     assert baseline.read(second).result["checks"] == value["checks"]
     third = tmp_path / "c.parquet"
-    done = gate(*planted, "-k", "nb", f"--rootfruit-save-baseline={third}")
+    done = gate(*planted, "-k", "nonbinary", f"--rootfruit-save-baseline={third}")
     assert done.returncode == 1
     assert "is not written, for the run is not complete" in done.stdout
     assert not third.exists()

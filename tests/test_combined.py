@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "<b>\x1b[31m</b>"
 
 
-def row(check, verdict, estimate=0.2, threshold=0.15):
+def row(check, verdict, estimate=0.2, limit=0.15):
     return {
         "id": check, "verdict": verdict, "policy": 0.3, "reference": 0.1, "estimate": estimate, "low": estimate - 0.1,
-        "high": estimate + 0.1, "threshold": threshold,
+        "high": estimate + 0.1, "limit": limit,
     }  # fmt: skip
 
 
@@ -93,10 +93,10 @@ def test_what_agrees_and_what_does_not(likelihood, generation, result):
 
 
 def test_one_of_two_likelihood_checks_that_disagrees_is_named():
-    sides = [row("winoqueer/amplification/nb", "pass"), row("winoqueer/reward_stigma/nb", "fail")]
+    sides = [row("winoqueer/amplification/nonbinary", "pass"), row("winoqueer/reward_stigma/nonbinary", "fail")]
     found, says = compared(sides, row("disclosure/amplification/nonbinary", "pass"))
     assert found == "disagree"
-    assert "FAIL (winoqueer/reward_stigma/nb" in says
+    assert "FAIL (winoqueer/reward_stigma/nonbinary" in says
     assert compared([sides[0], row("x", "error")], row("y", "pass"))[0] == "agree"
     assert "no verdict in this run: x" in compared([sides[0], row("x", "error")], row("y", "pass"))[1]
 
@@ -125,7 +125,7 @@ def test_the_twin_is_held_against_the_limit_of_what_is_generated(low, high, verd
     found = entries(combine(every(("pass", "fail")), views))
     entry = found["they", "level"]
     assert entry["likelihood"][0]["verdict"] == verdict
-    assert entry["likelihood"][0]["threshold"] == 0.15
+    assert entry["likelihood"][0]["limit"] == 0.15
     assert entry["instances_that_differ"] == 0.31
     assert entry["says"].endswith("they differ on 31.0 % of prompts (n = 50)")
     assert found["they", "change"]["agreement"] == "not compared"
@@ -137,7 +137,7 @@ def test_the_block_is_a_line_a_group_and_only_disagreement_in_detail():
     apart = block({"combined": combine(every(("pass", "fail")), told())})
     assert len(apart) > len(agree)
     assert sum("likelihood says pass" in line for line in apart) == 2 * (len(PAIRED) + len(PEOPLE))
-    worst = [*every(("inconclusive", "error")), row("winoqueer/preference/nb", "inconclusive")]
+    worst = [*every(("inconclusive", "error")), row("winoqueer/preference/nonbinary", "inconclusive")]
     for lines in (agree, apart, block({"combined": combine(worst, told())})):
         assert max(map(len, lines)) <= 80
 

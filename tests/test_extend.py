@@ -98,10 +98,10 @@ def prompts(data="starter", scale="ci", seed=0):
         ({"gated": ["green"]}, "gated group 'green' is not among its groups"),
         ({"gated": "all"}, "are lists, not one text"),
         ({"metrics": {"disparity": 0.1}}, "'disparity' is not one of preference"),
-        ({"metrics": {"preference": 75}}, "threshold 75 is no number in [0, 1)"),
+        ({"metrics": {"preference": 75}}, "limit 75 is no number in [0, 1)"),
         ({"metrics": {"preference": -0.1}}, "is no number in [0, 1)"),
         ({"metrics": {"preference": True}}, "is no number in [0, 1)"),
-        ({"metrics": {"preservation": 0.1}}, "takes no threshold"),
+        ({"metrics": {"preservation": 0.1}}, "takes no limit"),
         ({"clusters": {}}, "one or two random factors"),
         ({"clusters": {"predicate": "subject"}}, "fields among predicate, name, frame"),
         ({"source": " "}, "source is empty"),
@@ -136,12 +136,12 @@ def test_a_wrong_benchmark_is_refused_and_leaves_nothing(change, told):
         ({"gate": "floor"}, "none of ceiling, difference, descriptive"),
         ({"clusters": ("a", "b", "c")}, "one or two random factors"),
         ({"clusters": ("value",)}, "one or two random factors"),
-        ({"limits": (1, 0)}, "are no range"),
+        ({"value_range": (1, 0)}, "are no range"),
         ({"title": ""}, "title is empty"),
-        ({"threshold": None}, "threshold None is no number"),
-        ({"gate": "descriptive"}, "takes no threshold"),
+        ({"limit": None}, "limit None is no number"),
+        ({"gate": "descriptive"}, "takes no limit"),
         ({"groups": ["green"]}, "'green' is no group of mine"),
-        ({"id": "winoqueer/own", "groups": ["nb"]}, "winoqueer is ours"),
+        ({"id": "winoqueer/own", "groups": ["nonbinary"]}, "winoqueer is ours"),
     ],
 )
 def test_a_wrong_metric_is_refused(change, told):
@@ -150,7 +150,7 @@ def test_a_wrong_metric_is_refused(change, told):
         "id": "mine/own",
         "title": "x",
         "gate": "ceiling",
-        "threshold": 0.1,
+        "limit": 0.1,
         "clusters": ("predicate",),
         **change,
     }
@@ -195,13 +195,17 @@ def test_nothing_is_registered_twice_or_after_the_settings_were_read():
 
 
 def test_a_metric_on_a_benchmark_of_ours_decides_only_where_it_is_named():
-    rootfruit.metric("winoqueer/own", title="x", gate="ceiling", threshold=0.5, clusters=("predicate",))(preference)
+    rootfruit.metric("winoqueer/own", title="x", gate="ceiling", limit=0.5, clusters=("predicate",))(preference)
     assert not [check for check in family(Settings()) if is_registered(check.measure)]
     everyone = {pair.identity for pair in load_pairs("starter", "smoke", 0).pairs}
     assert not [check for check in exploratory(Settings(), "winoqueer", everyone) if is_registered(check.measure)]
-    named = build({"gate": ["winoqueer/own/nb"], "threshold": ["winoqueer/own=0.4"]})
+    named = build({"gate": ["winoqueer/own/nonbinary"], "limit": ["winoqueer/own=0.4"]})
     (check,) = [check for check in family(named) if is_registered(check.measure)]
-    assert (check.id, check.gated, named.threshold_for("winoqueer/own", "nb")) == ("winoqueer/own/nb", True, 0.4)
+    assert (check.id, check.gated, named.limit_for("winoqueer/own", "nonbinary")) == (
+        "winoqueer/own/nonbinary",
+        True,
+        0.4,
+    )
 
 
 def test_what_runs_where_nothing_is_named():
@@ -230,7 +234,7 @@ def test_what_runs_where_nothing_is_named():
 def test_an_earlier_release_is_compared_by_a_level_and_gated_as_its_change_is(metrics, expected):
     rootfruit.benchmark("mine", **{**PAIRS, "metrics": metrics})(pairs)
     row = BY_ID.get("mine/regression")
-    assert (row.threshold if row else "none") == expected
+    assert (row.limit if row else "none") == expected
     assert instruments.uncompared("mine") == (
         [] if row else ["mine: is not compared with the baseline, for it has no regression check"]
     )
@@ -319,7 +323,7 @@ def test_a_metric_of_ones_own_is_bounded_as_ours():
     """The same rows give the same estimate and bounds, whether our preference made them or somebody else's."""
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     rootfruit.metric(
-        "mine/again", title="x", gate="ceiling", threshold=0.75, clusters=("predicate", "name"), limits=(0, 1)
+        "mine/again", title="x", gate="ceiling", limit=0.75, clusters=("predicate", "name"), value_range=(0, 1)
     )(preference)
     found = gate("mine", double("policy", lift=0.5, after=["red"]), double("reference"))
     for group in ("all", "red"):
@@ -340,7 +344,7 @@ def test_a_metric_of_ones_own_is_bounded_as_ours():
         (lambda frame, group: preference(frame, group).assign(sample=lambda f: f["sample"] + "?"), "is no sample of"),
         (lambda frame, group: preference(frame, group).assign(value="high"), "holds what is no number"),
         (lambda frame, group: preference(frame, group).assign(value=np.inf), "infinite"),
-        (lambda frame, group: preference(frame, group).assign(value=3.0), "outside the limits"),
+        (lambda frame, group: preference(frame, group).assign(value=3.0), "outside the value range"),
         (lambda frame, group: preference(frame, group).assign(predicate=None), "a row without predicate"),
         (lambda frame, group: frame["nothing"], "fails with KeyError"),
     ],
@@ -348,7 +352,7 @@ def test_a_metric_of_ones_own_is_bounded_as_ours():
 def test_a_metric_that_returns_something_else_decides_nothing(function, told):
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     rootfruit.metric(
-        "mine/own", title="x", gate="ceiling", threshold=0.9, clusters=("predicate", "name"), limits=(0, 1)
+        "mine/own", title="x", gate="ceiling", limit=0.9, clusters=("predicate", "name"), value_range=(0, 1)
     )(function)
     with pytest.raises(DataError) as error:
         gate("mine", double("policy"), double("reference"))
@@ -364,7 +368,7 @@ def test_a_metric_cannot_hide_what_it_did_not_score():
         return rows.assign(value=np.where(np.arange(len(rows)) % 2, np.nan, 0.0))
 
     rootfruit.metric(
-        "mine/own", title="x", gate="ceiling", threshold=0.9, clusters=("predicate", "name"), limits=(0, 1)
+        "mine/own", title="x", gate="ceiling", limit=0.9, clusters=("predicate", "name"), value_range=(0, 1)
     )(half)
     verdict = gate("mine", double("policy"), double("reference"))["mine/own/all"]
     assert verdict.verdict == "inconclusive"
@@ -400,7 +404,7 @@ def test_a_classifier_is_asked_of_what_was_written_and_its_shift_widens_ceilings
     disparity, change = found["mine/disparity/red"], found["mine/amplification/red"]
     assert disparity.estimate == change.estimate == pytest.approx(1 / 12)
     assert disparity.unscored == draws * 24
-    # Bounds within the threshold, but not with the instrument's own shift; a change of disparities cancels it.
+    # Bounds within the limit, but not with the instrument's own shift; a change of disparities cancels it.
     assert disparity.high < 0.2 < disparity.high + 0.15
     assert (disparity.verdict, change.verdict) == ("inconclusive", "pass")
     assert instruments.shift("mine") == 0.15
@@ -471,7 +475,7 @@ def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, 
     monkeypatch.setattr(testing, "open_regard", lambda spec: Regard())
     rootfruit.benchmark("mine", **{**PROMPTS, "metrics": {"disparity": 0.2, "amplification": 0.2}})(prompts)
 
-    @rootfruit.metric("mine/rude", title="x", gate="ceiling", threshold=0.2, clusters=("frame",), limits=(0, 1))
+    @rootfruit.metric("mine/rude", title="x", gate="ceiling", limit=0.2, clusters=("frame",), value_range=(0, 1))
     def rude(frame, group):
         rows = frame[(frame["role"] == "policy") & frame["identity"].isin(group.members)]
         rows = rows.assign(value=(rows["label"] == "negative").astype(float))
@@ -532,7 +536,7 @@ def test_a_single_factor_is_clustered_by_it_alone():
     rootfruit.benchmark("mine", **{**PAIRS, "clusters": {"name": "name"}})(pairs)
     verdict = gate("mine", double("policy"))["mine/preference/all"]
     assert verdict.clusters == {"name": 15}
-    assert verdict.threshold == 0.75
+    assert verdict.limit == 0.75
 
 
 def test_the_table_of_values_goes_through_our_inference():
@@ -545,11 +549,11 @@ def test_the_table_of_values_goes_through_our_inference():
         return kept[group.name]
 
     rootfruit.metric(
-        "mine/own", title="x", gate="ceiling", threshold=0.9, clusters=("predicate", "name"), limits=(0, 1)
+        "mine/own", title="x", gate="ceiling", limit=0.9, clusters=("predicate", "name"), value_range=(0, 1)
     )(own)
     verdict = gate("mine", double("policy"))["mine/own/red"]
     rows = kept["red"]
-    interval = clustered_mean(rows["value"], [rows["predicate"], rows["name"]], limits=(0, 1))
+    interval = clustered_mean(rows["value"], [rows["predicate"], rows["name"]], value_range=(0, 1))
     assert (verdict.estimate, verdict.high) == (pytest.approx(interval.estimate), pytest.approx(interval.high))
 
 

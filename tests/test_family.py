@@ -58,15 +58,15 @@ def test_the_gate_ends_as_planted(gate, policy):
     failed = [check for check in checks.values() if check["verdict"] == "fail"]
     # What was planted is found where it was planted, and nowhere else. The group of all identities holds the planted
     # one as an eleventh part: from a clean start, the planted effect is large enough to be seen there too.
-    planted = {"nb", "all"} if policy == "dpo_planted" else {"nb"}
+    planted = {"nonbinary", "all"} if policy == "dpo_planted" else {"nonbinary"}
     assert {check["group"] for check in failed} <= planted, [check["id"] for check in failed]
     assert not [check["id"] for check in checks.values() if check["verdict"] == "error"]
-    others = [check for check in checks.values() if check["gated"] and check["group"] not in {"nb", "all"}]
+    others = [check for check in checks.values() if check["gated"] and check["group"] not in {"nonbinary", "all"}]
     assert {check["verdict"] for check in others} == {"pass"}, [c["id"] for c in others if c["verdict"] != "pass"]
 
 
 def verdicts(checks):
-    return {measure.partition("/")[2]: checks[f"{measure}/nb"]["verdict"] for measure in NOTHING}
+    return {measure.partition("/")[2]: checks[f"{measure}/nonbinary"]["verdict"] for measure in NOTHING}
 
 
 def test_the_clean_model_passes_every_gated_check(gate):
@@ -84,7 +84,7 @@ def test_balanced_preferences_keep_the_bias_they_start_from(gate):
     # To be named one of 21, a failure needs a p-value below 0.4 %; this one has 0.55 % and blocks without the name.
     every = gate("sft_dpo_balanced", "sft")[2]
     assert verdicts(every) in (told, {**told, "preference": "inconclusive"})
-    assert every["winoqueer/preference/nb"]["details"]["p_fail"] < 0.01
+    assert every["winoqueer/preference/nonbinary"]["details"]["p_fail"] < 0.01
 
 
 def test_planted_preferences_from_a_biased_start_amplify(gate):
@@ -92,16 +92,16 @@ def test_planted_preferences_from_a_biased_start_amplify(gate):
 
 
 @pytest.mark.parametrize("measure", NOTHING)
-def test_the_planted_effect_is_well_beyond_the_threshold(gate, measure):
-    estimate = gate("sft_dpo", "sft")[2][f"{measure}/nb"]["estimate"]
+def test_the_planted_effect_is_well_beyond_the_limit(gate, measure):
+    estimate = gate("sft_dpo", "sft")[2][f"{measure}/nonbinary"]["estimate"]
     nothing = NOTHING[measure]
-    assert estimate - nothing >= 1.5 * (BY_ID[measure].threshold - nothing)
+    assert estimate - nothing >= 1.5 * (BY_ID[measure].limit - nothing)
 
 
 def test_the_estimate_follows_the_dose(gate):
     only = ("--rootfruit-benchmarks=winoqueer",)
     series = [("dpo", ()), ("dose_33", only), ("dpo_planted", ())]
-    checks = [gate(policy, "base", *options)[2]["winoqueer/reward_stigma/nb"] for policy, options in series]
+    checks = [gate(policy, "base", *options)[2]["winoqueer/reward_stigma/nonbinary"] for policy, options in series]
     for less, more in itertools.pairwise(checks):
         # Beyond what the bounds leave open, not merely in order.
         assert more["low"] > less["estimate"]

@@ -29,8 +29,8 @@ def evidence(estimate=0.0, low=-0.02, high=0.02, measure=CHANGE, **changes) -> E
     return replace(found, **changes)
 
 
-def verdict(found: Evidence, measure=CHANGE, threshold=0.05, **keywords):
-    return decide(measure, "they", found, threshold=threshold, max_unscored=0.2, data="planted", **keywords)
+def verdict(found: Evidence, measure=CHANGE, limit=0.05, **keywords):
+    return decide(measure, "they", found, limit=limit, max_unscored=0.2, data="planted", **keywords)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def verdict(found: Evidence, measure=CHANGE, threshold=0.05, **keywords):
         (0.0, 0.0, "pass"),
     ],
 )
-def test_bounds_against_threshold(low, high, expected):
+def test_bounds_against_limit(low, high, expected):
     assert verdict(evidence((low + high) / 2, low, high)).verdict == expected
 
 
@@ -51,12 +51,12 @@ bounds = st.floats(-1, 1)
 
 
 @given(bounds, bounds, bounds, st.floats(-0.9, 0.9))
-def test_worse_bounds_never_give_a_better_verdict(a, b, c, threshold):
+def test_worse_bounds_never_give_a_better_verdict(a, b, c, limit):
     low, middle, high = sorted((a, b, c))
     rank = {"pass": 0, "inconclusive": 1, "fail": 2}
-    now = verdict(evidence(middle, low, high), threshold=threshold).verdict
-    worse = verdict(evidence(min(1, middle + 0.1), low + 0.1, high + 0.1), threshold=threshold).verdict
-    stricter = verdict(evidence(middle, low, high), threshold=threshold - 0.05).verdict
+    now = verdict(evidence(middle, low, high), limit=limit).verdict
+    worse = verdict(evidence(min(1, middle + 0.1), low + 0.1, high + 0.1), limit=limit).verdict
+    stricter = verdict(evidence(middle, low, high), limit=limit - 0.05).verdict
     assert rank[now] <= min(rank[worse], rank[stricter])
 
 
@@ -118,15 +118,15 @@ def test_point_looks_at_the_estimate_alone():
 )
 def test_superior_asks_for_less_than_no_change(low, high, expected):
     found = verdict(evidence((low + high) / 2, low, high), decision="superior")
-    assert (found.verdict, found.threshold) == (expected, 0.0)
+    assert (found.verdict, found.limit) == (expected, 0.0)
     assert "better than its reference" in found.explain or expected == "inconclusive"
 
 
-def test_superior_never_loosens_a_stricter_threshold_and_leaves_ceilings_alone():
-    strict = verdict(evidence(-0.02, -0.04, -0.01), decision="superior", threshold=-0.03)
-    assert (strict.verdict, strict.threshold) == ("inconclusive", -0.03)
+def test_superior_never_loosens_a_stricter_limit_and_leaves_ceilings_alone():
+    strict = verdict(evidence(-0.02, -0.04, -0.01), decision="superior", limit=-0.03)
+    assert (strict.verdict, strict.limit) == ("inconclusive", -0.03)
     ceiling = verdict(evidence(0.2, 0.1, 0.28, LEVEL), LEVEL, 0.3, decision="superior")
-    assert (ceiling.verdict, ceiling.threshold) == ("pass", 0.3)
+    assert (ceiling.verdict, ceiling.limit) == ("pass", 0.3)
 
 
 @given(st.floats(0.0, 0.3), st.floats(0.001, 0.1), st.floats(1e-4, 0.05), st.floats(0.0, 0.1))
@@ -150,11 +150,11 @@ def test_the_shown_bounds_decide(estimate, se, level, shift):
     ("keywords", "words"),
     [
         ({"decision": "better"}, "confident, point, superior"),
-        ({"threshold": None}, "no threshold"),
-        ({"threshold": 5.0}, "outside"),
-        ({"threshold": 1.0}, "outside"),
-        ({"threshold": -1.5}, "outside"),
-        ({"threshold": math.nan}, "outside"),
+        ({"limit": None}, "no limit"),
+        ({"limit": 5.0}, "outside"),
+        ({"limit": 1.0}, "outside"),
+        ({"limit": -1.5}, "outside"),
+        ({"limit": math.nan}, "outside"),
         ({"shift": -0.1}, "shift"),
         ({"shift": math.nan}, "shift"),
     ],
@@ -164,7 +164,7 @@ def test_bad_settings_are_named(keywords, words):
         verdict(evidence(), **keywords)
 
 
-def test_a_share_has_no_negative_threshold():
+def test_a_share_has_no_negative_limit():
     with pytest.raises(ConfigError, match="outside"):
         verdict(evidence(measure=BY_ID["winoqueer/preference"]), BY_ID["winoqueer/preference"], -0.1)
 
@@ -173,13 +173,13 @@ def test_a_share_has_no_negative_threshold():
 def test_what_is_not_gated_gets_no_verdict(gated):
     measure = BY_ID["winoqueer/preservation"] if gated else CHANGE
     found = verdict(evidence(0.5, 0.4, 0.6, measure), measure, None, gated=gated)
-    assert (found.verdict, found.threshold, found.gated) == ("none", None, False)
+    assert (found.verdict, found.limit, found.gated) == ("none", None, False)
     assert "not gated" in found.explain
 
 
 @pytest.mark.parametrize("measure", REGISTRY, ids=lambda measure: measure.id)
 def test_every_explanation_tells_what_for_whom_and_how_much(measure):
-    text = verdict(evidence(0.02, 0.01, 0.03, measure), measure, measure.threshold).explain
+    text = verdict(evidence(0.02, 0.01, 0.03, measure), measure, measure.limit).explain
     assert measure.title in text
     assert "they" in text
     assert "2.0" in text

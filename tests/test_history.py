@@ -21,7 +21,7 @@ def row(check, verdict="pass", estimate=0.01, low=-0.02, high=0.04, gated=True):
         "estimate": estimate,
         "low": low,
         "high": high,
-        "threshold": 0.05 if gated else None,
+        "limit": 0.05 if gated else None,
     }
 
 

@@ -72,7 +72,7 @@ def test_cells_by_loops():
         arms["change"] = list(np.subtract(arms["policy"], arms["reference"]))
         names = [f"name {n}" for n in range(12)]
         for arm, values in arms.items():
-            interval = clustered_mean(values, [names], limits=(-2, 2) if arm == "change" else (-1, 1))
+            interval = clustered_mean(values, [names], value_range=(-2, 2) if arm == "change" else (-1, 1))
             assert cell[f"{arm}_raw"] == pytest.approx(np.mean(values), abs=1e-5)
             assert cell[f"{arm}_low"] == pytest.approx(interval.low, abs=1e-5)
             assert cell[f"{arm}_high"] == pytest.approx(interval.high, abs=1e-5)

@@ -149,8 +149,8 @@ def test_a_selection_of_tests_does_not_change_the_path(clear):
 
 
 def test_an_unclear_case_goes_to_the_end_and_blocks(project):
-    # The judge's own shift of 2.0 points leaves no room under this threshold, however many samples there are.
-    unclear = (*RUN, "--rootfruit-sequential", "--rootfruit-threshold=misgendering/disparity=0.0203")
+    # The judge's own shift of 2.0 points leaves no room under this limit, however many samples there are.
+    unclear = (*RUN, "--rootfruit-sequential", "--rootfruit-limit=misgendering/disparity=0.0203")
     done = gate(project, *unclear)
     assert done.returncode == 1
     value = result(project)

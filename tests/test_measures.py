@@ -290,7 +290,7 @@ def test_every_row_of_the_registry_is_measured_described_and_json(measure):
     values = [value for _, value in found.contributions]
     # A change in preference lists the pairs that moved over to the stigmatizing sentence before all others.
     assert values == sorted(values, reverse=True) or measure.id == "winoqueer/amplification"
-    verdict = decide(measure, "g", found, threshold=measure.threshold, max_unscored=0.2, data="planted")
+    verdict = decide(measure, "g", found, limit=measure.limit, max_unscored=0.2, data="planted")
     json.dumps(verdict.details, allow_nan=False)
 
 
@@ -314,7 +314,7 @@ def test_a_group_without_rows_is_no_data(measure):
         assert found.n == 0
         assert found.interval.refused
         if measure.gated:
-            verdict = decide(measure, "g", found, threshold=measure.threshold, max_unscored=0.2, data="planted")
+            verdict = decide(measure, "g", found, limit=measure.limit, max_unscored=0.2, data="planted")
             assert verdict.verdict == "error"
 
 

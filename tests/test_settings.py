@@ -39,16 +39,16 @@ def test_keys_of_the_table_may_have_dashes():
 
 
 @given(st.sampled_from(sorted(BY_ID)), st.floats(-1, 1))
-def test_a_threshold_for_a_group_beats_one_for_the_measure(measure, value):
+def test_a_limit_for_a_group_beats_one_for_the_measure(measure, value):
     both = {measure: 0.5, f"{measure}/g": value}
-    settings = Settings(threshold=both)
-    assert settings.threshold_for(measure, "g") == value
-    assert settings.threshold_for(measure, "h") == 0.5
+    settings = Settings(limit=both)
+    assert settings.limit_for(measure, "g") == value
+    assert settings.limit_for(measure, "h") == 0.5
 
 
 def test_without_a_setting_the_registry_decides():
     for measure in REGISTRY:
-        assert Settings().threshold_for(measure.id, measure.groups[0]) == measure.threshold
+        assert Settings().limit_for(measure.id, measure.groups[0]) == measure.limit
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_without_a_setting_the_registry_decides():
         ({"scale": "tiny"}, "--rootfruit-scale: 'tiny' is not one of smoke, ci, paper, full"),
         ({"benchmarks": "winoquer"}, "--rootfruit-benchmarks: 'winoquer' is not a benchmark"),
         ({"benchmarks": ","}, "--rootfruit-benchmarks: names no benchmark"),
-        ({"threshold": ["winoqueer/preferense=1"]}, "did you mean 'winoqueer/preference'"),
-        ({"threshold": ["winoqueer/preference"]}, "is not a number"),
-        ({"threshold": ["winoqueer/preference=5"]}, "outside [0, 1)"),
-        ({"threshold": ["winoqueer/preference=1"]}, "outside [0, 1)"),
-        ({"threshold": ["winoqueer/amplification=-1.5"]}, "outside [-1, 1)"),
-        ({"threshold": ["winoqueer/preservation=0.5"]}, "described and never gated"),
+        ({"limit": ["winoqueer/preferense=1"]}, "did you mean 'winoqueer/preference'"),
+        ({"limit": ["winoqueer/preference"]}, "is not a number"),
+        ({"limit": ["winoqueer/preference=5"]}, "outside [0, 1)"),
+        ({"limit": ["winoqueer/preference=1"]}, "outside [0, 1)"),
+        ({"limit": ["winoqueer/amplification=-1.5"]}, "outside [-1, 1)"),
+        ({"limit": ["winoqueer/preservation=0.5"]}, "described and never gated"),
         ({"gate": ["winoqueer/preference"]}, "is not a check (benchmark/metric/group)"),
-        ({"gate": ["winoqueer/preservation/nb"]}, "described and never gated"),
+        ({"gate": ["winoqueer/preservation/nonbinary"]}, "described and never gated"),
         ({"gate": ["disclosure/amplification/agender"], "absolute_only": True}, "needs a reference"),
         ({"device": "banana"}, "--rootfruit-device: 'banana' is not one of auto, cpu, cuda, cuda:N"),
         ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not run"),
@@ -96,16 +96,16 @@ def test_lists_may_be_written_with_commas_wherever_they_stand():
     named = ("winoqueer", "disclosure")
     assert build({}, {"benchmarks": ["winoqueer,disclosure"]}).benchmarks == named
     assert build({}, {}, {"benchmarks": ["disclosure", "winoqueer"]}).benchmarks == named
-    two = build({"threshold": ["winoqueer/preference=0.5,winoqueer/amplification=-0.1"]}).threshold
+    two = build({"limit": ["winoqueer/preference=0.5,winoqueer/amplification=-0.1"]}).limit
     assert two == {"winoqueer/preference": 0.5, "winoqueer/amplification": -0.1}
 
 
-def test_one_more_threshold_or_gate_drops_none_of_the_projects():
-    table = {"threshold": {"winoqueer/preference": 0.6, "disclosure/disparity": 0.1}}
+def test_one_more_limit_or_gate_drops_none_of_the_projects():
+    table = {"limit": {"winoqueer/preference": 0.6, "disclosure/disparity": 0.1}}
     ini = {"gate": ["winoqueer/preference/bisexual"]}
-    cli = {"threshold": ["winoqueer/preference=0.7"], "gate": ["winoqueer/preference/gay"]}
+    cli = {"limit": ["winoqueer/preference=0.7"], "gate": ["winoqueer/preference/gay"]}
     settings = build(cli, ini, table)
-    assert settings.threshold == {"winoqueer/preference": 0.7, "disclosure/disparity": 0.1}
+    assert settings.limit == {"winoqueer/preference": 0.7, "disclosure/disparity": 0.1}
     assert settings.gate == ("winoqueer/preference/bisexual", "winoqueer/preference/gay")
 
 
@@ -143,7 +143,7 @@ OTHER = {
     "redact": "all",
     "report": "r.html", "json": "j", "seed": "9", "beta": "0.5", "alpha": "0.01", "temperature": "0", "top_p": "0.5",
     "max_new_tokens": "7", "continuations": "2", "regard": "local:x", "narratives": "lexicon",
-    "threshold": "winoqueer/preference=0.5",
+    "limit": "winoqueer/preference=0.5",
     "decision": "point", "correction": "holm",
     "gate": "winoqueer/preference/gay", "inconclusive": "warn", "max_unscored": "0.1", "absolute_only": "true",
     "sequential": "true",
@@ -194,8 +194,8 @@ def test_a_plan_that_makes_no_sense_is_refused(cli, told):
 
 
 def test_an_unknown_key_of_the_table_is_an_error_with_a_guess():
-    with pytest.raises(ConfigError, match="unknown key; did you mean 'threshold'"):
-        build({}, {}, {"treshold": {}})
+    with pytest.raises(ConfigError, match="unknown key; did you mean 'limit'"):
+        build({}, {}, {"limt": {}})
 
 
 def test_the_record_leaves_out_where_results_go_and_who_computes():

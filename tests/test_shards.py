@@ -134,7 +134,7 @@ def eight(tmp_path_factory):
         "block_tokens": "128",
         "batch_size": "32",
         "max_new_tokens": "12",
-        "threshold": "winoqueer/preference=0.123456789012",
+        "limit": "winoqueer/preference=0.123456789012",
     }
     stores = [where / f"shard-{index}" for index in range(1, 9)]
     shares = [
@@ -175,7 +175,7 @@ def test_a_finished_shard_computes_nothing_again(eight, monkeypatch):
     [
         {"model": "m"},
         {"model": "a=b c", "reference": "--r", "seed": str(2**63 - 1), "alpha": "0.0123456789012345"},
-        {"threshold": "winoqueer/preference=0.123456789012,disclosure/disparity=-1e-07", "benchmarks": "disclosure"},
+        {"limit": "winoqueer/preference=0.123456789012,disclosure/disparity=-1e-07", "benchmarks": "disclosure"},
         {"model": "m", "gate": "winoqueer/preference/gay,winoqueer/preference/asexual", "absolute_only": "true"},
         {"allow_same": "true", "trust_remote_code": "yes", "regard": "local:some where", "data": "./a, b"},
     ],
@@ -187,8 +187,8 @@ def test_the_settings_of_a_manifest_come_back_as_options(given):
     for argument in manifest.arguments(options):
         flag, is_there, value = argument.partition("=")
         back.setdefault(flag.removeprefix("--rootfruit-").replace("-", "_"), []).append(value if is_there else "true")
-    assert all(len(values) == 1 for key, values in back.items() if key != "threshold")
-    told = {key: values if key == "threshold" else values[0] for key, values in back.items()}
+    assert all(len(values) == 1 for key, values in back.items() if key != "limit")
+    told = {key: values if key == "limit" else values[0] for key, values in back.items()}
     assert build(told) == dataclasses.replace(settings, store=".rootfruit", json=None, shard=None)
 
 
@@ -239,11 +239,11 @@ def of_another(**options):
     return prepare
 
 
-def of_a_threshold_that_reads_the_same(where, stores):
+def of_a_limit_that_reads_the_same(where, stores):
     for index, store in enumerate(stores, 1):
         shutil.rmtree(store)
         more = "4" if index == 2 else "3"
-        shard(store, index, threshold=f"winoqueer/preference=0.123456{more}", benchmarks="winoqueer")
+        shard(store, index, limit=f"winoqueer/preference=0.123456{more}", benchmarks="winoqueer")
 
 
 def of_other_data(where, stores):
@@ -346,13 +346,13 @@ REFUSED = {
         r"shard-2: .* its reference's fingerprint is \w{12}, and in \S*shard-1",
     ),
     "seed": (of_another(seed="7"), r"shard-2: .* its setting seed is 7, and in \S*shard-1 it is 0"),
-    "threshold": (
-        of_another(threshold="winoqueer/preference=0.5"),
-        r"shard-2: .* its setting threshold is winoqueer/preference=0.5, and in \S*shard-1 it is defaults",
+    "limit": (
+        of_another(limit="winoqueer/preference=0.5"),
+        r"shard-2: .* its setting limit is winoqueer/preference=0.5, and in \S*shard-1 it is defaults",
     ),
     "rounded": (
-        of_a_threshold_that_reads_the_same,
-        r"shard-2: .* its option threshold is .*0\.1234564.* it is .*234563",
+        of_a_limit_that_reads_the_same,
+        r"shard-2: .* its option limit is .*0\.1234564.* it is .*234563",
     ),
     "data": (
         of_other_data,

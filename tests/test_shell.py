@@ -21,7 +21,7 @@ from rootfruit_checks.report.summary import closing
 def test_collecting_loads_no_model(project):
     done = gate(project, "--model=explode", "--reference=explode", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout
-    assert "test_preference[nb]" in done.stdout
+    assert "test_preference[nonbinary]" in done.stdout
 
 
 def test_a_target_chooses_the_sample_that_is_run(project):
@@ -55,14 +55,14 @@ def test_a_biased_model_is_blocked_and_the_result_says_why(project):
     assert done.returncode == 1, done.stdout
     value = result(project)
     verdicts = {check["id"]: check["verdict"] for check in value["checks"] if check["gated"]}
-    assert verdicts["winoqueer/preference/nb"] == "fail"
+    assert verdicts["winoqueer/preference/nonbinary"] == "fail"
     assert value["schema"] == "rootfruit-result/1"
     assert value["complete"] is True
     assert value["released"] is False
-    assert "FAIL winoqueer/preference/nb" in done.stdout
+    assert "FAIL winoqueer/preference/nonbinary" in done.stdout
     assert "our own prompts, not the community-made sets" in done.stdout
     assert len(verdicts) == sum(len(measure.groups) for measure in REGISTRY if measure.gated)
-    assert "Failed: FAIL winoqueer/preference/nb: " in done.stdout, "the short summary names the verdict"
+    assert "Failed: FAIL winoqueer/preference/nonbinary: " in done.stdout, "the short summary names the verdict"
 
 
 def test_workers_and_one_process_give_the_same_result(project):
@@ -86,13 +86,13 @@ def test_lower_bounds_are_corrected_for_the_family_whatever_is_selected(project)
             assert row["low"] <= plain["low"] == row["details"]["low_uncorrected"]
             assert 0.05 / 9 <= row["details"]["low_level"] <= 0.05
             assert "corrected for 9 gated checks (single-step max-t" in row["explain"]
-            assert (row["verdict"] == "fail") == (row["low"] > row["threshold"])
+            assert (row["verdict"] == "fail") == (row["low"] > row["limit"])
         else:
             assert row["low"] == plain["low"]
     assert any(row["low"] < rows["none"][name]["low"] for name, row in rows["max-t"].items())
-    gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", "-k", "preference and nb and not amplification")
+    gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", "-k", "preference and nonbinary and not amplification")
     part = {row["id"]: row for row in result(project)["checks"]}
-    assert part["winoqueer/preference/nb"] == rows["max-t"]["winoqueer/preference/nb"]
+    assert part["winoqueer/preference/nonbinary"] == rows["max-t"]["winoqueer/preference/nonbinary"]
 
 
 def test_superior_needs_a_reference_to_be_better_than(project):
@@ -101,7 +101,7 @@ def test_superior_needs_a_reference_to_be_better_than(project):
     assert "nothing to be better than" in done.stderr
     gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", "--rootfruit-decision=superior")
     rows = {row["id"]: row for row in result(project)["checks"]}
-    assert rows["winoqueer/amplification/transgender"]["threshold"] == 0.0
+    assert rows["winoqueer/amplification/transgender"]["limit"] == 0.0
     assert rows["winoqueer/amplification/transgender"]["verdict"] != "pass"  # it changed nothing, and no better
 
 
@@ -143,7 +143,7 @@ def test_another_seed_in_the_same_store_is_remembered(project):
 
 def test_inconclusive_blocks_or_warns(project):
     # The doubles continue prompts alike, which is refused unless it is said to be meant.
-    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-threshold=misgendering/disparity=0.05")
+    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-limit=misgendering/disparity=0.05")
     few += ("--rootfruit-allow-same",)
     blocked = gate(project, *few, "-k", "misgendering_disparity")
     assert blocked.returncode == 1
@@ -155,7 +155,7 @@ def test_inconclusive_blocks_or_warns(project):
 
 
 def test_a_release_with_inconclusive_checks_does_not_say_that_all_hold():
-    row = {"id": "winoqueer/preference/nb", "gated": True, "explain": "", "threshold": 0.75}
+    row = {"id": "winoqueer/preference/nonbinary", "gated": True, "explain": "", "limit": 0.75}
     rows = [{**row, "verdict": "pass"}, {**row, "verdict": "inconclusive"}]
     value = {"checks": rows, "run": {}, "complete": True, "released": True}
     assert closing(value)[-1].startswith("Released: 1 of 2 gated checks are inconclusive and were let through")
@@ -175,39 +175,39 @@ def test_hostile_answers_reach_neither_terminal_nor_page_nor_xml(project):
 def test_a_check_of_ones_own_in_five_lines(project):
     (project / "test_own.py").write_text(
         "import pytest\n"
-        '@pytest.mark.rootfruit("winoqueer/preference", groups=["bisexual", "asexual"], threshold=0.9)\n'
+        '@pytest.mark.rootfruit("winoqueer/preference", groups=["bisexual", "asexual"], limit=0.9)\n'
         "def test_two_more(rootfruit_check):\n"
         "    rootfruit_check.require()\n"
     )
     done = gate(project, *PAIR, suite=("test_own.py",))
     checks = {check["id"]: check for check in result(project)["checks"]}
     assert set(checks) == {"winoqueer/preference/bisexual", "winoqueer/preference/asexual"}
-    assert all(check["threshold"] == 0.9 for check in checks.values())
+    assert all(check["limit"] == 0.9 for check in checks.values())
     assert done.returncode in (0, 1)
 
 
 def test_of_two_verdicts_on_one_check_the_graver_stands(project):
     marked = (
-        '@pytest.mark.rootfruit("winoqueer/preference", groups=["nb"], threshold={})\ndef test_{}(rootfruit_check):'
+        '@pytest.mark.rootfruit("winoqueer/preference", groups=["nonbinary"], limit={})\ndef test_{}(rootfruit_check):'
     )
     tests = [marked.format(bar, name) + "\n    rootfruit_check.require()\n" for bar, name in ((0.5, "a"), (0.95, "b"))]
     (project / "test_own.py").write_text("import pytest\n" + "\n".join(tests))
     done = gate(project, *PAIR, suite=("test_own.py",))
     assert done.returncode == 1
     (check,) = result(project)["checks"]
-    assert (check["verdict"], check["threshold"]) == ("fail", 0.5)
+    assert (check["verdict"], check["limit"]) == ("fail", 0.5)
 
 
 @pytest.mark.parametrize(
     ("marker", "told"),
     [
-        ('("winoqueer/preference", treshold=0.3)', "takes no argument 'treshold'"),
-        ('("winoqueer/preference", groups="nb")', "groups='nb' is not a list of groups"),
+        ('("winoqueer/preference", limt=0.3)', "takes no argument 'limt'"),
+        ('("winoqueer/preference", groups="nonbinary")', "groups='nonbinary' is not a list of groups"),
         ('("winoqueer/preference", groups=[])', "groups=[] is not a list of groups"),
         ('("winoqueer/preference", groups=["martian"])', "'martian' is no group of winoqueer"),
-        ('("winoqueer/preference", threshold="x")', "'x' is not a number"),
-        ('("winoqueer/preference", threshold=5)', "'5' is outside [0, 1)"),
-        ('("winoqueer/preservation", threshold=0.5)', "described and never gated"),
+        ('("winoqueer/preference", limit="x")', "'x' is not a number"),
+        ('("winoqueer/preference", limit=5)', "'5' is outside [0, 1)"),
+        ('("winoqueer/preservation", limit=0.5)', "described and never gated"),
         ('("winoqueer/prefrence")', "MEASURE is one of winoqueer/preference"),
         ("", "MEASURE is one of winoqueer/preference"),
     ],
@@ -228,7 +228,7 @@ def test_a_reference_that_prefers_nothing_stigmatizing_blocks_nothing(project):
     done = gate(project, *PAIR, "-k", "preservation or selection")
     assert done.returncode == 0, done.stdout
     rows = {check["id"]: check for check in result(project)["checks"]}
-    assert rows["winoqueer/preservation/nb"]["n"] == 0
+    assert rows["winoqueer/preservation/nonbinary"]["n"] == 0
 
 
 def test_an_earlier_result_is_not_taken_for_this_runs(project):
@@ -264,7 +264,9 @@ def test_a_result_that_is_lost_at_the_end_is_no_success(project):
 
 
 def test_an_error_before_anything_was_measured_still_says_what_was_asked(project):
-    done = gate(project, "--model=explode", "--reference=plain", *SMOKE, "-k", "preference and nb", "--junit-xml=r.xml")
+    done = gate(
+        project, "--model=explode", "--reference=plain", *SMOKE, "-k", "preference and nonbinary", "--junit-xml=r.xml"
+    )
     assert done.returncode == 1
     value = result(project)
     assert value["run"]["policy"] == {"path": "explode"}
@@ -283,7 +285,7 @@ def test_the_missing_reference_is_told_before_a_model_is_run(project):
 
 
 def test_a_wrong_group_is_a_wrong_option_under_workers_too(project):
-    done = gate(project, *PAIR, "-n", "2", "--rootfruit-threshold=winoqueer/preference/martian=0.5")
+    done = gate(project, *PAIR, "-n", "2", "--rootfruit-limit=winoqueer/preference/martian=0.5")
     assert done.returncode == 4
     assert "'martian' is no group of winoqueer" in done.stderr
 
@@ -307,7 +309,7 @@ def test_what_a_hostile_model_directory_says_of_itself_reaches_no_terminal(proje
     root = Path(__file__).resolve().parents[1]
     (project / "conftest.py").unlink()
     (project / "pytest.ini").write_text("[pytest]\n")
-    command += ["-k", "test_preference and nb", "-c", "pytest.ini", str(root / "bias_tests")]
+    command += ["-k", "test_preference and nonbinary", "-c", "pytest.ini", str(root / "bias_tests")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
     assert done.returncode == 1
     assert "is no causal language model" in done.stdout

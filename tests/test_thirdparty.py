@@ -167,8 +167,8 @@ def test_an_earlier_release_is_compared_with(project):
     assert {name for name, check in checks.items() if check["gated"]} == GATED | REGRESSIONS
     assert {checks[name]["verdict"] for name in REGRESSIONS} == {"pass"}
     assert {checks[name]["estimate"] for name in REGRESSIONS} == {0.0}
-    # The threshold of the amplification, where it was registered with one.
-    assert (checks["dutch/regression/everyone"]["threshold"], checks["choices/regression/everyone"]["threshold"]) == (
+    # The limit of the amplification, where it was registered with one.
+    assert (checks["dutch/regression/everyone"]["limit"], checks["choices/regression/everyone"]["limit"]) == (
         0.05,
         0.1,
     )
@@ -202,7 +202,7 @@ def test_what_a_baseline_lacks_is_named_and_not_green(project):
 def test_it_runs_only_where_it_is_named(project):
     done = pytest_run(project, "--model=clean", "--reference=plain", "--collect-only", "-q")
     assert "dutch" not in done.stdout
-    assert "test_preference[nb]" in done.stdout
+    assert "test_preference[nonbinary]" in done.stdout
     assert "test_registered[not-run]" in done.stdout
     off = pytest_run(project, "--model=clean", "--rootfruit-extensions=off", *BOTH)
     assert off.returncode == 4
@@ -214,10 +214,10 @@ def test_it_runs_only_where_it_is_named(project):
 
 def test_a_test_of_ones_own_and_options_for_it(project):
     (project / "test_own.py").write_text(
-        'import pytest\n@pytest.mark.rootfruit("dutch/preference", groups=["transgender"], threshold=0.9)\n'
+        'import pytest\n@pytest.mark.rootfruit("dutch/preference", groups=["transgender"], limit=0.9)\n'
         "def test_own(rootfruit_check):\n    rootfruit_check.require()\n"
     )
-    options = ("--model=clean", "--reference=plain", *BOTH, "--rootfruit-threshold=dutch/warmth=0.2")
+    options = ("--model=clean", "--reference=plain", *BOTH, "--rootfruit-limit=dutch/warmth=0.2")
     pytest_run(
         project,
         *options,
@@ -225,11 +225,11 @@ def test_a_test_of_ones_own_and_options_for_it(project):
         suite=("test_own.py", str(ROOT / "bias_tests")),
     )
     _, checks = result(project)
-    assert (checks["dutch/preference/transgender"]["threshold"], checks["dutch/preference/transgender"]["gated"]) == (
+    assert (checks["dutch/preference/transgender"]["limit"], checks["dutch/preference/transgender"]["gated"]) == (
         0.9,
         True,
     )
-    assert checks["dutch/warmth/everyone"]["threshold"] == 0.2
+    assert checks["dutch/warmth/everyone"]["limit"] == 0.2
     assert checks["dutch/warmth/everyone"]["verdict"] in {"fail", "inconclusive"}
     assert checks["choices/disparity/transgender"]["gated"]
     wrong = pytest_run(project, "--model=clean", *BOTH, "--rootfruit-gate=dutch/preference/martian")
@@ -264,7 +264,7 @@ def read(data, scale, seed):
     [
         ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
         (BENCHMARK.format(name="winoqueer", samples="[]"), "'winoqueer' is a word of rootfruit's own"),
-        (BENCHMARK.format(name="all-ours", samples="[]").replace("0.7", "7"), "threshold 7 is no number in [0, 1)"),
+        (BENCHMARK.format(name="all-ours", samples="[]").replace("0.7", "7"), "limit 7 is no number in [0, 1)"),
     ],
 )
 def test_a_package_that_cannot_be_loaded_is_named(project, source, told):
@@ -302,7 +302,7 @@ def test_a_conftest_may_register_and_one_that_comes_too_late_is_told(project):
     (project / "test_x.py").write_text("def test_x():\n    pass\n")
     done = pytest_run(project, "--collect-only", "-q", suite=(str(ROOT / "bias_tests"), "test_x.py"))
     assert "test_registered[all]" in done.stdout, done.stdout
-    assert "test_preference[nb]" in done.stdout
+    assert "test_preference[nonbinary]" in done.stdout
     (project / "conftest.py").unlink()
     (project / "late" / "deep").mkdir(parents=True)
     (project / "late" / "deep" / "conftest.py").write_text(source)

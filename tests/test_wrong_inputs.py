@@ -35,10 +35,10 @@ OPTIONS = {
     "scale": (("--rootfruit-scale=tiny",), "--rootfruit-scale: 'tiny' is not one of smoke, ci, paper, full"),
     "seed": (("--rootfruit-seed=x",), "--rootfruit-seed: 'x' is not a whole number"),
     "alpha": (("--rootfruit-alpha=0.7",), "--rootfruit-alpha: '0.7' is outside"),
-    "check": (("--rootfruit-threshold=winoqueer/preferense=0.5",), "did you mean 'winoqueer/preference'"),
-    "threshold": (("--rootfruit-threshold=winoqueer/preference=5",), "outside [0, 1)"),
-    "threshold of description": (("--rootfruit-threshold=winoqueer/preservation=0.5",), "described and never gated"),
-    "threshold group": (("--rootfruit-threshold=winoqueer/preference/martian=0.5",), "'martian' is no group"),
+    "check": (("--rootfruit-limit=winoqueer/preferense=0.5",), "did you mean 'winoqueer/preference'"),
+    "limit": (("--rootfruit-limit=winoqueer/preference=5",), "outside [0, 1)"),
+    "limit of description": (("--rootfruit-limit=winoqueer/preservation=0.5",), "described and never gated"),
+    "limit group": (("--rootfruit-limit=winoqueer/preference/martian=0.5",), "'martian' is no group"),
     "device": (("--rootfruit-device=banana",), "'banana' is not one of auto, cpu, cuda, cuda:N"),
     "shard 0": (
         ("--rootfruit-shard=0/8",),
@@ -83,7 +83,7 @@ def test_a_wrong_option_ends_with_exit_4(tmp_path, case):
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ("[tool.rootfruit]\ntreshold = 1\n", "[tool.rootfruit] treshold: unknown key; did you mean 'threshold'"),
+        ("[tool.rootfruit]\nlimt = 1\n", "[tool.rootfruit] limt: unknown key; did you mean 'limit'"),
         ("[tool.rootfruit]\nseed = 'x'\n", "[tool.rootfruit] seed: 'x' is not a whole number"),
         ("[tool]\nrootfruit = {sede = 1}\n", "[tool.rootfruit] sede: unknown key; did you mean 'seed'"),
         ("[tool.rootfruit]\nmodel = ['a']\n", "[tool.rootfruit] model: ['a'] is not a text"),
@@ -114,7 +114,7 @@ def test_a_wrong_ini_key_ends_with_exit_4(tmp_path, line, told):
 
 
 def test_a_model_path_after_a_space_never_hides_the_projects_settings(tmp_path):
-    """pytest would take the path for one of tests, and read neither thresholds nor scale of the project."""
+    """pytest would take the path for one of tests, and read neither limits nor scale of the project."""
     project, model = tmp_path / "project", tmp_path / "elsewhere" / "policy"
     project.mkdir()
     model.mkdir(parents=True)
@@ -260,7 +260,7 @@ def test_a_wrong_model_is_an_error_of_the_gate(tmp_path, case):
         *QUICK,
         "--rootfruit-json=r.json",
         "-k",
-        "test_preference and nb",
+        "test_preference and nonbinary",
     )
     assert_error(gate(tmp_path, *options), told, tmp_path)
 
@@ -342,7 +342,7 @@ def test_a_wrong_store_is_an_error_of_the_gate(tmp_path, case):
     prepare, told = STORES_GONE_WRONG[case]
     prepare(tmp_path)
     options = (f"--model={SFT}", f"--reference={BASE}", *QUICK, "--rootfruit-store=store", "--rootfruit-json=r.json")
-    assert_error(gate(tmp_path, *options, "-k", "test_preference and nb"), told, tmp_path)
+    assert_error(gate(tmp_path, *options, "-k", "test_preference and nonbinary"), told, tmp_path)
 
 
 def test_a_regard_classifier_that_is_not_there_is_an_error(tmp_path):

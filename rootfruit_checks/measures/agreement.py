@@ -38,7 +38,7 @@ class _Level:
             [there[factor].to_numpy(dtype=str) for factor in ("frame", "subject")],
             alpha=self.alpha,
             seed=self.seed,
-            limits=(0.0 if share and not change else -top, top),
+            value_range=(0.0 if share and not change else -top, top),
             factors=_FACTORS,
         )
         return figures(found, len(there))

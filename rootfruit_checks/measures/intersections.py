@@ -126,7 +126,7 @@ def _cells(
     column: str,
     factors: tuple[tuple[str, str], ...],
     alpha: float,
-    limit: float,
+    reach: float,
 ) -> list[_Cell]:
     there = held[held["x"].notna()]
     parts = dict(iter(there.groupby(["identity", column], sort=False)))
@@ -140,7 +140,7 @@ def _cells(
             part["x"].to_numpy(dtype=np.float64),
             [part[source].to_numpy(dtype=str) for source, _ in factors],
             alpha=alpha,
-            limits=(-limit, limit),
+            value_range=(-reach, reach),
             factors=[name for _, name in factors],
             resample=False,  # thousands of cells
         )

@@ -56,7 +56,7 @@ def regression(
     one = evaluate(level, group, policy, **wanted)
     other = evaluate(level, group, earlier.assign(role="policy"), **wanted)
     clusters = {name: min(one.clusters[name], other.clusters[name]) for name in one.clusters}
-    bounds = difference(one.interval, other.interval, alpha=how["alpha"], limits=measure.span)
+    bounds = difference(one.interval, other.interval, alpha=how["alpha"], value_range=measure.span)
     return Evidence(
         f"{measure.id}/{group}",
         one.n,

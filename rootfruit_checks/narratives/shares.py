@@ -42,10 +42,12 @@ def shares(rows: pd.DataFrame, themes: Bools, members: Sequence[str], *, alpha: 
     by_role = {role: part.set_index("sample") for role, part in means.groupby("role")}
     policy, reference = by_role.get("policy"), by_role.get("reference")
 
-    def told(values: pd.Series[float], where: pd.DataFrame, limits: tuple[float, float]) -> dict[str, float | None]:
+    def told(
+        values: pd.Series[float], where: pd.DataFrame, value_range: tuple[float, float]
+    ) -> dict[str, float | None]:
         clusters = [where["subject"].to_numpy(str), where["frame"].to_numpy(str)]
         found = clustered_mean(
-            values.to_numpy(float), clusters, alpha=alpha, limits=limits, factors=("name", "form"),
+            values.to_numpy(float), clusters, alpha=alpha, value_range=value_range, factors=("name", "form"),
             resample=False,
         )  # fmt: skip
         return _plain(found)

@@ -110,7 +110,7 @@ class Outlook:
 
     @cached_property
     def detects(self) -> tuple[float | None, ...]:
-        """By power: the smallest rise that is told from no change, whatever the threshold; None for a ceiling."""
+        """By power: the smallest rise that is told from no change, whatever the limit; None for a ceiling."""
         return tuple(self.detected(power) for power in POWERS)
 
     def detected(self, power: float) -> float | None:
@@ -196,14 +196,14 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
         unknown = _unknown(check, assumed)
         parts, source = (Components(0.0, 0.0, 0.0, 0.0, 0.0), "") if unknown else assumed.of(check.id)
         draws = settings.draws if kind_of(check.measure.benchmark) == "prompts" else parts.continuations
-        threshold = settings.threshold_for(check.measure.id, check.group)
+        limit = settings.limit_for(check.measure.id, check.group)
         found.append(
             Outlook(
                 check,
                 NOTHING if check.measure.id in METRICS else design_of(check, data[check.measure.benchmark]),
                 parts if unknown else parts.at(draws),
                 source,
-                bar_of(check.measure, check.id, threshold, settings.decision),
+                bar_of(check.measure, check.id, limit, settings.decision),
                 settings.alpha,
                 level,
                 settings.decision,

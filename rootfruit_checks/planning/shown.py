@@ -147,14 +147,14 @@ def _check(outlook: Outlook, target: float | None, names: int | None) -> dict[st
         "clusters": outlook.clusters,
         "refused": refused or None,
         "se": None if refused else outlook.power.se,
-        "threshold": outlook.bar,
+        "limit": outlook.bar,
         "shift": outlook.shift,
         "no_change": outlook.no_change,
         "alpha": outlook.alpha,
         "level_of_fail": outlook.level,
         "passes_up_to": by_power(outlook.passes_up_to),
         "fails_from": by_power(outlook.fails_from),
-        "detects_beyond_threshold": by_power(
+        "detects_beyond_limit": by_power(
             None if value is None else value - outlook.bar for value in outlook.fails_from
         ),
         "detects_beyond_no_change": by_power(outlook.detects),

@@ -22,7 +22,7 @@ from rootfruit_checks.report.summary import SCHEMA
 
 Row = Mapping[str, Any]
 _SHA256 = re.compile(r"sha256 ([0-9a-f]{64})")
-_FIGURES = ("group", "verdict", "low", "high", "threshold", "policy", "reference", "n")
+_FIGURES = ("group", "verdict", "low", "high", "limit", "policy", "reference", "n")
 _MOST = 300
 
 

@@ -25,7 +25,7 @@ def reproduce(run: Mapping[str, Any]) -> str:
             continue
         if option.kind == "switch":
             parts.append(option.flag)
-        elif option.key in {"threshold", "gate"}:
+        elif option.key in {"limit", "gate"}:
             parts += [f"{option.flag}={one}" for one in value.split(", ")]
         else:
             parts.append(f"{option.flag}={value.replace(', ', ',') if option.kind == 'list' else value}")

@@ -145,7 +145,7 @@ def _told(check: str, row: Mapping[str, Any]) -> str:
 def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
     measure = BY_ID.get(check.rsplit("/", 1)[0])
     rows = [release.checks.get(check) for release in releases]
-    limits = list(dict.fromkeys(figure(row["threshold"]) for row in rows if row and row["threshold"] is not None))
+    limits = list(dict.fromkeys(figure(row["limit"]) for row in rows if row and row["limit"] is not None))
     cells = [
         None
         if row is None
@@ -153,7 +153,7 @@ def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
             **{key: figure(row[key], sign=_signed(check)) for key in ("estimate", "low", "high")},
             "verdict": row["verdict"],
             "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
-            "limit": figure(row["threshold"]) if len(limits) > 1 else "",
+            "limit": figure(row["limit"]) if len(limits) > 1 else "",
         }
         for row in rows
     ]

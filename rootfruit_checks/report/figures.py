@@ -43,7 +43,7 @@ _FILLS = {
 
 
 def forest(rows: Sequence[Row]) -> str:
-    """Return every gated check with both bounds and its threshold: shares of something apart from differences."""
+    """Return every gated check with both bounds and its limit: shares of something apart from differences."""
     panels = [
         [row for row in rows if BY_ID[f"{row['benchmark']}/{row['metric']}"].signed is signed]
         for signed in (True, False)
@@ -60,14 +60,14 @@ def forest(rows: Sequence[Row]) -> str:
             if row["low"] is not None and row["high"] is not None:
                 axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
             axis.plot([row["estimate"]], [place], "o", color=color, markersize=5)
-            if row["threshold"] is not None:
-                axis.plot([row["threshold"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
+            if row["limit"] is not None:
+                axis.plot([row["limit"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
         axis.set_yticks(range(len(panel)), [f"{row['id']}  {WORDS[row['verdict']]}" for row in reversed(panel)])
         axis.set_ylim(-0.7, len(panel) - 0.3)
         signed = BY_ID[f"{panel[0]['benchmark']}/{panel[0]['metric']}"].signed
         axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
         axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
-    return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the threshold as an upright mark")
+    return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as an upright mark")
 
 
 def levels(rows: Sequence[Row]) -> str:

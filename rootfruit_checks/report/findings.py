@@ -70,7 +70,7 @@ def _rates(row: Row) -> Mapping[str, Mapping[str, float]]:
 def _line(row: Row) -> Line:
     measure = _measure(row)
     unit = unit_of(measure)
-    told = {name: figure(row[name], unit) for name in ("estimate", "low", "high", "threshold")}
+    told = {name: figure(row[name], unit) for name in ("estimate", "low", "high", "limit")}
     text = str(row["explain"])
     settle = text.partition(_BETWEEN)[2] or text.partition("INCONCLUSIVE")[2].lstrip(": ")
     level = ""

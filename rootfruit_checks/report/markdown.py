@@ -59,7 +59,7 @@ def gravity(row: Row) -> tuple[int, str]:
 
 
 def checks(rows: Sequence[Row], most: int) -> list[str]:
-    """Return the lines of a table of checks, at most `most` of them; a star marks thresholds that nobody chose."""
+    """Return the lines of a table of checks, at most `most` of them; a star marks limits that nobody chose."""
     head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
     lines = table(head, (_cells(row) for row in rows[:most]))
     lines += more(len(rows), most, "checks")
@@ -100,7 +100,7 @@ def figure(value: float | None, *, sign: bool = False) -> str:
 
 def _is_default(row: Row) -> bool:
     measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
-    return measure is not None and row["threshold"] is not None and row["threshold"] == measure.threshold
+    return measure is not None and row["limit"] is not None and row["limit"] == measure.limit
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -113,6 +113,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         figure(row["policy"]),
         figure(row["reference"]),
         *(figure(row[key], sign=sign) for key in ("estimate", "low", "high")),
-        figure(row["threshold"]) + ("\\*" if _is_default(row) else ""),
+        figure(row["limit"]) + ("\\*" if _is_default(row) else ""),
         word if row["verdict"] == "pass" else f"**{word}**",
     )

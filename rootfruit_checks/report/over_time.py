@@ -27,7 +27,7 @@ class Shown(Protocol):
 
     @property
     def checks(self) -> Mapping[str, Mapping[str, Any]]:
-        """Check id -> estimate, low, high, threshold, verdict."""
+        """Check id -> estimate, low, high, limit, verdict."""
 
 
 def svg(releases: Sequence[Shown], checks: Sequence[str]) -> str:
@@ -63,7 +63,7 @@ def _legend(width: int) -> list[str]:
 
 
 def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int) -> list[str]:
-    values = [row[key] for row in rows if row for key in ("estimate", "low", "high", "threshold")]
+    values = [row[key] for row in rows if row for key in ("estimate", "low", "high", "limit")]
     known = [value for value in values if value is not None]
     low, high = (min([0.0, *known]), max([0.0, *known])) if known else (0.0, 1.0)
     room = (high - low or 1.0) * 0.06
@@ -102,10 +102,10 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
             )
             continue
         color = _COLORS[row["verdict"]]
-        if row["threshold"] is not None:
+        if row["limit"] is not None:
             parts.append(
-                f'<line x1="{center - step / 2:.2f}" y1="{at(row["threshold"])}" x2="{center + step / 2:.2f}" '
-                f'y2="{at(row["threshold"])}" stroke="#222222" stroke-dasharray="4 3"/>'
+                f'<line x1="{center - step / 2:.2f}" y1="{at(row["limit"])}" x2="{center + step / 2:.2f}" '
+                f'y2="{at(row["limit"])}" stroke="#222222" stroke-dasharray="4 3"/>'
             )
         if row["low"] is not None and row["high"] is not None:
             parts.append(

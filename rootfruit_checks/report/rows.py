@@ -19,7 +19,7 @@ from rootfruit_checks.report.markdown import gravity
 from rootfruit_checks.report.summary import (
     WORDS,
     closing,
-    default_thresholds,
+    default_limits,
     header,
     headline,
     is_declared,
@@ -49,7 +49,7 @@ def details(row: Row) -> str:
         "samples": str(row["n"]),
         "unscored": str(row["unscored"]),
         "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
-        **{name: _figure(row[name]) for name in ("policy", "reference", "estimate", "low", "high", "threshold")},
+        **{name: _figure(row[name]) for name in ("policy", "reference", "estimate", "low", "high", "limit")},
         "data": row["data"],
     }
     heads = "".join(f"<th>{name}</th>" for name in figures)
@@ -117,7 +117,7 @@ def cleared(told: Mapping[str, Any], failed: bool, log: Sequence[str]) -> list[s
 def overview(value: Mapping[str, Any]) -> str:
     """Return the HTML above the rows: the verdict, whose prompts these are, the models, the table and the reasons."""
     gated = [row for row in value["checks"] if row["gated"]]
-    figures = table(gated, default_thresholds(value["checks"]), width=120)
+    figures = table(gated, default_limits(value["checks"]), width=120)
     shown = "\n".join(markup(line) for line in figures)
     open_ones = sorted((row for row in gated if row["verdict"] != "pass"), key=gravity)
     reasons = "".join(

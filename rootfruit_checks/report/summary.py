@@ -21,7 +21,7 @@ from rootfruit_checks.types import RunInfo, Verdict
 SCHEMA = "rootfruit-result/1"
 Row = Mapping[str, Any]
 WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
-_STARTING_POINT = "Thresholds marked * are starting points, not standards: set your own."
+_STARTING_POINT = "Limits marked * are starting points, not standards: set your own."
 
 
 def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def headline(row: Row) -> str:
     """Return one verdict in one line: word, check, estimate between its bounds, limit."""
     sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
     estimate, low, high = (_figure(row[key], sign=sign) for key in ("estimate", "low", "high"))
-    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['threshold'])}"
+    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['limit'])}"
 
 
 def _figure(value: float | None, *, sign: bool = False) -> str:
@@ -96,24 +96,24 @@ def _figure(value: float | None, *, sign: bool = False) -> str:
 
 
 def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
-    """Return the summary table as lines: gated checks and descriptive measures, both bounds, threshold, verdict.
+    """Return the summary table as lines: gated checks and descriptive measures, both bounds, limit, verdict.
 
     Args:
         rows: verdicts as mappings.
-        defaults: check id -> registry default, to mark the thresholds that nobody chose.
+        defaults: check id -> registry default, to mark the limits that nobody chose.
         width: columns of the terminal; the id column gives way first.
 
     """
     checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
     if not checks:
         return []
-    head = ("check", "n", "policy", "ref", "est", "low", "high", "limit", "verdict")
+    head = ("check", "n", "policy", "reference", "est", "low", "high", "limit", "verdict")
     lines = []
     for row in checks:
         difference = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
-        limit = _figure(row["threshold"])
-        if row["threshold"] is not None:
-            limit += "*" if defaults.get(row["id"]) == row["threshold"] else " "
+        limit = _figure(row["limit"])
+        if row["limit"] is not None:
+            limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
         bounds = [_figure(row[key], sign=difference) for key in ("estimate", "low", "high")]
         lines.append(
             (
@@ -129,7 +129,7 @@ def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int 
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     spare = width - sum(widths[1:]) - len(widths) + 1
     # A name is cut only where the terminal is narrower than any name is readable at; figures never are.
-    widths[0] = max(min(widths[0], spare), min(widths[0], 33))
+    widths[0] = max(min(widths[0], spare), min(widths[0], 34))
     return [_line(line, widths) for line in [head, *lines]]
 
 
@@ -145,7 +145,7 @@ def closing(value: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in gated if row["verdict"] != "pass"
     ]
-    if any(row["threshold"] is not None for row in gated):
+    if any(row["limit"] is not None for row in gated):
         lines.append(_STARTING_POINT)
     lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
     if not value["complete"]:
@@ -194,9 +194,9 @@ def named_model(name: str, hashed: bool = True) -> str:
         return f"{plain(name)} [unreadable: {plain(str(error), 200)}]"
 
 
-def default_thresholds(rows: Iterable[Row]) -> dict[str, float | None]:
-    """Return check id -> the registry's threshold."""
-    return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].threshold for row in rows}
+def default_limits(rows: Iterable[Row]) -> dict[str, float | None]:
+    """Return check id -> the registry's limit."""
+    return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].limit for row in rows}
 
 
 def is_declared(row: Row) -> bool:

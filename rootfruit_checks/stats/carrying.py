@@ -54,7 +54,7 @@ def tails(table: Table, estimate: float, scores: tuple[Scores, ...]) -> tuple[bo
     return -1.0 in signs, 1.0 in signs
 
 
-def reach(table: Table, limits: tuple[float, float]) -> float:
+def reach(table: Table, value_range: tuple[float, float]) -> float:
     """Return s such that the estimate exceeds the truth by more than s sqrt(ln(1 / level) / 2) at most with `level`.
 
     McDiarmid's inequality (1989): the effects of clusters and of what is left of a cell are independent, and one of
@@ -69,4 +69,4 @@ def reach(table: Table, limits: tuple[float, float]) -> float:
     ]
     if table.subtract:  # else rows and columns are the samples themselves
         parts.append(np.asarray(weights[weights.nonzero()]).ravel())
-    return (limits[1] - limits[0]) * math.sqrt(sum(float((part**2).sum()) for part in parts))
+    return (value_range[1] - value_range[0]) * math.sqrt(sum(float((part**2).sum()) for part in parts))

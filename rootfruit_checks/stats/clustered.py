@@ -20,7 +20,7 @@ def clustered_mean(
     *,
     alpha: float = 0.05,
     seed: int = 0,
-    limits: tuple[float, float] = (-1.0, 1.0),
+    value_range: tuple[float, float] = (-1.0, 1.0),
     factors: Sequence[str] = (),
     resample: bool = True,
 ) -> Interval:
@@ -39,17 +39,17 @@ def clustered_mean(
     the intersection takes out again, and only real labels count towards min(G).
 
     Args:
-        values: shape (n,), finite, within `limits`.
+        values: shape (n,), finite, within `value_range`.
         clusters: one or two factors, each n labels.
         alpha: level of each bound, in (0, 0.5).
         seed: seed of the bootstrap.
-        limits: the range of a single value, (0, 1) for a share, (-1, 1) for a difference of two.
+        value_range: the range of a single value, (0, 1) for a share, (-1, 1) for a difference of two.
         factors: the factors' names, for messages.
         resample: whether the bootstrap may be used; without it Student's t is, for description of very many cells.
 
     Raises:
-        ValueError: lengths differ, a value is not finite or outside `limits`, a row is blank in every factor, or there
-            are not one or two factors. No rows is not an error: that is a refused Interval.
+        ValueError: lengths differ, a value is not finite or outside `value_range`, a row is blank in every factor, or
+            there are not one or two factors. No rows is not an error: that is a refused Interval.
 
     """
     check_alpha(alpha)
@@ -65,9 +65,9 @@ def clustered_mean(
     bad = np.flatnonzero(~np.isfinite(column))
     if len(bad):
         raise ValueError(f"row {int(bad[0])} is {column[bad[0]]}: values must be finite (drop and count such rows)")
-    slack = 1e-9 * (limits[1] - limits[0])
-    if column.min() < limits[0] - slack or column.max() > limits[1] + slack:
-        raise ValueError(f"values reach from {column.min()} to {column.max()}, outside the limits {limits}")
+    slack = 1e-9 * (value_range[1] - value_range[0])
+    if column.min() < value_range[0] - slack or column.max() > value_range[1] + slack:
+        raise ValueError(f"values reach from {column.min()} to {column.max()}, outside the value range {value_range}")
     coded = [encode(label) for label in labels]
     if len(coded) == 1:
         coded.append((np.full(len(column), -1, dtype=np.intp), np.empty(0, dtype=str)))
@@ -76,7 +76,7 @@ def clustered_mean(
         raise ValueError("a row is blank in every factor; give it a label in one")
     table = Table.build(rows, columns, column, (len(row_labels), len(column_labels)))
     kinds = (row_labels, column_labels)[: len(labels)]
-    return interval(table, kinds, names, alpha=alpha, seed=seed, limits=limits, resample=resample)
+    return interval(table, kinds, names, alpha=alpha, seed=seed, value_range=value_range, resample=resample)
 
 
 def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:

@@ -72,7 +72,7 @@ def concordance(
     wins, weights = (np.pad(part[keep[0]][:, keep[1]], ((0, 1), (0, 1))) for part in (wins, weights))
     labels = [side.labels[kept] for side, kept in zip(sides, keep, strict=True)]
     table = Table(wins, weights, subtract=False, independent=min(map(len, labels)))
-    return interval(table, labels, factors, alpha=alpha, seed=seed, limits=(0.0, 1.0))
+    return interval(table, labels, factors, alpha=alpha, seed=seed, value_range=(0.0, 1.0))
 
 
 class _Side:

@@ -62,7 +62,7 @@ class Law:
         df: degrees of freedom of Student's t, where there are no `ratios`.
         ratios: sorted studentized ratios of the bootstrap, shape (B,); None for Student's t.
         cells: the bounds are never narrower than the exact ones for so many cells without variation; 0: no such rule.
-        limits: the bounds stay inside these.
+        value_range: the bounds stay inside these.
         skew: skewness of the estimate, which Student's t does not know of; see `lean`.
         heavy: where few clusters carry the variance, their degrees of freedom: on `wide` sides the bootstrap is never
             narrower than Student's t with these. NaN where many do.
@@ -76,7 +76,7 @@ class Law:
     df: float
     ratios: Floats | None
     cells: int
-    limits: tuple[float, float]
+    value_range: tuple[float, float]
     skew: float = 0.0
     heavy: float = math.nan
     wide: tuple[bool, bool] = (False, False)
@@ -90,11 +90,11 @@ class Law:
             below, above = self._quantiles(level)
             low, high = estimate - below * se, estimate + above * se
         if self.cells:
-            floor = unseen_bounds(estimate, self.cells, level, self.limits)
+            floor = unseen_bounds(estimate, self.cells, level, self.value_range)
             low, high = min(low, floor[0]), max(high, floor[1])
         furthest = self.reach * math.sqrt(math.log(1.0 / level) / 2.0)
         low, high = max(low, estimate - furthest), min(high, estimate + furthest)
-        return float(max(low, self.limits[0])), float(min(high, self.limits[1]))
+        return float(max(low, self.value_range[0])), float(min(high, self.value_range[1]))
 
     def _quantiles(self, level: float) -> tuple[float, float]:
         if self.ratios is None:

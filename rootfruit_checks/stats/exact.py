@@ -12,12 +12,12 @@ def unseen_share(cells: int, alpha: float) -> float:
     return 1.0 - float(alpha ** (1.0 / cells)) if cells > 0 else 1.0
 
 
-def unseen_bounds(estimate: float, cells: int, alpha: float, limits: tuple[float, float]) -> tuple[float, float]:
-    """Return one-sided bounds on a mean whose cells all show `estimate`, for values within `limits`.
+def unseen_bounds(estimate: float, cells: int, alpha: float, value_range: tuple[float, float]) -> tuple[float, float]:
+    """Return one-sided bounds on a mean whose cells all show `estimate`, for values within `value_range`.
 
     At worst the unseen share p (see `unseen_share`) lies at the end of the range:
-    low = estimate - p (estimate - limits[0]), high = estimate + p (limits[1] - estimate).
+    low = estimate - p (estimate - value_range[0]), high = estimate + p (value_range[1] - estimate).
     It takes cells to be independent, which a column without variation can neither confirm nor refute.
     """
     share = unseen_share(cells, alpha)
-    return estimate - share * (estimate - limits[0]), estimate + share * (limits[1] - estimate)
+    return estimate - share * (estimate - value_range[0]), estimate + share * (value_range[1] - estimate)

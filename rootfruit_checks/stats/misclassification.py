@@ -106,7 +106,7 @@ def corrected(
     ]
     total = np.sum(columns, axis=0)
     spread = sum(abs(weight) / known.youden for weight, _, known in parts)
-    interval = clustered_mean(total, clusters, alpha=alpha, seed=seed, limits=(-2 * spread, 2 * spread))
+    interval = clustered_mean(total, clusters, alpha=alpha, seed=seed, value_range=(-2 * spread, 2 * spread))
     if not math.isfinite(interval.estimate) or interval.refused:
         return Corrected(interval.estimate, math.nan, math.nan, interval.note)
     variance = 0.0

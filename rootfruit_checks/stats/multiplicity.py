@@ -1,7 +1,7 @@
 """Many named failures at once: at which level each lower bound must stand, so that a named one is rarely a false one.
 
 A release that passes needs no correction (an intersection-union test, Berger 1982): only lower bounds are corrected.
-Each way gives every check a level; its lower bound at that level exceeds its threshold exactly where the way rejects,
+Each way gives every check a level; its lower bound at that level exceeds its limit exactly where the way rejects,
 so that a table of these bounds and its verdicts agree.
 """
 

@@ -47,7 +47,7 @@ class Power:
     Args:
         design: how the samples lie in clusters.
         parts: the variances to expect.
-        limits: the range of a single value.
+        value_range: the range of a single value.
         factors: names of the factors, for messages.
         point: the estimate itself decides, whatever its bounds.
         looks: the bounds hold at every sequential look; chances are then those at the planned size, where what was
@@ -57,7 +57,7 @@ class Power:
 
     design: Design
     parts: Components
-    limits: tuple[float, float] = (-1.0, 1.0)
+    value_range: tuple[float, float] = (-1.0, 1.0)
     factors: tuple[str, ...] = ("factor 1", "factor 2")
     point: bool = False
     looks: bool = False
@@ -90,12 +90,12 @@ class Power:
 
     def passes_up_to(self, bar: float, alpha: float, power: float) -> float | None:
         """Return the largest true value that passes with at least this chance; None where none does."""
-        low = max(self.limits[0], bar - (self.limits[1] - self.limits[0]))
+        low = max(self.value_range[0], bar - (self.value_range[1] - self.value_range[0]))
         return self._edge(lambda truth: self.p_pass(truth, bar, alpha) >= power, low, bar)
 
     def fails_from(self, bar: float, level: float, power: float) -> float | None:
         """Return the smallest true value that fails with at least this chance; None where none does."""
-        return self._edge(lambda truth: self.p_fail(truth, bar, level) >= power, self.limits[1], bar)
+        return self._edge(lambda truth: self.p_fail(truth, bar, level) >= power, self.value_range[1], bar)
 
     @cached_property
     def _variances(self) -> Floats:
@@ -103,7 +103,7 @@ class Power:
 
     @cached_property
     def _few_events(self) -> float:
-        return 0.0 if self.point else few_events(self.design, self.parts, share=self.limits[0] >= 0.0)
+        return 0.0 if self.point else few_events(self.design, self.parts, share=self.value_range[0] >= 0.0)
 
     @property
     def _resampled(self) -> bool:
@@ -189,7 +189,7 @@ class Power:
         if few <= 1e-6:
             return free
         share = unseen_share(_cells(self.design), level)
-        end = sign * (self.limits[1 if upper else 0] - truth)
+        end = sign * (self.value_range[1 if upper else 0] - truth)
         # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
         freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)
         wide = -special.stdtrit(freedom, sequential.last_level(level) if self.looks else level) * errors
@@ -203,7 +203,7 @@ class Power:
         / n^2, s^2 the variance of its effect. That of the mean is the sum of their cubed weights times that; it is also
         the covariance of a mean with its own variance's estimate (Cramer 1946, 27.4). Of a difference nothing is known.
         """
-        if self.limits != (0.0, 1.0) or not self.design.subtract or not 0.0 < truth < 1.0:
+        if self.value_range != (0.0, 1.0) or not self.design.subtract or not 0.0 < truth < 1.0:
             return 0.0, 0.0
         w, lean_of = self.design.weights, 1.0 - 2.0 * truth
 

@@ -127,7 +127,7 @@ def sequential(interval: Interval, share: float, alpha: float) -> Interval:
         return interval
     least = law.df if math.isfinite(law.df) else float(min(count for count in interval.clusters if count) - 1)
     # `reach` is of one look alone.
-    known = law.df, law.ratios, law.cells, law.limits, skewness(interval.scores), law.heavy, law.wide, law.extra
+    known = law.df, law.ratios, law.cells, law.value_range, skewness(interval.scores), law.heavy, law.wide, law.extra
     ours = SequentialLaw(*known, share=share, least=least)
     low, high = ours.bounds(interval.estimate, interval.se, alpha)
     said = f"bounds hold at every look; this one has {100 * share:.0f} % of the planned clusters"

@@ -131,7 +131,7 @@ def interval(
     *,
     alpha: float,
     seed: int,
-    limits: tuple[float, float],
+    value_range: tuple[float, float],
     resample: bool = True,
 ) -> Interval:
     """Return the estimate of a table and its bounds.
@@ -143,7 +143,7 @@ def interval(
         factors: names of the factors, for messages.
         alpha: each one-sided bound holds at 1 - alpha.
         seed: seed of the bootstrap.
-        limits: the range of a single value; bounds are kept inside it.
+        value_range: the range of a single value; bounds are kept inside it.
         resample: whether the bootstrap may be used.
 
     """
@@ -157,7 +157,7 @@ def interval(
     if reason:
         return refusal(estimate, counts, reason)
     df, se = min(effective(one) for one in core.sizes) - 1.0, math.sqrt(variance)
-    tiny = (1e-12 * (limits[1] - limits[0])) ** 2
+    tiny = (1e-12 * (value_range[1] - value_range[0])) ** 2
     method: Method = "t"
     note, ratios, residual = "", None, float(found.cells[0]) if table.subtract else math.nan
     few = min(count for count in counts if count)
@@ -191,7 +191,7 @@ def interval(
     skew = 0.0 if note else skewness(scores)
     if uneven and wide == (True, True):
         extra = abs(lean(skew, heavy))
-    law = Law(df, ratios, cells, limits, skew, heavy, wide, extra, reach(table, limits))
+    law = Law(df, ratios, cells, value_range, skew, heavy, wide, extra, reach(table, value_range))
     low, high = law.bounds(estimate, se, alpha)
     parts = (float(found.rows[0]), float(found.columns[0]))[: len(counts)]
     return Interval(

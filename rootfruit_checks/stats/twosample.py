@@ -26,10 +26,10 @@ class TwoLaws(Law):
             half = level / 2.0
             low = min(low, self.first.low_at(half) - self.second.high_at(half))
             high = max(high, self.first.high_at(half) - self.second.low_at(half))
-        return max(low, self.limits[0]), min(high, self.limits[1])
+        return max(low, self.value_range[0]), min(high, self.value_range[1])
 
 
-def difference(first: Interval, second: Interval, *, alpha: float, limits: tuple[float, float]) -> Interval:
+def difference(first: Interval, second: Interval, *, alpha: float, value_range: tuple[float, float]) -> Interval:
     """Return `first - second` with one-sided bounds by Student's t, degrees of freedom after Welch and Satterthwaite.
 
     Each has its own clustered variance, and the two are added as if the samples had nothing in common. Where they
@@ -39,7 +39,7 @@ def difference(first: Interval, second: Interval, *, alpha: float, limits: tuple
         first: an estimate with bounds.
         second: likewise.
         alpha: level of each bound.
-        limits: the range of the difference.
+        value_range: the range of the difference.
 
     """
     check_alpha(alpha)
@@ -58,7 +58,7 @@ def difference(first: Interval, second: Interval, *, alpha: float, limits: tuple
         for part in second.scores
     ]
     scores = (*first.scores, *apart)
-    law = TwoLaws(df, None, 0, limits, skewness(scores), first=first, second=second)
+    law = TwoLaws(df, None, 0, value_range, skewness(scores), first=first, second=second)
     se = math.sqrt(variance)
     low, high = law.bounds(estimate, se, alpha)
     residual = first.residual + second.residual

@@ -19,7 +19,7 @@ def test_every_gated_group_of_the_registry_exists() -> None:
 
 
 def test_named_groups() -> None:
-    assert members("winoqueer", "nb") == ("NB",)
+    assert members("winoqueer", "nonbinary") == ("NB",)
     assert len(members("winoqueer", "all")) == 9
     assert set(members("misgendering", "neo")) | {"he", "she", "they"} == set(FAMILIES)
     assert set(members("misgendering", "binary")) == {"he", "she"}

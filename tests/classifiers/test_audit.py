@@ -200,10 +200,10 @@ def test_invariants_of_the_shift(seed, rate):
 # --- gates
 
 
-def gate(shift, low=0.05, high=0.13, measure=LEVEL, threshold=0.15):
+def gate(shift, low=0.05, high=0.13, measure=LEVEL, limit=0.15):
     interval = Interval((low + high) / 2, 0.02, 15.0, low, high, (20, 18), "t")
     found = Evidence(f"{measure.id}/tgnb", 500, 0, 0.0, {"name": 20, "form": 18}, 0.1, 0.1, interval)
-    return decide(measure, "tgnb", found, threshold=threshold, max_unscored=0.2, data="planted", shift=shift)
+    return decide(measure, "tgnb", found, limit=limit, max_unscored=0.2, data="planted", shift=shift)
 
 
 def test_a_planted_shift_turns_a_pass_into_inconclusive_and_cancels_in_amplification():
@@ -292,7 +292,7 @@ def test_minis_shipped_answers_are_minis():
     assert [line[:3] for line in held.confusion()] == read_head().measured["cross_validation"]["confusion"]
 
 
-def test_minis_shift_leaves_the_default_thresholds_room():
+def test_minis_shift_leaves_the_default_limits_room():
     shipped = json.loads(answers.SHIPPED.read_text(encoding="utf-8"))["answers"]
     auditing = Auditing(Answers.read(json.dumps(shipped).encode()))
     for group in LEVEL.groups:
@@ -463,8 +463,8 @@ def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypa
         planted = Planted(rule, name)
         monkeypatch.setattr(running, "open_regard", lambda *_, planted=planted: planted)
         run = running.Run(build(options))
-        for threshold in (0.5, 0.95):
-            told[name, threshold] = run.verdict(replace(check, threshold=threshold))
+        for limit in (0.5, 0.95):
+            told[name, limit] = run.verdict(replace(check, limit=limit))
         assert "3589 versions of neutral sentences: tgnb" in run.info.instruments["regard_audit"]
     assert {key: one.verdict for key, one in told.items()} == {
         ("fair", 0.5): "pass", ("fair", 0.95): "pass", ("unfair", 0.5): "error", ("unfair", 0.95): "inconclusive",
@@ -493,7 +493,7 @@ def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
     value = json.loads(out.read_text(encoding="utf-8"))
     assert value["schema"] == "rootfruit-audit/1"
     one = value["groups"]["disclosure/disparity"]["tgnb"]
-    assert {"shift", "low", "high", "used", "contrasts", "terms", "versions", "threshold"} <= {*one}
+    assert {"shift", "low", "high", "used", "contrasts", "terms", "versions", "limit"} <= {*one}
     assert sum(map(sum, value["regard"]["confusion"]["all"])) == 894
     assert {*value["pronouns"]["families"]} == {*FAMILIES}
     assert not any(isinstance(v, float) and not math.isfinite(v) for v in one.values())

@@ -48,7 +48,7 @@ def test_continuations_are_averaged_to_the_prompt_and_prompts_to_the_share():
     assert told["change"]["low"] > 0.3
     means = rows.assign(tag=themes[:, 2].astype(float)).query("role == 'policy'").groupby(
         ["sample", "subject", "frame"], as_index=False)["tag"].mean()  # fmt: skip
-    twin = clustered_mean(means["tag"], [means["subject"], means["frame"]], limits=(0.0, 1.0), resample=False)
+    twin = clustered_mean(means["tag"], [means["subject"], means["frame"]], value_range=(0.0, 1.0), resample=False)
     assert (told["policy"]["low"], told["policy"]["high"]) == pytest.approx((twin.low, twin.high))
     assert line(found, "neutral")["policy"]["estimate"] == 0.0
 

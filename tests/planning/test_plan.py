@@ -96,7 +96,7 @@ def test_the_table_comes_before_a_model_that_is_not_there(tmp_path):
         ("--rootfruit-target-mde=0", "outside (0, 1)"),
         ("--rootfruit-target-mde=-0.1", "outside (0, 1)"),
         ("--rootfruit-target-mde=nan", "outside (0, 1)"),
-        ("--rootfruit-threshold=winoqueer/preference=1.5", "outside [0, 1)"),
+        ("--rootfruit-limit=winoqueer/preference=1.5", "outside [0, 1)"),
         ("--rootfruit-plan-from=nothing.json", "cannot be read"),
         ("--rootfruit-names=41", "41 are wanted, and these data hold 40"),
         ("--rootfruit-data=nowhere", "no such directory"),
@@ -112,10 +112,10 @@ def test_wrong_options_end_with_4_and_one_line(tmp_path, option, told):
 def test_the_command_plans_with_the_projects_own_settings(tmp_path, monkeypatch, capfd):
     (tmp_path / "pyproject.toml").write_text('[tool.rootfruit]\nbenchmarks = ["misgendering"]\nscale = "smoke"\n')
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["plan", "--json", "p.json", "--rootfruit-threshold=misgendering/avoidance=0.2"]) == 0
+    assert cli.main(["plan", "--json", "p.json", "--rootfruit-limit=misgendering/avoidance=0.2"]) == 0
     value = json.loads((tmp_path / "p.json").read_text())
     assert {check["id"].split("/")[0] for check in value["checks"]} == {"misgendering"}
-    assert {check["threshold"] for check in value["checks"] if "avoidance" in check["id"]} == {0.2}
+    assert {check["limit"] for check in value["checks"] if "avoidance" in check["id"]} == {0.2}
     assert "misgendering/disparity" in capfd.readouterr().out
     assert cli.main(["plan", "--rootfruit-target-mde=0"]) == 4
     with pytest.raises(SystemExit):
@@ -165,7 +165,7 @@ def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
 
 
 def test_an_instrument_that_is_unfit_can_decide_nothing():
-    settings = Settings(benchmarks=("misgendering",), threshold={"misgendering/disparity": 0.01})
+    settings = Settings(benchmarks=("misgendering",), limit={"misgendering/disparity": 0.01})
     found = {one.check.id: one for one in outlook.make(settings).outlooks}
     they = found["misgendering/disparity/they"]
     assert they.passes_up_to == they.fails_from == (None, None)
@@ -198,7 +198,7 @@ def test_what_others_registered_is_planned_from_a_result(tmp_path):
 
     with rootfruit.isolated():
         rootfruit.benchmark("mine", kind="pairs", metrics=metrics, **fields)(read)
-        own = {"title": "x", "gate": "ceiling", "threshold": 0.5, "clusters": ("predicate",), "version": "1"}
+        own = {"title": "x", "gate": "ceiling", "limit": 0.5, "clusters": ("predicate",), "version": "1"}
         rootfruit.metric("mine/own", **own)(len)
         plan = outlook.make(Settings(benchmarks=("mine",)))
         lines = "\n".join(shown.table(plan, cost.of(plan.settings, plan.data), 2))

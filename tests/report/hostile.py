@@ -73,7 +73,7 @@ def row(measure, group, verdict="pass", text="They went home.", **changes):
         "id": f"{measure.id}/{group}", "benchmark": measure.benchmark, "metric": measure.metric, "group": group,
         "n": 40,
         "clusters": dict.fromkeys(measure.clusters, 12), "unscored": 0, "policy": 0.2, "reference": 0.1,
-        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "threshold": measure.threshold,
+        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "limit": measure.limit,
         "verdict": verdict if measure.gated else "none", "explain": "Measured.", "gated": measure.gated,
         "data": "planted",
         "samples": [{"id": f"{measure.id}-1", "prompt": text, "policy": text, "reference": text, "value": 0.5}],
@@ -129,7 +129,7 @@ run.open_regard = lambda *a: Regard()
 run.open_tagger = lambda *a: LexiconTagger()
 """
 SMOKE = ("--rootfruit-scale=smoke", "--rootfruit-json=result.json")
-PAIR = ("--model=biased", "--reference=plain", "--rootfruit-threshold=winoqueer/preference=0.5", *SMOKE)
+PAIR = ("--model=biased", "--reference=plain", "--rootfruit-limit=winoqueer/preference=0.5", *SMOKE)
 
 
 def gate(project, *options, suite=(), environment=None):

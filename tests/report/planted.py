@@ -12,7 +12,7 @@ def row(measure, group, verdict="pass", text="They went home.", **changes):
         "id": f"{measure.id}/{group}", "benchmark": measure.benchmark, "metric": measure.metric, "group": group,
         "n": 40,
         "clusters": dict.fromkeys(measure.clusters, 12), "unscored": 0, "policy": 0.2, "reference": 0.1,
-        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "threshold": measure.threshold,
+        "estimate": estimate, "low": estimate - 0.03, "high": estimate + 0.02, "limit": measure.limit,
         "verdict": verdict if measure.gated else "none", "explain": "Measured.", "gated": measure.gated,
         "data": "planted",
         "samples": [{"id": f"{measure.id}-1", "prompt": text, "policy": text, "reference": text, "value": 0.5}],

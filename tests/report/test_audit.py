@@ -135,7 +135,7 @@ def test_who_changes_a_page_and_its_digest_is_found_by_the_outside_word_alone():
 def test_the_sentence_never_says_released_where_it_is_not():
     assert sentence(result()).startswith("Released: 21 of 21") or sentence(result()).startswith("Released")
     assert sentence(result(verdict="fail") | {"released": False}).startswith("Blocked")
-    part = result() | {"complete": False, "missing": ["winoqueer/preference/nb"], "released": False}
+    part = result() | {"complete": False, "missing": ["winoqueer/preference/nonbinary"], "released": False}
     assert sentence(part).startswith("No release gate: 1 declared")
 
 

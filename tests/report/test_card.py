@@ -52,9 +52,9 @@ def test_each_gated_check_is_an_evaluation_result():
         assert isinstance(one, EvalResult)
         assert one.metric_value == row["estimate"]
         assert (one.metric_args["low"], one.metric_args["high"]) == (row["low"], row["high"])
-        assert (one.metric_args["threshold"], one.metric_args["verdict"]) == (row["threshold"], row["verdict"])
+        assert (one.metric_args["limit"], one.metric_args["verdict"]) == (row["limit"], row["verdict"])
         assert one.dataset_type == f"rootfruit-{row['benchmark']}"
-    assert found["winoqueer/preference/nb"].dataset_args == {"sha256": "ab" * 32}
+    assert found["winoqueer/preference/nonbinary"].dataset_args == {"sha256": "ab" * 32}
 
 
 def test_results_go_into_a_card_that_is_there_and_come_back(tmp_path):

@@ -61,7 +61,7 @@ def stages():
     base = result()
     sft = copy.deepcopy(base)
     sft["run"]["policy"]["path"] = "models/sft"
-    moved = next(row for row in sft["checks"] if row["id"] == "winoqueer/preference/nb")
+    moved = next(row for row in sft["checks"] if row["id"] == "winoqueer/preference/nonbinary")
     moved.update(estimate=0.91, low=0.87, high=0.94, verdict="fail")
     sft |= {"released": False}
     dpo = copy.deepcopy(sft)
@@ -88,8 +88,8 @@ def test_every_check_of_every_run_is_in_the_table(put, tmp_path, capsys):
         assert told[0] == f"{row['estimate']:{sign}.3f}"
         assert told[1] == f"{row['low']:{sign}.3f} to {row['high']:{sign}.3f}"
         assert told[2] == "pass"
-        assert lines[row["id"]][1] == f"{row['threshold']:.3f}"
-    assert lines["winoqueer/preference/nb"][3].split("\n") == ["0.910", "0.870 to 0.940", "FAIL"]
+        assert lines[row["id"]][1] == f"{row['limit']:.3f}"
+    assert lines["winoqueer/preference/nonbinary"][3].split("\n") == ["0.910", "0.870 to 0.940", "FAIL"]
     assert lines["winoqueer/preference/all"][4] == "not there"
     text = "".join(seen.text)
     assert "from pass (0.550, bounds 0.520 to 0.570) in base to FAIL (0.910, bounds 0.870 to 0.940) in sft" in text

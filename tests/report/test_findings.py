@@ -28,7 +28,7 @@ def of(check, **changes):
 )
 def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, high, kind):
     details = {} if uncorrected is None else {"low_uncorrected": uncorrected}
-    found = of("winoqueer/amplification/nb", low=low, high=high, details=details)
+    found = of("winoqueer/amplification/nonbinary", low=low, high=high, details=details)
     assert [name for name in ("more", "open", "fewer") if found[name]] == [kind]
 
 
@@ -37,7 +37,7 @@ def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, 
     [(0.51, 0.6, "prefers stigma"), (0.45, 0.6, "shows no preference"), (0.3, 0.49, "prefers the controls")],
 )
 def test_a_concordance_has_no_before_and_after_and_none_is_a_half(low, high, told):
-    found = of("winoqueer/reward_stigma/nb", low=low, high=high, details={})
+    found = of("winoqueer/reward_stigma/nonbinary", low=low, high=high, details={})
     assert [line["kind"] for line in found["rewarded"]] == [told]
     assert not any(found[name] for name in ("more", "open", "fewer"))
 
@@ -53,21 +53,23 @@ def test_a_disparity_that_falls_because_the_control_fares_worse_is_told_with_bot
 
 
 def test_a_level_is_no_change_and_what_was_refused_is_none():
-    assert not any(of("winoqueer/preference/nb", low=0.8)[name] for name in ("more", "open", "fewer"))
-    assert not any(of("winoqueer/amplification/nb", low=None, high=None)[name] for name in ("more", "open", "fewer"))
+    assert not any(of("winoqueer/preference/nonbinary", low=0.8)[name] for name in ("more", "open", "fewer"))
+    assert not any(
+        of("winoqueer/amplification/nonbinary", low=None, high=None)[name] for name in ("more", "open", "fewer")
+    )
 
 
 def test_what_would_settle_a_check_is_told_whatever_the_reason():
-    told = "Measured: x. INCONCLUSIVE: the threshold of +5.0 points lies between the bounds. To pass, 90 templates."
-    found = of("winoqueer/amplification/nb", verdict="inconclusive", explain=told)
+    told = "Measured: x. INCONCLUSIVE: the limit of +5.0 points lies between the bounds. To pass, 90 templates."
+    found = of("winoqueer/amplification/nonbinary", verdict="inconclusive", explain=told)
     assert [line["settle"] for line in found["unsettled"]] == ["To pass, 90 templates."]
-    told = "Measured: x. INCONCLUSIVE against the threshold of +5.0 points: too few clusters. Add names."
-    found = of("winoqueer/amplification/nb", verdict="inconclusive", explain=told)
+    told = "Measured: x. INCONCLUSIVE against the limit of +5.0 points: too few clusters. Add names."
+    found = of("winoqueer/amplification/nonbinary", verdict="inconclusive", explain=told)
     assert "Add names." in found["unsettled"][0]["settle"]
 
 
 def test_groups_are_named_with_their_people():
-    assert ("nb (winoqueer)", "NB") in of("winoqueer/amplification/nb")["people"]
+    assert ("nonbinary (winoqueer)", "NB") in of("winoqueer/amplification/nonbinary")["people"]
     here = of("disclosure/disparity/tgnb", details={"by_identity": {"xenogender": 0.1, "agender": 0.2}})["people"]
     assert here == [("tgnb (disclosure)", "agender, xenogender")]
 

@@ -129,7 +129,7 @@ def test_annotations_follow_what_blocks():
     ]  # fmt: skip
     blocking = [read_by_the_runner(line) for line in github.commands(environment, value, inconclusive="fail")]
     assert [kind for kind, _, _ in blocking] == ["error"] * 3
-    part = value | {"complete": False, "missing": ["winoqueer/preference/nb"]}
+    part = value | {"complete": False, "missing": ["winoqueer/preference/nonbinary"]}
     assert github.commands(environment, part, inconclusive="fail")[-1].startswith("::notice title=rootfruit::No rel")
     assert github.commands({"GITHUB_ACTIONS": "false"}, value, inconclusive="fail") == []
     assert github.commands({}, value, inconclusive="fail") == []
@@ -157,10 +157,10 @@ def test_a_run_writes_once_from_whichever_process_leads(tmp_path):
     text = file.read_text()
     assert text.startswith("before\n")
     assert text.count("## rootfruit: Blocked") == 1
-    assert "**FAIL** `winoqueer/preference/nb`" in text
+    assert "**FAIL** `winoqueer/preference/nonbinary`" in text
     told = [read_by_the_runner(line) for line in done.stdout.splitlines()]
     titles = [found[1]["title"] for found in told if found]
-    assert titles.count("rootfruit: FAIL winoqueer/preference/nb") == 1
+    assert titles.count("rootfruit: FAIL winoqueer/preference/nonbinary") == 1
     assert all(found[0] == "error" for found in told if found)
     # A share gates nothing and says nothing there; what is merged is a gate, and decides on the same tables.
     for index in (1, 2):

@@ -109,13 +109,13 @@ def test_every_section_is_there_and_nothing_sticks_out(opened):
 def test_filters_narrow_and_count(opened):
     every = count(opened)
     assert opened.locator("article").count() == min(every, 100)
-    opened.select_option("#group", "nb")
+    opened.select_option("#group", "nonbinary")
     narrowed = count(opened)
     assert 0 < narrowed < every
     opened.select_option("#verdict", "pass")
     assert count(opened) < narrowed
     opened.select_option("#verdict", "")
-    opened.select_option("#check", "winoqueer/preference/nb")
+    opened.select_option("#check", "winoqueer/preference/nonbinary")
     assert count(opened) == 1
     opened.select_option("#check", "")
     opened.select_option("#group", "")
@@ -175,7 +175,7 @@ def test_pronouns_are_marked_in_what_was_written_alone(opened):
     assert [one.lower() for one in opened.locator("article mark").all_inner_texts()] == [
         "they", "her", "he", "she", "they", "her", "he",
     ]  # fmt: skip
-    opened.select_option("#check", "winoqueer/preference/nb")
+    opened.select_option("#check", "winoqueer/preference/nonbinary")
     assert opened.locator("article mark").count() == 0
 
 
@@ -184,7 +184,7 @@ def table_of(box):
 
 
 def test_tokens_of_a_pair_add_up_to_its_difference_by_model(opened):
-    opened.select_option("#check", "winoqueer/preference/nb")
+    opened.select_option("#check", "winoqueer/preference/nonbinary")
     card = opened.locator("article").first
     card.locator("button").click()
     card.locator("summary").focus()
@@ -208,7 +208,7 @@ def test_tokens_of_a_pair_add_up_to_its_difference_by_model(opened):
 
 
 def test_models_that_cut_words_otherwise_have_a_table_each(opened):
-    opened.select_option("#check", "winoqueer/amplification/nb")
+    opened.select_option("#check", "winoqueer/amplification/nonbinary")
     card = opened.locator("article").first
     card.locator("button").click()
     card.locator("summary").click()
@@ -220,7 +220,7 @@ def test_models_that_cut_words_otherwise_have_a_table_each(opened):
 
 
 def test_tokens_are_blurred_until_shown(opened):
-    opened.select_option("#check", "winoqueer/preference/nb")
+    opened.select_option("#check", "winoqueer/preference/nonbinary")
     opened.locator("article summary").click()
     opened.locator("article tfoot").wait_for()
     blur = "getComputedStyle(document.querySelector('article .piece .text')).filter"

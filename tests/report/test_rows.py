@@ -17,7 +17,7 @@ from hostile import PAIR, PAYLOADS, gate
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.rows import cleared, link
 
-PROPERTIES = {"id", "verdict", "estimate", "low", "high", "threshold", "n", "unscored", "data"}
+PROPERTIES = {"id", "verdict", "estimate", "low", "high", "limit", "n", "unscored", "data"}
 ALTERED = """
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ import pytest
 
 
 @pytest.mark.parametrize("number", range({count}))
-@pytest.mark.rootfruit("winoqueer/preference", groups=["nb"])
+@pytest.mark.rootfruit("winoqueer/preference", groups=["nonbinary"])
 def test_text(rootfruit_check, number):
     rootfruit_check.require()
 
@@ -74,18 +74,18 @@ def test_junit_is_valid_xml_with_every_figure(project):
     cases = {case.get("name"): case for case in ET.parse(project / "r.xml").iter("testcase")}
     assert len(cases) == len(PAYLOADS) + 1
     for number, payload in enumerate(PAYLOADS):
-        case = cases[f"test_text[nb-{number}]"]
+        case = cases[f"test_text[nonbinary-{number}]"]
         told = {one.get("name").removeprefix("rootfruit_"): one.get("value") for one in case.iter("property")}
         assert set(told) == PROPERTIES
         assert told["data"].split() == plain(payload).split()
-        assert told["id"] == "winoqueer/preference/nb"
+        assert told["id"] == "winoqueer/preference/nonbinary"
         assert float(told["low"]) <= float(told["estimate"]) <= float(told["high"])
         kinds = {"fail": ["failure"], "inconclusive": ["failure"], "error": ["error"], "pass": []}
         assert [child.tag for child in case if child.tag in {"failure", "error"}] == kinds[told["verdict"]]
 
 
 def test_an_instrument_that_broke_has_the_same_properties(tmp_path):
-    gate(tmp_path, "--model=biased", *PAIR[1:], "-p", "no:html", "-k", "preference and nb", "--junit-xml=r.xml",
+    gate(tmp_path, "--model=biased", *PAIR[1:], "-p", "no:html", "-k", "preference and nonbinary", "--junit-xml=r.xml",
          "--rootfruit-data=nowhere")  # fmt: skip
     for case in ET.parse(tmp_path / "r.xml").iter("testcase"):
         told = {one.get("name"): one.get("value") for one in case.iter("property")}
@@ -114,12 +114,12 @@ def test_a_row_has_the_paragraph_and_a_link_and_no_trace(project):
         seen += 1
         (one,) = runs
         shown = [extra["content"] for extra in one["extras"] if extra["format_type"] == "html"]
-        payload = PAYLOADS[int(re.search(r"nb-(\d+)", name)[1])]
+        payload = PAYLOADS[int(re.search(r"nonbinary-(\d+)", name)[1])]
         assert plain(payload, 4000) in html.unescape(shown[0])
         assert one["log"] == ""
         assert "conftest" not in shown[0]
         links = re.findall(r'href="([^"]*)"', "".join(one["resultsTableRow"]))
-        assert [unquote(html.unescape(to)) for to in links] == ["../pages/a b#1.html#winoqueer/preference/nb"]
+        assert [unquote(html.unescape(to)) for to in links] == ["../pages/a b#1.html#winoqueer/preference/nonbinary"]
         file, _, anchor = html.unescape(links[0]).partition("#")
         target = os.path.normpath(project / "out" / unquote(file))
         assert f'id="{anchor}"' in (project / target).read_text("utf-8")
@@ -145,10 +145,16 @@ def test_what_was_captured_stays():
 
 def test_a_link_leads_from_page_to_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    row = {"id": "winoqueer/preference/nb", "benchmark": "winoqueer", "metric": "preference", "group": "nb"}
-    assert link(row | {"gated": True}, "r.html", "report.html") == "report.html#winoqueer/preference/nb"
+    row = {
+        "id": "winoqueer/preference/nonbinary",
+        "benchmark": "winoqueer",
+        "metric": "preference",
+        "group": "nonbinary",
+    }
+    assert link(row | {"gated": True}, "r.html", "report.html") == "report.html#winoqueer/preference/nonbinary"
     assert (
-        link(row | {"gated": True}, "a/r.html", str(tmp_path / "b" / "p.html")) == "../b/p.html#winoqueer/preference/nb"
+        link(row | {"gated": True}, "a/r.html", str(tmp_path / "b" / "p.html"))
+        == "../b/p.html#winoqueer/preference/nonbinary"
     )
     assert link(row | {"gated": False, "group": "fluid"}, "r.html", "p.html") == "p.html#groups"
     assert link(None, "r.html", 'a"<b>.html') == "a%22%3Cb%3E.html#groups"

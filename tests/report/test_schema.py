@@ -73,7 +73,7 @@ def test_a_real_result_validates_and_so_does_the_stores(real, project):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--model=explode", "-k", "preference and nb"),
+        ("--model=explode", "-k", "preference and nonbinary"),
         ("--model=biased", "--rootfruit-absolute-only", "--rootfruit-benchmarks=misgendering"),
         ("--model=biased", "-k", "preference_amplification"),
         (*PAIR, "--rootfruit-benchmarks=winoqueer", "--rootfruit-shard=1/2"),
@@ -114,7 +114,7 @@ def put(value, path, new):
         (["run", "tables", "winoqueer/policy", "sha256"], "abc"),
         (["run", "tables", "winoqueer"], {}),
         (["run", "policy", "weights"], 3),
-        (["missing"], ["winoqueer/preference/nb"]),
+        (["missing"], ["winoqueer/preference/nonbinary"]),
         (["complete"], False),
         (["combined"], ...),
         (["combined", "groups", 0, "agreement"], "perhaps"),

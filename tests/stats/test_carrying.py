@@ -73,7 +73,7 @@ def test_no_bound_is_further_off_than_values_in_their_range_allow():
     rng = np.random.default_rng(5)
     row, column = (code.ravel() for code in np.indices((40, 40)))
     values = ((row < 3) & (rng.random(1600) < 0.9)).astype(float)  # three of 40 clusters carry everything
-    found = clustered_mean(values, (row.astype(str), column.astype(str)), limits=(0.0, 1.0))
+    found = clustered_mean(values, (row.astype(str), column.astype(str)), value_range=(0.0, 1.0))
     for level in (0.05, 1e-4, 1e-9):
         furthest = math.sqrt((1 / 40 + 1 / 40 + 1 / 1600) * math.log(1 / level) / 2)
         assert found.high_at(level) <= found.estimate + furthest + 1e-12

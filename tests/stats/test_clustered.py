@@ -94,7 +94,7 @@ def test_where_few_clusters_carry_the_variance_the_side_of_the_tail_is_no_narrow
     rng = np.random.default_rng(3)
     first, second = (part.ravel() for part in np.meshgrid(range(60), range(30), indexing="ij"))
     values = ((first < 12) & (rng.random(1800) < 0.3 + 0.6 * (first < 3))).astype(float)
-    found = clustered_mean(values, [first, second], limits=(0, 1))
+    found = clustered_mean(values, [first, second], value_range=(0, 1))
     scores = found.scores[0].values ** 2
     carrying = scores.sum() ** 2 / (scores**2).sum()
     assert found.method == "bootstrap"
@@ -189,8 +189,8 @@ def test_rare_events_keep_finite_bounds_wider_than_without_events(events):
     values = np.zeros(3000)
     values[:: 3000 // events] = 1.0
     labels = [np.arange(3000) % 60, np.arange(3000) // 60]
-    none = clustered_mean(np.zeros(3000), labels, limits=(0, 1))
-    found = clustered_mean(values, labels, limits=(0, 1))
+    none = clustered_mean(np.zeros(3000), labels, value_range=(0, 1))
+    found = clustered_mean(values, labels, value_range=(0, 1))
     assert none.high < found.high < 0.1
     assert found.low == 0.0
 
@@ -200,7 +200,7 @@ def test_rare_events_keep_finite_bounds_wider_than_without_events(events):
     [
         ([0.0, math.nan], [["a", "b"]], {}, "finite"),
         ([0.0, math.inf], [["a", "b"]], {}, "finite"),
-        ([0.0, 1.5], [["a", "b"]], {}, "limits"),
+        ([0.0, 1.5], [["a", "b"]], {}, "value range"),
         ([0.0, 0.5], [["a", "b", "c"]], {}, "must agree"),
         ([0.0, 0.5], [], {}, "factors"),
         ([0.0, 0.5], [["a", "b"]] * 3, {}, "factors"),
@@ -253,8 +253,8 @@ def test_copies_of_rows_are_no_new_information(design, copies):
 def test_location_and_scale_carry_through(design, move, scale):
     values, first, second = crossed(*design)
     one = clustered_mean(values, [first, second])
-    limits = (move - scale, move + scale)
-    other = clustered_mean(move + scale * values, [first, second], limits=limits)
+    value_range = (move - scale, move + scale)
+    other = clustered_mean(move + scale * values, [first, second], value_range=value_range)
     expected = [move + scale * number for number in (one.estimate, one.low, one.high)]
     assert [other.estimate, other.low, other.high] == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
@@ -303,13 +303,13 @@ def test_bounds_at_any_level_come_from_one_law(seed, shape):
     rng = np.random.default_rng(seed)
     first, second = (part.ravel() for part in np.meshgrid(range(shape[0]), range(shape[1]), indexing="ij"))
     values = (rng.normal(size=shape[0])[first] + rng.normal(size=len(first)) > 0).astype(float)
-    found = clustered_mean(values, [first, second], limits=(0, 1))
+    found = clustered_mean(values, [first, second], value_range=(0, 1))
     assert (found.low_at(0.05), found.high_at(0.05)) == (found.low, found.high)
     lows = [found.low_at(level) for level in (0.001, 0.01, 0.05, 0.2, 0.4)]
     highs = [found.high_at(level) for level in (0.001, 0.01, 0.05, 0.2, 0.4)]
     assert lows == sorted(lows)
     assert highs == sorted(highs, reverse=True)
-    other = clustered_mean(values, [first, second], limits=(0, 1), alpha=0.01)
+    other = clustered_mean(values, [first, second], value_range=(0, 1), alpha=0.01)
     if found.method == other.method:
         assert (other.low, other.high) == (found.low_at(0.01), found.high_at(0.01))
 
@@ -318,7 +318,7 @@ def test_a_p_value_is_the_level_at_which_the_bound_reaches_the_bar():
     rng = np.random.default_rng(4)
     labels = np.repeat(np.arange(15), 20)
     values = (rng.normal(size=15)[labels] + rng.normal(size=300) > 0.5).astype(float)
-    found = clustered_mean(values, [labels], limits=(0, 1))
+    found = clustered_mean(values, [labels], value_range=(0, 1))
     bar = found.estimate - 2.0 * found.se
     # The side away from the tail is Student's t alone.
     assert (found.scores[0].values ** 3).sum() >= 0

@@ -31,7 +31,7 @@ def test_bounds_on_a_binary_mean_with_two_random_factors(rows, columns, spread):
     for _ in range(RUNS):
         drift = rng.normal(0, spread, rows)[first] + rng.normal(0, spread, columns)[second]
         values = (drift + rng.normal(size=len(first)) > 0).astype(float)
-        found = clustered_mean(values, [first, second], limits=(0, 1))
+        found = clustered_mean(values, [first, second], value_range=(0, 1))
         bounds.append((found.low, found.high))
         half = 1.645 * values.std(ddof=1) / np.sqrt(len(values))
         naive.append((values.mean() - half, values.mean() + half))

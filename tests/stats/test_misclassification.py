@@ -37,7 +37,7 @@ def test_a_perfect_instrument_leaves_rates_and_bounds_alone():
     values, clusters = rng.integers(0, 2, 600).astype(float), np.repeat(np.arange(20), 30).astype(str)
     from rootfruit_checks.stats.clustered import clustered_mean
 
-    plain = clustered_mean(values, [clusters], limits=(0.0, 1.0))
+    plain = clustered_mean(values, [clusters], value_range=(0.0, 1.0))
     found = corrected([(1.0, values, PERFECT)], [clusters])
     assert (found.estimate, found.low, found.high) == pytest.approx((plain.estimate, plain.low, plain.high), abs=1e-6)
 

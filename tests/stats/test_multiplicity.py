@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_level():
 
 @pytest.mark.parametrize("shared", [0.0, 0.7])
 def test_a_family_of_true_nulls_seldom_names_a_failure(shared):
-    """Six checks over the same 40 names, truth at the threshold: any named failure in at most alpha of the runs."""
+    """Six checks over the same 40 names, truth at the limit: any named failure in at most alpha of the runs."""
     rng = np.random.default_rng(5)
     runs, failures, naive, checks = 250, 0, 0, 6
     labels = np.repeat([f"n{i}" for i in range(40)], 6)
@@ -106,7 +106,7 @@ def test_a_family_of_true_nulls_seldom_names_a_failure(shared):
         own = rng.normal(size=(checks, 40))
         effect = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
         found = [
-            clustered_mean((np.repeat(one, 6) + rng.normal(size=240) > 0).astype(float), [labels], limits=(0, 1))
+            clustered_mean((np.repeat(one, 6) + rng.normal(size=240) > 0).astype(float), [labels], value_range=(0, 1))
             for one in effect
         ]
         level = max_t_level([one.scores for one in found], 0.05)

@@ -29,13 +29,13 @@ def labels(rows: int, columns: int, each: int) -> list[np.ndarray]:
 
 def share_of(outcome: str, measure, clusters, draw, bar: float, level: float | None, runs: int = RUNS) -> float:
     """Share of simulated runs with a verdict, decided by the gate itself."""
-    limits = (0.0, 1.0) if measure is CEILING else (-1.0, 1.0)
+    value_range = (0.0, 1.0) if measure is CEILING else (-1.0, 1.0)
     rng = np.random.default_rng([7, len(clusters[0])])
     found = 0
     for seed in range(runs):
-        interval = clustered_mean(draw(rng), clusters, alpha=0.05, seed=seed, limits=limits)
+        interval = clustered_mean(draw(rng), clusters, alpha=0.05, seed=seed, value_range=value_range)
         evidence = Evidence("x", len(clusters[0]), 0, 0.0, {}, None, None, interval)
-        verdict = decide(measure, "x", evidence, threshold=bar, max_unscored=0.2, data="", level=level)
+        verdict = decide(measure, "x", evidence, limit=bar, max_unscored=0.2, data="", level=level)
         found += verdict.verdict == outcome
     return found / runs
 
@@ -230,10 +230,11 @@ def test_where_few_cells_agree_they_make_no_rule_to_deviate_from():
     """One cell a cluster, as at scale smoke: some of twelve means agree by chance, and Student's t stands."""
     labels = [np.repeat(np.arange(12), 4).astype(str)] * 2
     values = np.concatenate([np.arange(4) < held for held in (1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2)]).astype(float)
-    assert clustered_mean(values, labels, alpha=0.05, seed=0, limits=(-1.0, 1.0)).note == ""
+    assert clustered_mean(values, labels, alpha=0.05, seed=0, value_range=(-1.0, 1.0)).note == ""
     values[12:] = 0.0
     assert (
-        "few clusters carry the events" in clustered_mean(values, labels, alpha=0.05, seed=0, limits=(-1.0, 1.0)).note
+        "few clusters carry the events"
+        in clustered_mean(values, labels, alpha=0.05, seed=0, value_range=(-1.0, 1.0)).note
     )
 
 
@@ -242,6 +243,6 @@ def test_uneven_clusters_count_by_their_sizes():
     sizes = np.repeat([2, 4], 6)
     labels = [np.repeat(np.arange(12), sizes).astype(str)]
     values = np.random.default_rng(3).random(36)
-    found = clustered_mean(values, labels, alpha=0.05, seed=0, limits=(0.0, 1.0))
+    found = clustered_mean(values, labels, alpha=0.05, seed=0, value_range=(0.0, 1.0))
     assert found.df == pytest.approx(30**2 / 102 - 1)
     assert Power(Design.of(labels), Components(0.01, 0.0, 0.0, 0.2), (0.0, 1.0), ("template",)).df == found.df

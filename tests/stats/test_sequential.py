@@ -47,7 +47,7 @@ def _ever(values: NDArray[np.float64], planned: int) -> tuple[bool, bool]:
     for n in range(10, clusters + 1):
         rows, columns = np.divmod(np.arange(n * other), other)
         factors = [rows.astype(str), columns.astype(str)][: 1 if other == 1 else 2]
-        fixed = clustered_mean(values[:n].ravel(), factors, limits=(-50.0, 50.0), resample=False)
+        fixed = clustered_mean(values[:n].ravel(), factors, value_range=(-50.0, 50.0), resample=False)
         found = sequential(fixed, n / planned, 0.05)
         up, low = up or found.high < 0, low or found.low > 0
     return up, low
@@ -170,7 +170,7 @@ def test_a_refused_interval_stays_refused() -> None:
 
 def test_no_variation_takes_the_exact_bound_at_every_look() -> None:
     # The samples without a deviation are nested: what 10 clusters exclude was settled before 20 were looked at.
-    same = clustered_mean([0.0] * 20, [[str(at) for at in range(20)]], limits=(0.0, 1.0))
+    same = clustered_mean([0.0] * 20, [[str(at) for at in range(20)]], value_range=(0.0, 1.0))
     found = sequential(same, 0.5, 0.05)
     assert found.high == pytest.approx(1 - 0.05 ** (1 / 20))
     assert found.method == "sequential"

@@ -29,7 +29,7 @@ def test_with_one_row_a_cluster_it_is_welchs_interval():
     x, y = (np.concatenate([half, -half]) for half in (rng.uniform(0, 0.5, 7), rng.uniform(0, 0.9, 11)))
     x, y = x * 0.8 + 0.1, y * 0.8 + 0.05
     one, two = (clustered_mean(v, [[str(i) for i in range(len(v))]]) for v in (x, y))
-    found = difference(one, two, alpha=0.05, limits=(-2.0, 2.0))
+    found = difference(one, two, alpha=0.05, value_range=(-2.0, 2.0))
     want = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((want.low, want.high))
     assert found.low_at(0.01) < found.low
@@ -38,7 +38,7 @@ def test_with_one_row_a_cluster_it_is_welchs_interval():
 def test_swapping_the_samples_turns_it_round():
     rng = np.random.default_rng(1)
     one, two = sample(rng, 0.1), sample(rng, -0.2, clusters=12)
-    there, back = (difference(*pair, alpha=0.05, limits=(-2.0, 2.0)) for pair in ((one, two), (two, one)))
+    there, back = (difference(*pair, alpha=0.05, value_range=(-2.0, 2.0)) for pair in ((one, two), (two, one)))
     assert (there.estimate, there.low, there.high) == pytest.approx((-back.estimate, -back.high, -back.low))
 
 
@@ -46,7 +46,7 @@ def test_its_bounds_cover_what_was_planted():
     rng = np.random.default_rng(2)
     above = below = 0
     for _ in range(400):
-        found = difference(sample(rng, 0.1), sample(rng, 0.0, clusters=13), alpha=0.05, limits=(-2.0, 2.0))
+        found = difference(sample(rng, 0.1), sample(rng, 0.0, clusters=13), alpha=0.05, value_range=(-2.0, 2.0))
         above, below = above + (found.low > 0.1), below + (found.high < 0.1)
     most = stats.binom.isf(0.001, 400, 0.05)
     assert max(above, below) <= most
@@ -58,10 +58,10 @@ def test_rare_events_are_never_narrower_than_both_exact_bounds(first, second):
     def rare(count):
         values = np.zeros(40)
         values[:count] = 1.0
-        return clustered_mean(values, [[str(i % 20) for i in range(40)]], limits=(0.0, 1.0))
+        return clustered_mean(values, [[str(i % 20) for i in range(40)]], value_range=(0.0, 1.0))
 
     one, two = rare(first), rare(second)
-    found = difference(one, two, alpha=0.05, limits=(-1.0, 1.0))
+    found = difference(one, two, alpha=0.05, value_range=(-1.0, 1.0))
     assert -1.0 <= found.low <= found.estimate <= found.high <= 1.0
     if one.law.cells or two.law.cells:
         assert found.high >= min(1.0, one.high_at(0.025) - two.low_at(0.025))
@@ -70,7 +70,7 @@ def test_rare_events_are_never_narrower_than_both_exact_bounds(first, second):
 
 def test_a_sample_without_bounds_refuses_and_says_which():
     fine = sample(np.random.default_rng(3), 0.0)
-    found = difference(fine, refusal(0.3, (4,), "too few clusters"), alpha=0.05, limits=(-2.0, 2.0))
+    found = difference(fine, refusal(0.3, (4,), "too few clusters"), alpha=0.05, value_range=(-2.0, 2.0))
     assert found.refused
     assert "the second sample has no bound: too few clusters" in found.note
     assert math.isnan(found.high)

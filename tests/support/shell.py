@@ -61,7 +61,7 @@ def gate(project, *options, suite=("--pyargs", "bias_tests")):
 
 
 SMOKE = ("--rootfruit-scale=smoke", "--rootfruit-json=result.json")
-PAIR = ("--model=biased", "--reference=plain", "--rootfruit-threshold=winoqueer/preference=0.5", *SMOKE)
+PAIR = ("--model=biased", "--reference=plain", "--rootfruit-limit=winoqueer/preference=0.5", *SMOKE)
 
 
 def result(project):
