@@ -53,7 +53,7 @@ def gate(project, *options, suite=("--pyargs", "bias_tests")):
     tests = [str(root / "bias_tests")] if suite == ("--pyargs", "bias_tests") else list(suite)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={project}", f"--confcutdir={root}"]
     there = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": there, "COLUMNS": "100"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": there, "COLUMNS": "120"}
     command += ["-p", "conftest_double", *options, *tests]
     (project / "conftest_double.py").write_text(CONFTEST)
     (project / "pytest.ini").write_text("[pytest]\n")
