@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
-from rootfruit_checks.engines import flat, hf_generate, hf_tree, prefix_tree, quantized
+from rootfruit_checks.engines import flat, hf_generate, hf_probe, hf_tree, prefix_tree, quantized
 from rootfruit_checks.engines.loaded import Loaded, load_model
 from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
+from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Completion, Prompt, Sampling, TokenScores
 
-# Where the tree's answer may differ from the flat one before the tree is given up, in nats.
-TOLERANCE = 1e-3
 _TREE = b"prefix tree"
+_ALONE = "one sentence at a time"
+_Scores = dict[tuple[int, ...], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Sentences, after `root`, by which the tree is held to the flat answer: a task like any other."""
+    """Sentences, after `root`, by which the ways of scoring are compared with each other: a task like any other."""
 
     sequences: list[tuple[int, ...]]
     root: int
@@ -131,10 +132,11 @@ class HFEngine(ModelDir):
         scored = [ids for ids in sequences if len(ids) > len(lead)]
         reason = self._against_tree(scored, units, root) if scored else ""
         self._scoring = f"flat ({reason})" if reason else _TREE.decode()
+        batch_size = 1 if reason.startswith(_ALONE) else self._batch_size
         self.stats = {"flat": sum(map(len, encoded)), "deduplicated": sum(map(len, sequences))}
-        read: Callable[[Mapping[str, bytes]], dict[tuple[int, ...], NDArray[np.float32]]]
+        read: Callable[[Mapping[str, bytes]], _Scores]
         if reason:
-            batches = flat.plan(scored, root, self._batch_size)
+            batches = flat.plan(scored, root, batch_size)
             read = partial(flat.read, batches)
             self.stats["computed"] = self.stats["deduplicated"]
         else:
@@ -168,13 +170,13 @@ class HFEngine(ModelDir):
 
     def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units, root: int) -> str:
         """Return why the tree must not be used, or "". What a probe found is kept with the units."""
-        reason = hf_tree.refusal(self._config, deepest=max(map(len, sequences)))
-        if reason:
-            return reason
         # The longest and the shortest sentences and their neighbours: deep paths and shared prefixes.
         middle = len(sequences) // 2
-        probe = sorted({*sequences[:3], *sequences[middle : middle + 3], max(sequences, key=len)})
-        key = hashlib.sha256(repr(("tree-probe/2", root, probe)).encode()).hexdigest()
+        longest = max(sequences, key=len)
+        # A twin of the longest that leaves it early: two long branches, which state or distance would confuse.
+        twin = longest[: len(longest) // 3] + longest[len(longest) // 3 :][::-1]
+        probe = sorted({*sequences[:3], *sequences[middle : middle + 3], longest, twin})
+        key = hashlib.sha256(repr(("tree-probe/3", root, probe)).encode()).hexdigest()
         held = units.get(key)
         if held is None:
             held = (self.probing or self.run_task)(Probe(probe, root))
@@ -184,22 +186,48 @@ class HFEngine(ModelDir):
     def _probe(self, asked: Probe) -> str:
         model = self.loaded()
         probe, root = asked.sequences, asked.root
-        whole = flat.plan(probe, root, len(probe))
-        expected = flat.read(whole, {unit.key: flat.run(model, unit.task) for unit in whole})
+        # One sentence at a time, without padding or masks: what all else is held to.
+        expected = self._flat(probe, root, 1)
+        self._check_causal(expected, root)
+        together = self._flat(probe, root, len(probe))
+        if not (moved := self._moved(together, expected)) <= self._tolerance:
+            return f"{_ALONE}: beside others the scores differed by {moved:.2g} nats"
+        reason = hf_tree.refusal(model, deepest=max(map(len, probe)))
+        if reason:
+            return reason
         tree = prefix_tree.build(probe, root)
         found = np.full(len(tree.tokens), np.nan, dtype=np.float32)
         try:
             for block in prefix_tree.pack(tree, self._block_tokens):
                 found[block.nodes] = hf_tree.run_block(model, block)
-        except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        except hf_probe.REFUSALS as error:
             return f"the architecture does not take an ancestor mask: {type(error).__name__}"
-        allowed = TOLERANCE if self._dtype == "float32" else 0.1
-        worst = max(
-            float(np.abs(found[path] - expected[ids]).max()) for path, ids in zip(tree.paths, probe, strict=True)
-        )
-        if not worst <= allowed:
-            return f"on a probe the tree differed by {worst:.2g} nats"
-        return ""
+        moved = self._moved({ids: found[path] for ids, path in zip(probe, tree.paths, strict=True)}, expected)
+        return "" if moved <= self._tolerance else f"on a probe the tree differed by {moved:.2g} nats"
+
+    @property
+    def _tolerance(self) -> float:
+        return hf_probe.TOLERANCE if self._dtype == "float32" else hf_probe.TOLERANCE_HALF
+
+    def _moved(self, found: _Scores, wanted: _Scores) -> float:
+        """Return how far a sentence's scores moved: in half precision, where single ones are noise, on average."""
+        gaps = [np.abs(found[ids] - wanted[ids]) for ids in wanted]
+        return max(float(gap.max() if self._dtype == "float32" else gap.mean()) for gap in gaps)
+
+    def _flat(self, sequences: Sequence[tuple[int, ...]], root: int, batch_size: int) -> _Scores:
+        units = flat.plan(sequences, root, batch_size)
+        return flat.read(units, {unit.key: flat.run(self.loaded(), unit.task) for unit in units})
+
+    def _check_causal(self, scores: _Scores, root: int) -> None:
+        """Raise where a sentence's beginning has other scores by itself: loading checked a short text of its own."""
+        longest = max(scores, key=len)
+        start = longest[: (len(longest) + 1) // 2]
+        moved = self._moved(self._flat([start], root, 1), {start: scores[longest][: len(start)]})
+        if not moved <= 5 * self._tolerance:
+            raise EngineError(
+                f"{self.path}: the model is not causal: the scores of a text's first {len(start)} tokens move by "
+                f"{moved:.2g} nats with what follows"
+            )
 
     # -- generation ----------------------------------------------------------------------------------------------------
 

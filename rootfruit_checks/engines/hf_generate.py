@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks.engines.chat import render
+from rootfruit_checks.engines.hf_probe import Stepper, smallest_window, text_config
 from rootfruit_checks.engines.loaded import Loaded
 from rootfruit_checks.engines.requests import check_prompts
 from rootfruit_checks.engines.work import Unit
@@ -108,54 +109,55 @@ def uniforms(seed: int, prompt_id: str, draw: int, count: int) -> NDArray[np.flo
 
 def run(loaded: Loaded, tokenizer: Any, ends: Sequence[int], batch: Batch) -> bytes:
     """Draw one batch; return JSON of (text, tokens, finish) for each of its rows. `ends`: tokens that end a text."""
-    import torch
-
-    names, ids, sampling = batch.names, batch.ids, batch.sampling
-    device = loaded.device
-    width, count = max(map(len, ids)), sampling.max_new_tokens
-    tokens = torch.zeros((len(ids), width), dtype=torch.long)
-    mask = torch.zeros((len(ids), width), dtype=torch.long)
-    for row, sequence in enumerate(ids):
-        tokens[row, width - len(sequence) :] = torch.tensor(sequence)
-        mask[row, width - len(sequence) :] = 1
-    tokens, mask = tokens.to(device), mask.to(device)
-    chance = torch.from_numpy(np.stack([uniforms(sampling.seed, *name, count) for name in names])).to(device)
-    stops = torch.tensor(list(ends), device=device)
-    drawn = torch.full((len(ids), count), -1, dtype=torch.long, device=device)
-    ended = torch.zeros(len(ids), dtype=torch.bool, device=device)
-    takes_positions = _takes_positions(loaded.model)
-    cache = None
-    step_tokens = tokens
-    with torch.inference_mode():
-        for step in range(count):
-            inputs: dict[str, Any] = {"input_ids": step_tokens, "attention_mask": mask, "use_cache": True}
-            if takes_positions:
-                inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -step_tokens.shape[1] :]
-            if cache is not None:
-                inputs["past_key_values"] = cache
-            answer = loaded.model(**inputs, logits_to_keep=1)
-            cache = answer.past_key_values
-            chosen = _choose(answer.logits[:, -1].float(), chance[:, step], sampling)
-            drawn[:, step] = torch.where(ended, drawn[:, step], chosen)
-            ended |= torch.isin(chosen, stops)
-            if bool(ended.all()):
-                break
-            step_tokens = chosen[:, None]
-            mask = torch.cat([mask, mask.new_ones((len(ids), 1))], dim=1)
+    names, sampling = batch.names, batch.sampling
+    chance = np.stack([uniforms(sampling.seed, *name, sampling.max_new_tokens) for name in names])
+    rows: list[list[int]] = [[] for _ in names]
+    for group in _groups(loaded, batch):
+        part = _draw(loaded, [batch.ids[row] for row in group], chance[group], ends, sampling)
+        for row, tokens in zip(group, part, strict=True):
+            rows[row] = tokens
     found = []
-    halt = set(stops.tolist())
-    for row in drawn.tolist():
-        mine = [token for token in row if token >= 0]
+    halt = set(ends)
+    for mine in rows:
         finish = "eos" if mine and mine[-1] in halt else "length"
         text = tokenizer.decode(mine[:-1] if finish == "eos" else mine, skip_special_tokens=True)
         found.append((text, len(mine), finish))
     return json.dumps(found).encode()
 
 
-def _takes_positions(model: Any) -> bool:
-    import inspect
+def _groups(loaded: Loaded, batch: Batch) -> list[list[int]]:
+    """Return which rows are continued together: all of them, only those of one length, or each by itself."""
+    way, lengths = loaded.way, [len(ids) for ids in batch.ids]
+    window = smallest_window(text_config(loaded.model))
+    # Padding takes room in a window of attention; the probe of the model is too short to see it.
+    if way == "padded" and (window is None or max(lengths) + batch.sampling.max_new_tokens <= window):
+        return [list(range(len(lengths)))]
+    if way == "alone":
+        return [[row] for row in range(len(lengths))]
+    return [[row for row, size in enumerate(lengths) if size == wanted] for wanted in sorted(set(lengths))]
 
-    return "position_ids" in inspect.signature(model.forward).parameters
+
+def _draw(
+    loaded: Loaded, ids: list[list[int]], chance: NDArray[np.float64], ends: Sequence[int], sampling: Sampling
+) -> list[list[int]]:
+    """Return the drawn tokens of each row; `chance` has shape (rows, steps)."""
+    import torch
+
+    device = loaded.device
+    uniform = torch.from_numpy(chance).to(device)
+    stops = torch.tensor(list(ends), device=device)
+    drawn = torch.full(chance.shape, -1, dtype=torch.long, device=device)
+    ended = torch.zeros(len(ids), dtype=torch.bool, device=device)
+    with torch.inference_mode():
+        stepper = Stepper(loaded.model, ids, recompute=loaded.way in ("recomputed", "alone"))
+        for step in range(chance.shape[1]):
+            chosen = _choose(stepper.logits().float(), uniform[:, step], sampling)
+            drawn[:, step] = torch.where(ended, drawn[:, step], chosen)
+            ended |= torch.isin(chosen, stops)
+            if bool(ended.all()):
+                break
+            stepper.append(chosen)
+    return [[token for token in row if token >= 0] for row in drawn.tolist()]
 
 
 def _choose(logits: Any, chance: Any, sampling: Sampling) -> Any:

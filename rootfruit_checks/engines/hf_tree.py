@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.engines.hf_probe import smallest_window, text_config
 from rootfruit_checks.engines.loaded import Loaded
 from rootfruit_checks.engines.prefix_tree import Block
 
@@ -15,18 +15,16 @@ from rootfruit_checks.engines.prefix_tree import Block
 _HEAD_ROWS = 64
 
 
-def refusal(config: Mapping[str, Any], deepest: int) -> str:
-    """Return why a model of this configuration cannot be scored on the tree, or "" where nothing speaks against it."""
-    text = config.get("text_config", config)
-    kind = str(text.get("model_type", ""))
-    if kind in {"bloom", "mpt"} or text.get("alibi"):
-        return f"{kind} uses ALiBi, which knows no positions by depth"
-    if any(
-        word in kind for word in ("mamba", "rwkv", "recurrent", "jamba", "zamba", "falcon_h1", "bamba", "xlstm", "lfm")
-    ):
-        return f"{kind} is recurrent"
-    window = text.get("sliding_window")
-    if isinstance(window, int) and text.get("use_sliding_window", True) and window <= deepest + 1:
+def refusal(loaded: Loaded, deepest: int) -> str:
+    """Return why a model cannot be scored on a tree of this depth, or "" where nothing speaks against it."""
+    config, backbone = text_config(loaded.model), loaded.backbone
+    built = any(hasattr(backbone, name) for name in ("build_alibi_tensor", "build_mpt_alibi_tensor"))
+    if getattr(backbone, "use_alibi", built):
+        return f"{config.model_type} uses ALiBi, which knows no positions by depth"
+    if getattr(loaded.model, "_is_stateful", False):
+        return f"{config.model_type} is recurrent"
+    window = smallest_window(config)
+    if window is not None and window <= deepest + 1:
         return f"the attention window of {window} is shorter than the tree is deep ({deepest + 1})"
     return ""
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.engines import quantized
+from rootfruit_checks.engines.checkpoint import check_complete
+from rootfruit_checks.engines.hf_probe import Way, check_causal, text_config, way_to_continue
 from rootfruit_checks.engines.weights import read_config
 from rootfruit_checks.errors import EngineError
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Loaded:
     """A causal model, its backbone (ids -> hidden states) and its head's weight in float32."""
 
@@ -23,6 +26,11 @@ class Loaded:
     head_bias: Any
     softcap: float | None
     device: Any
+
+    @cached_property
+    def way(self) -> Way:
+        """How prompts are continued: see `hf_probe`."""
+        return way_to_continue(self.model)
 
     def free(self) -> None:
         """Drop the weights, and what the accelerator's allocator keeps of them."""
@@ -48,7 +56,8 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     """Load a model for inference.
 
     Raises:
-        EngineError: the weights are damaged, incomplete or not finite, or the device is not there.
+        EngineError: the weights are damaged, incomplete, not finite or more than the architecture uses; the model is
+            not causal; or the device is not there.
 
     """
     import torch
@@ -59,7 +68,6 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
         raise EngineError(f"--rootfruit-device={device}: no CUDA device is there")
     # Untyped upstream.
     log: Any = transformers.logging
-    auto: Any = transformers.AutoModelForCausalLM
     model: Any
     told: Any
     # A quantized model is put on its device as it is loaded: moving it afterwards is refused by most methods.
@@ -69,7 +77,7 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     log.set_verbosity_error()
     log.disable_progress_bar()
     try:
-        model, told = auto.from_pretrained(
+        model, told = _auto_class(path, trust_remote_code).from_pretrained(
             path,
             dtype=getattr(torch, dtype),
             use_safetensors=None if allow_pickle else True,
@@ -78,6 +86,8 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
             **placed,
         )
         model = (model if packed else model.to(where)).eval()
+    except EngineError:
+        raise
     except Exception as error:
         # transformers, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
         raise EngineError(f"{path}: the weights cannot be loaded ({line(error)})") from error
@@ -85,21 +95,47 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
-    missing = sorted(told.get("missing_keys", ()))
-    if missing:
-        # transformers would fill them with random numbers and go on.
-        raise EngineError(f"{path}: {len(missing)} tensors are missing from the weights, such as {missing[0]}")
+    check_complete(path, model, told)
     check_finite(path, model.named_parameters())
+    check_causal(path, model)
     weight, bias = head_of(model, path)
-    text = getattr(model.config, "text_config", model.config)
     return Loaded(
         model=model,
-        backbone=model.base_model,
+        backbone=_backbone(model),
         head_weight=weight,
         head_bias=bias,
-        softcap=getattr(text, "final_logit_softcapping", None),
+        softcap=getattr(text_config(model), "final_logit_softcapping", None),
         device=torch.device(where),
     )
+
+
+def _auto_class(path: Path, trust_remote_code: bool) -> Any:
+    """Return the transformers class that loads what config.json names: a causal model, or one that also sees images.
+
+    Raises:
+        EngineError: it is an encoder with a decoder.
+
+    """
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+    if getattr(config, "is_encoder_decoder", False):
+        raise EngineError(f"{path}: {config.model_type} has an encoder of its own, so it is no causal language model")
+    from transformers.models.auto import modeling_auto
+
+    named = set(getattr(config, "architectures", None) or ())
+    wrapper = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.model_type)
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
+    # Some wrappers have a causal class too, which runs their text side alone.
+    if wrapper is not None and (causal is None or wrapper in named):
+        return transformers.AutoModelForImageTextToText
+    return transformers.AutoModelForCausalLM
+
+
+def _backbone(model: Any) -> Any:
+    """Return what makes hidden states of token ids: of a wrapper, its text side."""
+    text = text_config(model) is not model.config
+    return model.get_decoder() if text and hasattr(model, "get_decoder") else model.base_model
 
 
 def check_finite(path: Path, tensors: Iterable[tuple[str, Any]]) -> None:
@@ -127,7 +163,7 @@ def head_of(model: Any, path: Path) -> tuple[Any, Any]:
     wrapped = hasattr(head, "base_layer") or hasattr(head, "original_module")
     if isinstance(weight, torch.Tensor) and weight.is_floating_point() and weight.element_size() > 1 and not wrapped:
         return weight.detach().float(), None if bias is None else bias.detach().float()
-    size = getattr(model.config, "text_config", model.config).hidden_size
+    size = text_config(model).hidden_size
     units = torch.eye(size, dtype=model.dtype, device=model.device)
     with torch.inference_mode():
         offset = head(torch.zeros_like(units[:1]))[0].float()

@@ -14,6 +14,8 @@ from rootfruit_checks.errors import EngineError
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
+_WRAPPERS = ("ForConditionalGeneration", "ForVisionText2Text")
+_WRAPPED = ("text_config", "vision_config", "audio_config")
 _CHUNK = 1 << 22
 
 
@@ -43,7 +45,9 @@ def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
     config = read_config(path)
     check_installed(path, config)
     kinds = config.get("architectures") or []
-    if not any(str(kind).endswith(_CAUSAL) for kind in kinds):
+    # A wrapper around a causal model, for images or sound beside text; its text side is run.
+    wraps = any(key in config for key in _WRAPPED) and not config.get("is_encoder_decoder")
+    if not any(str(kind).endswith((*_CAUSAL, *_WRAPPERS) if wraps else _CAUSAL) for kind in kinds):
         raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
     if not has_tokenizer(path):
         raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")

@@ -1,0 +1,118 @@
+"""Whether a loaded model uses everything that its weight files hold.
+
+transformers drops tensors that the architecture has no place for, and goes on. The model then gives other numbers than
+the one that was trained, so such a checkpoint is refused. Tensors that cannot change an answer may stay behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.errors import EngineError
+
+# Towers for images and sound, which text never reaches. They are in the file where a wrapper's text side is run alone.
+_TOWERS = ("vision", "visual", "image", "audio", "speech", "multi_modal", "mm_projector")
+
+
+def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
+    """Raise an EngineError, naming a tensor, where the files and the architecture do not hold the same tensors.
+
+    Args:
+        path: the model directory.
+        model: the loaded model.
+        info: what `from_pretrained(output_loading_info=True)` returned beside it.
+
+    """
+    missing = sorted(info.get("missing_keys", ()))
+    if missing:
+        # transformers would fill them with random numbers and go on.
+        raise EngineError(f"{path}: {len(missing)} tensors are missing from the weights, such as {missing[0]}")
+    mismatched = sorted(info.get("mismatched_keys", ()), key=str)
+    if mismatched:
+        name, stored, wanted = mismatched[0]
+        raise EngineError(
+            f"{path}: tensor {name} has shape {list(stored)} in the weights and {list(wanted)} in the architecture"
+        )
+    _check_unused(path, model, sorted(info.get("unexpected_keys", ())))
+    _check_tied(path, model)
+
+
+def _check_unused(path: Path, model: Any, names: list[str]) -> None:
+    unused = [name for name in names if not _is_tower(name)]
+    if not unused:
+        return
+    stored = _Tensors(path)
+    unused = [name for name in unused if not _changes_nothing(name, stored.read(name), model)]
+    if unused:
+        raise EngineError(
+            f"{path}: the weights hold {len(unused)} tensors that the architecture in config.json does not use, such "
+            f"as {unused[0]}; without them this is not the model that was trained, so correct config.json"
+        )
+
+
+def _is_tower(name: str) -> bool:
+    parts = name.split(".")
+    # The module at the top, or right below the wrapper: a text model's layer never has such a name.
+    return any(tower in part for part in parts[:2] for tower in _TOWERS)
+
+
+def _changes_nothing(name: str, tensor: Any, model: Any) -> bool:
+    """Whether a tensor without a place in the model is a constant, a copy, or adds nothing."""
+    import torch
+
+    if name.endswith(("inv_freq", "position_ids", "masked_bias", "num_batches_tracked")):
+        return True
+    if tensor is None:
+        return False
+    if name.endswith("bias") and not bool(tensor.any()):
+        return True
+    # Older checkpoints keep the causal mask itself.
+    if tensor.dim() == 4 and tensor.shape[-1] == tensor.shape[-2] and name.endswith("bias"):
+        return bool(torch.equal(tensor[0, 0].bool(), torch.ones_like(tensor[0, 0]).tril().bool()))
+    head = model.get_output_embeddings()
+    twins = [model.get_input_embeddings(), head] if name.endswith("weight") else []
+    return any(
+        isinstance(getattr(twin, "weight", None), torch.Tensor)
+        and twin.weight.shape == tensor.shape
+        and torch.equal(twin.weight.detach().cpu(), tensor.to(twin.weight.dtype))
+        for twin in twins
+    )
+
+
+def _check_tied(path: Path, model: Any) -> None:
+    """Raise where config.json ties two tensors and the file holds a different value of each."""
+    tied = getattr(model, "all_tied_weights_keys", None)
+    expand = getattr(model, "get_expanded_tied_weights_keys", None)
+    if tied is None or expand is None:
+        return
+    # Where both are in the file and differ, transformers keeps both and takes the pair out of its list.
+    apart = sorted(set(expand(all_submodels=True)) - set(tied))
+    if apart:
+        raise EngineError(
+            f"{path}: config.json ties {apart[0]} to the embeddings (tie_word_embeddings) and the weights hold another "
+            "tensor of that name; set tie_word_embeddings as in training"
+        )
+
+
+class _Tensors:
+    """The tensors of a directory's files, read one at a time. Only safetensors are read."""
+
+    def __init__(self, path: Path) -> None:
+        from safetensors import safe_open
+
+        self._files = {}
+        for file in sorted(path.glob("*.safetensors")):
+            with safe_open(file, framework="pt") as handle:
+                self._files.update(dict.fromkeys(handle.keys(), file))
+
+    def read(self, name: str) -> Any:
+        """Return a tensor by the name that transformers gives it, which may have a prefix more or less; or None."""
+        from safetensors import safe_open
+
+        stored = [key for key in self._files if key == name or name.endswith(f".{key}") or key.endswith(f".{name}")]
+        if len(stored) != 1:
+            return None
+        with safe_open(self._files[stored[0]], framework="pt") as handle:
+            return handle.get_tensor(stored[0])
