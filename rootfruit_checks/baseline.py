@@ -33,7 +33,7 @@ _KEY = b"rootfruit"
 # change how sharply it is seen, or are applied to both sides when they are compared.
 _SETTINGS = {
     "pairs": ("dtype", "chat_scores"),
-    "prompts": ("dtype", "temperature", "top_p", "max_new_tokens"),
+    "prompts": ("dtype", "temperature", "top_p", "max_new_tokens", "stop"),
 }
 
 Facts = dict[str, dict[str, str]]

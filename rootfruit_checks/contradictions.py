@@ -29,6 +29,8 @@ def refuse(settings: Settings) -> None:
     _served(settings)
     if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
         raise ConfigError("option --rootfruit-chat-scores: is for winoqueer's pairs, which are not run; drop it")
+    if settings.stop and "prompts" not in map(kind_of, settings.benchmarks):
+        raise ConfigError("option --rootfruit-stop: ends continuations, and no benchmark that is run has any; drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.absolute_only and settings.decision == "superior":
@@ -107,6 +109,10 @@ def _served(settings: Settings) -> None:
         raise ConfigError(
             "option --rootfruit-chat-scores: a server does not tell its chat template, so a served model is scored on "
             "plain text only; drop it, or run the model here"
+        )
+    if settings.stop and any(served.values()):
+        raise ConfigError(
+            "option --rootfruit-stop: a server ends a text by its own tokens; drop it, or run the model here"
         )
     for option, is_served in served.items():
         if is_served and settings.engine not in {"auto", "openai"}:

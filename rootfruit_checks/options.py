@@ -128,6 +128,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 4 at scale ci, else 1)", "N"
     ),
+    Option(
+        "stop",
+        parsing.tokens,
+        (),
+        "end a continuation at this token too, such as <|im_end|>; may be repeated",
+        "TOKEN",
+        "list",
+    ),
     Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
     Option(
         "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"

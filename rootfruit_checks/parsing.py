@@ -29,6 +29,16 @@ def text(where: str, raw: object) -> str:
     return value
 
 
+def tokens(where: str, raw: object) -> tuple[str, ...]:
+    """Return the texts of tokens, each an entry of its own: a token may hold a comma."""
+    entries = raw if isinstance(raw, (list, tuple)) else [raw]
+    return tuple(dict.fromkeys(text(where, line) for entry in entries for line in _lines(where, entry)))
+
+
+def _lines(where: str, entry: object) -> list[str]:
+    return [line for line in text(where, entry).splitlines() if line.strip()]
+
+
 def instruction(where: str, raw: object) -> str:
     """Return a text with `{prompt}` in it, once."""
     value = text(where, raw)

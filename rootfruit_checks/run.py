@@ -23,7 +23,7 @@ from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.cached import Progress, Silent
-from rootfruit_checks.engines.chat import settle, settle_scores
+from rootfruit_checks.engines.chat import check_stops, settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.measures.views import views
@@ -162,6 +162,7 @@ class Run:
         settings = self.settings
         if all(kind_of(name) == "pairs" for name in self._needed):
             return settings.sampling
+        check_stops(settings.stop, engines)
         chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
         return replace(settings.sampling, chat=chat)
 

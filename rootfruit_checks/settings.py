@@ -69,6 +69,7 @@ class Settings:
     top_p: float = 0.95
     max_new_tokens: int = 32
     continuations: int | None = None
+    stop: tuple[str, ...] = ()
     chat: str = "auto"
     chat_scores: bool = False
     chat_system: str | None = None
@@ -106,6 +107,7 @@ class Settings:
             continuations=self.draws,
             seed=self.seed,
             batch_size=self.batch_size,
+            stop=self.stop,
         )
 
     def vllm_only(self) -> list[str]:

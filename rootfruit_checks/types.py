@@ -72,7 +72,8 @@ class Chat:
 class Sampling:
     """How continuations are drawn. `temperature` 0 is greedy. `batch_size` is part of what is reproducible.
 
-    Without `chat` the model is given the prompt as it is, to go on with.
+    `stop` names tokens that end a continuation beside the model's own. Without `chat` the model is given the prompt as
+    it is, to go on with.
     """
 
     temperature: float = 1.0
@@ -82,6 +83,7 @@ class Sampling:
     seed: int = 0
     batch_size: int = 64
     chat: Chat | None = None
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ def test_an_ini_key_that_begins_like_ours_is_ours_or_an_error():
 OTHER = {
     "chat": "never",
     "chat_system": "be kind",
+    "stop": "<|im_end|>",
     "chat_instruction": "go on: {prompt}",
     "model": "m", "reference": "r", "engine": "hf", "dtype": "bfloat16", "device": "cuda:1", "batch_size": "3",
     "block_tokens": "64", "tensor_parallel": "2", "quantization": "fp8", "max_model_len": "512", "gpu_memory": "0.5",

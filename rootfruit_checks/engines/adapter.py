@@ -2,7 +2,8 @@
 
 The base is loaded as it is without an adapter, then the adapter is laid into it. Every task of an engine first turns
 the switch to its own side, so the two may even take turns. What is turned off must be the base again; that is tried
-on a probe, since some adapters (trained biases, replicated layers) also change what cannot be switched.
+on a probe, since some adapters (trained biases, replicated layers) also change what cannot be switched. Embeddings
+that the adapter brings are switched by us (see `embeddings.py`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import importlib.metadata
 import importlib.util
 import json
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.engines.embeddings import Embeddings
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
 from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
@@ -120,12 +122,28 @@ class AdapterFiles:
             template_digest(self.path),
         )
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors in its file."""
+        from peft.utils import load_peft_weights
+
+        if self.weights.name == _SAFE:
+            from safetensors import safe_open
+
+            with safe_open(self.weights, framework="pt") as tensors:
+                return tuple(tensors.keys())
+        return tuple(load_peft_weights(str(self.path), device="cpu"))
+
     def told(self, kind: str) -> dict[str, str]:
         """Return what a record says of the adapter, over what it says of the base."""
         told = {"adapter": kind, "adapter_weights": file_digest(self.weights)[:16]}
         if has_tokenizer(self.path):
             told["tokenizer"] = tokenizer_digest(self.path)[:16]
         return told
+
+    def tokens(self, tokenizer: Any) -> int:
+        """Return how many tokens the tokenizer beside the adapter has; 0 where it has none of its own."""
+        return len(tokenizer) if has_tokenizer(self.path) else 0
 
     def tokenizer(self, base: Path, trust_remote_code: bool) -> Any:
         """Return the tokenizer beside the adapter, else the base's."""
@@ -135,11 +153,12 @@ class AdapterFiles:
 class _Pair:
     """The base with the adapter in it, for as long as an engine that uses it is open."""
 
-    def __init__(self, adapter: Path, dtype: str, weights: Path) -> None:
-        self._adapter, self._dtype, self._weights = adapter, dtype, weights
+    def __init__(self, adapter: Path, dtype: str, weights: Path, tokens: Callable[[], int]) -> None:
+        self._adapter, self._dtype, self._weights, self._tokens = adapter, dtype, weights, tokens
         self._open: set[bool] = set()
         self._sides: dict[bool, Loaded] = {}
         self._switch: Any = None
+        self._embeddings: Embeddings | None = None
         self._off = ExitStack()
         self._is_on = True
         self._moved = 0.0
@@ -163,7 +182,7 @@ class _Pair:
             if on:
                 self._off.close()
             else:
-                self._off.enter_context(self._switch.disable_adapter())
+                self._off.enter_context(self._switched_off())
         return self._sides[on]
 
     def leave(self, on: bool) -> None:
@@ -171,15 +190,25 @@ class _Pair:
         self._open.discard(on)
         if not self._open and self._sides:
             self._off.close()
-            self._is_on, self._switch = True, None
+            self._is_on, self._switch, self._embeddings = True, None, None
             sides, self._sides = list(self._sides.values()), {}
             for side in sides:
                 side.free()
 
+    @contextmanager
+    def _switched_off(self) -> Iterator[None]:
+        embeddings: Any = self._embeddings
+        with self._switch.disable_adapter():
+            embeddings.turn(False)
+            try:
+                yield
+            finally:
+                embeddings.turn(True)
+
     def _lay(self, base: Loaded) -> None:
         before = _logits(base)
-        self._switch = _peft_model(base, self._adapter, self._weights)
-        with self._switch.disable_adapter():
+        self._switch, self._embeddings = _peft_model(base, self._adapter, self._weights, self._tokens())
+        with self._switched_off():
             self._moved = float((_logits(base) - before).abs().max())
         weight, bias = head_of(base.model, self._adapter)
         self._sides = {False: base, True: replace(base, head_weight=weight, head_bias=bias)}
@@ -222,8 +251,17 @@ class AdapterEngine(_Side):
         self._files = AdapterFiles(Path(path), allow_pickle=bool(options.get("allow_pickle")))
         if importlib.util.find_spec("peft") is None:
             raise EngineError(f'{path}: is a PEFT adapter: pip install "rootfruit-checks[adapter]"')
-        pair = _Pair(self._files.path, str(options.get("dtype", "float32")), self._files.weights)
+        pair = _Pair(self._files.path, str(options.get("dtype", "float32")), self._files.weights, self._tokens)
         super().__init__(pair, True, Path(base), **options)
+
+    def _tokens(self) -> int:
+        return self._files.tokens(self.tokenizer)
+
+    @property
+    def _rows(self) -> int | None:
+        """As many as the tokenizer beside the adapter has, where they are more than the base's."""
+        rows = super()._rows
+        return None if rows is None else max(rows, self._tokens())
 
     def base(self) -> HFEngine:
         """Return the engine of the same weights with the adapter switched off."""
@@ -257,8 +295,11 @@ def _logits(loaded: Loaded) -> Any:
         return loaded.model(input_ids=ids.to(loaded.device), use_cache=False).logits.float()
 
 
-def _peft_model(base: Loaded, adapter: Path, weights: Path) -> Any:
-    """Lay the adapter into the base's model, in place; every tensor of its file must be there afterwards, as it was."""
+def _peft_model(base: Loaded, adapter: Path, weights: Path, tokens: int) -> tuple[Any, Embeddings]:
+    """Lay the adapter into the base's model, in place; every tensor of its file must be there afterwards, as it was.
+
+    `tokens` is how many its tokenizer has: the base's embeddings grow to them, as peft's AutoPeftModelForCausalLM does.
+    """
     import peft
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
@@ -266,18 +307,21 @@ def _peft_model(base: Loaded, adapter: Path, weights: Path) -> Any:
         with warnings.catch_warnings():
             # PEFT warns of what is checked below, and of merging, which is not done here.
             warnings.simplefilter("ignore")
-            model = peft.PeftModel.from_pretrained(base.model, str(adapter), is_trainable=False).eval()
             stored = load_peft_weights(str(adapter), device="cpu")
+            embeddings = Embeddings(base.model, adapter, stored, tokens)
+            model = peft.PeftModel.from_pretrained(base.model, str(adapter), is_trainable=False).eval()
             held = get_peft_model_state_dict(model, save_embedding_layers=False)
+    except EngineError:
+        raise
     except Exception as error:
         # PEFT, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
         raise EngineError(f"{adapter}: the adapter cannot be laid into its base ({line(error)})") from error
-    # Embeddings that PEFT saves beside an adapter on them are the base's, which the probe compares.
-    named = {name for name in stored if ".base_layer." not in name}
-    if lost := sorted(named ^ set(held)):
+    # What the file holds of embeddings and head beside the adapter's own tensors is checked for itself.
+    if lost := sorted((set(stored) - embeddings.stored - set(held)) | (set(held) - set(stored))):
         raise EngineError(
             f"{adapter}: {len(lost)} tensors differ between {weights.name} and what the configuration lays into the "
             f"base, such as {lost[0]}"
         )
     check_finite(adapter, held.items())
-    return model
+    embeddings.check(model, stored, held)
+    return model, embeddings

@@ -6,14 +6,12 @@ is asked what it answers (`--rootfruit-chat-scores`), each sentence of a pair is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Role
 
-# Templates may print today's date, and the same run would be another one tomorrow. This is Llama 3.1's own default.
-_DATE = "26 Jul 2024"
 _SAMPLE = "Robin went home."
 # What the user asks where a sentence is scored as the answer: nothing that a pair's two sentences could fit unequally.
 REQUEST = "Write one sentence."
@@ -26,24 +24,29 @@ class Renders(Protocol):
         """Return the prompt as the model is to see it, or None where it has no chat template."""
 
 
-def render(tokenizer: Any, name: object, chat: Chat, text: str) -> str | None:
-    """Return `text` as a user's turn, up to where the model's answer begins; None without a template.
+def notes_of(engines: Mapping[Role, Renders], chat: Chat) -> str:
+    """Return what the engines' templates do beyond putting a turn, in words; an engine need not know of any."""
+    found: dict[str, None] = {}
+    for engine in engines.values():
+        notes: Callable[[Chat], Sequence[str]] | None = getattr(engine, "chat_notes", None)
+        found |= dict.fromkeys(notes(chat) if notes else ())
+    return "".join(f"; {note}" for note in found)
+
+
+def check_stops(stops: Sequence[str], engines: Mapping[Role, Renders]) -> None:
+    """Refuse further stop tokens that no model has: they would stop nothing.
 
     Raises:
-        EngineError: the template refuses such a conversation.
+        EngineError: a text that is no single token of any of the models.
 
     """
-    if not getattr(tokenizer, "chat_template", None):
-        return None
-    turns = [{"role": "system", "content": chat.system}] if chat.system else []
-    turns.append({"role": "user", "content": chat.instruction.replace("{prompt}", text)})
-    try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=_DATE))
-    except Exception as error:
-        # Templates raise what they like, jinja2 its own types.
-        hint = "; leave out --rootfruit-chat-system, or use --rootfruit-chat=never" if chat.system else ""
-        told = " ".join(str(error).split())
-        raise EngineError(f"{name}: the chat template cannot be rendered ({told}){hint}") from error
+    for text in stops:
+        known = [getattr(engine, "token_of", None) for engine in engines.values()]
+        if all(token_of is not None and token_of(text) is None for token_of in known):
+            raise EngineError(
+                f"option --rootfruit-stop: {text!r} is not a token of the model{'s'[: len(known) - 1]}; "
+                "give a token as the tokenizer writes it, such as <|im_end|>"
+            )
 
 
 def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, str]:
@@ -67,8 +70,11 @@ def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, st
             "--rootfruit-chat-scores: policy and reference have different chat templates, and would be scored on "
             "different texts; drop it, and both are scored on plain text"
         )
-    return str(next(iter(shown.values()))), f"the models' chat template: each sentence as the answer to {REQUEST!r}" + (
-        f", system prompt {system!r}" if system else ", no system prompt of ours"
+    told = f", system prompt {system!r}" if system else ", no system prompt of ours"
+    return (
+        str(next(iter(shown.values()))),
+        f"the models' chat template: each sentence as the answer to {REQUEST!r}{told}"
+        f"{notes_of(engines, Chat(REQUEST, system))}",
     )
 
 
@@ -86,7 +92,14 @@ def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat 
     """
     if how == "never":
         return None, "plain text"
-    shown = {role: engine.render(chat, _SAMPLE) for role, engine in engines.items()}
+    shown: dict[Role, str | None] = {}
+    faults: list[EngineError] = []
+    for role, engine in engines.items():
+        try:
+            shown[role] = engine.render(chat, _SAMPLE)
+        except EngineError as error:
+            faults.append(error)
+            shown[role] = ""
     without = [role for role, text in shown.items() if text is None]
     if how == "always" and without:
         raise EngineError(
@@ -97,11 +110,15 @@ def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat 
         return None, "plain text (no model has a chat template)"
     if without:
         return None, f"plain text to all, for the {without[0]} has no chat template; the answers are not a chat's"
+    if faults:
+        raise faults[0]
     if len(set(shown.values())) > 1:
         raise EngineError(
             "policy and reference have different chat templates and would answer different prompts; "
             "--rootfruit-chat=never puts plain text to both"
         )
-    return chat, f"a user's turn of the models' chat template: {chat.instruction!r}" + (
-        f", system prompt {chat.system!r}" if chat.system else ", no system prompt of ours"
+    system = f", system prompt {chat.system!r}" if chat.system else ", no system prompt of ours"
+    return (
+        chat,
+        f"a user's turn of the models' chat template: {chat.instruction!r}{system}{notes_of(engines, chat)}",
     )

@@ -77,7 +77,7 @@ class HFEngine(ModelDir):
     def fingerprint(self) -> str:
         """Hash of weights, configuration, tokenizer, dtype, device kind, budgets and versions."""
         parts = (
-            "hf/1",
+            "hf/2",
             __version__,
             importlib.metadata.version("transformers"),
             importlib.metadata.version("torch"),
@@ -99,6 +99,7 @@ class HFEngine(ModelDir):
             "dtype": self._dtype,
             "device": self._device,
             "bos": self.bos[1],
+            "stops": self.ends_in_words,
             "weights": self.digests[0][:16],
             "tokenizer": self.digests[2][:16],
         }
@@ -162,7 +163,7 @@ class HFEngine(ModelDir):
             return flat.run(loaded, task)
         if isinstance(task, Probe):
             return self._probe(task).encode() or _TREE
-        return hf_generate.run(loaded, self.tokenizer, self.stops, task)
+        return hf_generate.run(loaded, self.tokenizer, self.ends(task.sampling), task)
 
     def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         for unit in units:
@@ -234,7 +235,7 @@ class HFEngine(ModelDir):
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan continuations; see `hf_generate`."""
         room = None if self._longest is None else self._longest - sampling.max_new_tokens
-        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room, sampling.chat)
+        rows = self.encode_prompts(prompts, room, sampling.chat)
         batches = hf_generate.plan(prompts, rows, sampling)
         return Work("generate", batches, self._compute, lambda held: hf_generate.read(batches, held, prompts, sampling))
 

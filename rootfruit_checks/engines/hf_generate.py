@@ -17,13 +17,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.hf_probe import Stepper, smallest_window, text_config
 from rootfruit_checks.engines.loaded import Loaded
-from rootfruit_checks.engines.requests import check_prompts
 from rootfruit_checks.engines.work import Unit
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat, Completion, Prompt, Sampling
+from rootfruit_checks.types import Completion, Prompt, Sampling
 
 # The nucleus seldom holds more words than this; where it does, the whole vocabulary is sorted.
 _HEAD_OF_DISTRIBUTION = 256
@@ -38,50 +35,19 @@ class Batch:
     sampling: Sampling
 
 
-def encode(
-    tokenizer: Any, bos: int, prompts: Sequence[Prompt], room: int | None, chat: Chat | None = None
-) -> list[list[int]]:
-    """Return the token ids of each prompt, as the tokenizer encodes a text by itself; an empty one is `bos` alone.
-
-    With `chat` it is put as a user's turn, and the template says which special tokens there are.
-
-    Raises:
-        EngineError: a prompt has more than `room` tokens; it is never cut. Or it is no text, or two share an id.
-
-    """
-    check_prompts(prompts)
-    texts = [prompt.text if chat is None else _turn(tokenizer, chat, prompt) for prompt in prompts]
-    encoded = tokenizer(texts, add_special_tokens=chat is None)["input_ids"] if prompts else []
-    rows = [list(ids) or [bos] for ids in encoded]
-    for prompt, ids in zip(prompts, rows, strict=True):
-        if room is not None and len(ids) > room:
-            raise EngineError(
-                f"prompt {prompt.id} has {len(ids)} tokens and the model leaves room for {room}; "
-                "lower --rootfruit-max-new-tokens"
-            )
-    return rows
-
-
-def _turn(tokenizer: Any, chat: Chat, prompt: Prompt) -> str:
-    rendered = render(tokenizer, f"prompt {prompt.id}", chat, prompt.text)
-    if rendered is None:
-        raise EngineError("the model has no chat template; use --rootfruit-chat=never")
-    return rendered
-
-
 def plan(prompts: Sequence[Prompt], rows: Sequence[list[int]], sampling: Sampling) -> list[Unit]:
     """Cut the draws of all prompts (`rows`: their token ids), sorted by length, into batches."""
     # One answer serves every request for the same prompt: its stream of uniforms is its own.
     distinct = {prompt.id: i for i, prompt in enumerate(prompts)}
     jobs = [(i, draw) for i in distinct.values() for draw in range(sampling.continuations)]
     jobs.sort(key=lambda job: (len(rows[job[0]]), prompts[job[0]].id, job[1]))
-    how = [sampling.temperature, sampling.top_p, sampling.max_new_tokens, sampling.seed]
+    how = [sampling.temperature, sampling.top_p, sampling.max_new_tokens, sampling.seed, *sampling.stop]
     units = []
     for start in range(0, len(jobs), sampling.batch_size):
         batch = jobs[start : start + sampling.batch_size]
         names = [(prompts[i].id, draw) for i, draw in batch]
         ids = [rows[i] for i, _ in batch]
-        key = hashlib.sha256(json.dumps(["generate/1", how, names, ids]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps(["generate/2", how, names, ids]).encode()).hexdigest()
         cost = len(ids) * (len(ids[-1]) + sampling.max_new_tokens)
         units.append(Unit(key, cost, Batch(names, ids, sampling)))
     return units

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.chat import render
+from rootfruit_checks.engines import tokenizing
 from rootfruit_checks.engines.loaded import load_tokenizer
-from rootfruit_checks.engines.requests import check_texts
+from rootfruit_checks.engines.requests import check_prompts, check_texts
+from rootfruit_checks.engines.turns import Turn, turn_end, turn_of
 from rootfruit_checks.engines.weights import (
     check_directory,
     config_digest,
@@ -22,7 +23,7 @@ from rootfruit_checks.engines.weights import (
     weights_digest,
 )
 from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat
+from rootfruit_checks.types import Chat, Prompt, Sampling
 
 
 class ModelDir:
@@ -44,6 +45,7 @@ class ModelDir:
         self._allow_pickle, self._trust = allow_pickle, trust_remote_code
         self._config = read_config(self.path)
         self._pieces: dict[int, str] = {}
+        self._turns: dict[Chat, Turn | None] = {}
 
     @property
     def digests(self) -> tuple[str, str, str]:
@@ -67,9 +69,23 @@ class ModelDir:
             self._pieces[token] = raw.replace("\u2581", " ") if marked else str(self.tokenizer.decode([token]))
         return self._pieces[token]
 
+    def _turn(self, chat: Chat) -> Turn | None:
+        if chat not in self._turns:
+            self._turns[chat] = turn_of(self.tokenizer, self.path, chat)
+        return self._turns[chat]
+
     def render(self, chat: Chat, text: str) -> str | None:
         """Return a prompt as the model's chat template puts it; None where there is none."""
-        return render(self.tokenizer, self.path, chat, text)
+        turn = self._turn(chat)
+        return None if turn is None else turn.put(text, str(self.path))
+
+    def chat_notes(self, chat: Chat) -> Sequence[str]:
+        """Return what the chat template does beyond putting a turn, for the report: a pinned date, no thinking."""
+        turn = self._turn(chat)
+        ending = (
+            f"an answer ends with {self._turn_end}" if self._turn_end else "no special token ends an answer but EOS"
+        )
+        return () if turn is None else (*turn.notes, ending)
 
     @cached_property
     def bos(self) -> tuple[int, str]:
@@ -82,19 +98,55 @@ class ModelDir:
         raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
 
     @cached_property
+    def _turn_end(self) -> str:
+        return turn_end(self.tokenizer, self.path)
+
+    @cached_property
     def stops(self) -> list[int]:
-        """Tokens that end a text, for every engine: the model's generation settings, else its config, and EOS."""
+        """Tokens that end a text, for every engine.
+
+        They are EOS of the model's generation settings, else of its config, and of the tokenizer, and what its chat
+        template writes after an answer: some models end a turn with a token that none of their settings names.
+        """
         file = self.path / "generation_config.json"
         text = self._config.get("text_config")
         told = {**(text if isinstance(text, dict) else {}), **self._config}
+        where = self.path / "config.json"
         if file.is_file():
+            where = file
             try:
                 told = dict(json.loads(file.read_text(encoding="utf-8")))
             except (ValueError, TypeError) as error:
                 raise EngineError(f"{file}: is no JSON of settings ({error})") from error
         configured = told.get("eos_token_id")
         several = configured if isinstance(configured, list) else [configured]
-        return sorted({int(token) for token in (*several, self.tokenizer.eos_token_id) if token is not None})
+        for token in several:
+            if token is not None and (not isinstance(token, int) or isinstance(token, bool) or token < 0):
+                raise EngineError(f"{where}: eos_token_id is {token!r}, which is no token id")
+        ends = (*several, self.tokenizer.eos_token_id, self.token_of(self._turn_end) if self._turn_end else None)
+        return sorted({token for token in ends if token is not None})
+
+    def token_of(self, text: str) -> int | None:
+        """Return the token that is written so, an added one among them; None where there is none."""
+        token = self.tokenizer.get_vocab().get(text)
+        return None if token is None else int(token)
+
+    def ends(self, sampling: Sampling) -> list[int]:
+        """Return the tokens that end a continuation: `stops`, and those of `--rootfruit-stop` that the model has."""
+        more = (self.token_of(text) for text in sampling.stop)
+        return sorted({*self.stops, *(token for token in more if token is not None)})
+
+    @property
+    def ends_in_words(self) -> str:
+        """The tokens that end a text, for the record."""
+        return ", ".join(str(self.tokenizer.convert_ids_to_tokens(token)) for token in self.stops) or "none"
+
+    @property
+    def _rows(self) -> int | None:
+        """Tokens that the model knows; None where its configuration does not say."""
+        text = self._config.get("text_config")
+        rows = (text if isinstance(text, dict) else self._config).get("vocab_size", self._config.get("vocab_size"))
+        return rows if isinstance(rows, int) else None
 
     @property
     def _longest(self) -> int | None:
@@ -126,19 +178,46 @@ class ModelDir:
         if not texts:
             return []
         longest = self._longest
-        lead = len(context or [0])
-        encoded: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        for number, ids in enumerate(encoded):
-            if longest is not None and len(ids) + lead > longest:
+        context = [self.bos[0]] if context is None else context
+        tokenizing.check_rows(context, self._rows, self.path)
+        called = [f"text {number}" for number in range(len(texts))]
+        encoded = tokenizing.plain(self.tokenizer, self.path, texts, called, self._rows)
+        for label, ids in zip(called, encoded, strict=True):
+            if longest is not None and len(ids) + len(context) > longest:
                 raise EngineError(
-                    f"{self.path}: text {number} has {len(ids)} tokens and the model takes {longest - lead}; "
+                    f"{self.path}: {label} has {len(ids)} tokens and the model takes {longest - len(context)}; "
                     "it is not cut, for that would score another text"
                 )
-        rows = self._config.get("text_config", self._config).get("vocab_size")
-        largest = max(max(ids) for ids in [*encoded, context or [self.bos[0]]] if ids)
-        if isinstance(rows, int) and largest >= rows:
-            raise EngineError(
-                f"{self.path}: the tokenizer gives token {largest} and the model knows {rows}; "
-                "they do not belong together"
-            )
         return encoded
+
+    def encode_prompts(self, prompts: Sequence[Prompt], room: int | None, chat: Chat | None = None) -> list[list[int]]:
+        """Return the token ids of each prompt: after the model's own BOS where its tokenizer puts one before a text.
+
+        With `chat` it is put as a user's turn, and the template says which special tokens there are. An empty prompt
+        is BOS alone.
+
+        Raises:
+            EngineError: a prompt has more than `room` tokens; it is never cut. Or it is no text, two share an id, or
+                the tokenizer or the chat template does not put all of it.
+
+        """
+        check_prompts(prompts)
+        if not prompts:
+            return []
+        called = [f"prompt {prompt.id}" for prompt in prompts]
+        texts, lead = [prompt.text for prompt in prompts], tokenizing.leading(self.tokenizer, self.bos[0])
+        if chat is not None:
+            turn = self._turn(chat)
+            if turn is None:
+                raise EngineError(f"{self.path}: the model has no chat template; use --rootfruit-chat=never")
+            texts, lead = [turn.put(text, where) for text, where in zip(texts, called, strict=True)], []
+        encoded = tokenizing.plain(self.tokenizer, self.path, texts, called, self._rows)
+        rows = [[*lead, *ids] or [self.bos[0]] for ids in encoded]
+        for label, ids in zip(called, rows, strict=True):
+            tokenizing.check_rows(ids, self._rows, self.path)
+            if room is not None and len(ids) > room:
+                raise EngineError(
+                    f"{label} has {len(ids)} tokens and the model leaves room for {room}; "
+                    "lower --rootfruit-max-new-tokens"
+                )
+        return rows

@@ -43,6 +43,16 @@ class PairEngine:
         """Return a prompt as the generator's chat template puts it."""
         return self._generator.render(chat, text)
 
+    def chat_notes(self, chat: Chat) -> Sequence[str]:
+        """Return what the generator's chat template does beyond putting a turn."""
+        notes: Callable[[Chat], Sequence[str]] | None = getattr(self._generator, "chat_notes", None)
+        return notes(chat) if notes else ()
+
+    def token_of(self, text: str) -> int | None:
+        """Return the generator's token of this text, if there is one."""
+        token_of: Callable[[str], int | None] | None = getattr(self._generator, "token_of", None)
+        return token_of(text) if token_of else None
+
     def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
         """Return the text of each token, as the scorer has it."""
         return pieces_of(self._scorer, text, ids)

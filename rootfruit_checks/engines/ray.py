@@ -76,6 +76,14 @@ class RayEngine:
         """Return a prompt as the model's chat template puts it."""
         return self._plan.render(chat, text)
 
+    def chat_notes(self, chat: Chat) -> Sequence[str]:
+        """Return what the model's chat template does beyond putting a turn."""
+        return self._plan.chat_notes(chat)
+
+    def token_of(self, text: str) -> int | None:
+        """Return the model's token of this text, if there is one."""
+        return self._plan.token_of(text)
+
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
         """Plan scores as `HFEngine` does."""
         return dataclasses.replace(self._plan.plan_scores(texts, units, before), compute=self._compute)
@@ -94,7 +102,8 @@ class RayEngine:
         if units and self._vllm is not None:
             pool = Pool.shared(self, *self._asked)
             pool.rest()
-            yield from ray_llm.compute(pool.ray, self._vllm, units, self._plan.stops)
+            ends = self._plan.ends(units[0].task.sampling)
+            yield from ray_llm.compute(pool.ray, self._vllm, units, ends)
 
     def _one(self, task: Any) -> bytes:
         return dict(self._compute([Unit("probe", 1, task)]))["probe"]

@@ -59,7 +59,7 @@ class VLLMEngine(ModelDir):
         """Hash of weights, configuration, tokenizer, dtype, device kind, versions and what vLLM is told."""
         setup = self._setup
         parts = (
-            "vllm/1",
+            "vllm/2",
             rootfruit_checks.__version__,
             setup.distribution,
             setup.version,
@@ -86,6 +86,7 @@ class VLLMEngine(ModelDir):
             "dtype": setup.dtype,
             "device": "cpu" if setup.on_cpu else setup.device,
             "bos": self.bos[1],
+            "stops": self.ends_in_words,
             "weights": weights[:16],
             "tokenizer": tokenizer[:16],
             "tensor_parallel": str(setup.tensor_parallel),
@@ -186,7 +187,7 @@ class VLLMEngine(ModelDir):
             # It would raise a lower one to 0.01 and go on, and refuse a higher one after the weights are loaded.
             raise EngineError(f"--rootfruit-temperature={sampling.temperature:g}: vLLM takes 0, and 0.01 to 2")
         room = self.limit - sampling.max_new_tokens
-        rows = hf_generate.encode(self.tokenizer, self.bos[0], prompts, room, sampling.chat)
+        rows = self.encode_prompts(prompts, room, sampling.chat)
         planned = hf_generate.plan(prompts, rows, replace(sampling, batch_size=1))
         self._used["draws"] = self._drawn(sampling)
 
@@ -216,7 +217,7 @@ class VLLMEngine(ModelDir):
                 "top_p": sampling.top_p,
                 "max_tokens": sampling.max_new_tokens,
                 # Ours alone: what ends a text is the same under every engine.
-                "stop_token_ids": self.stops,
+                "stop_token_ids": self.ends(sampling),
                 "ignore_eos": True,
             },
             "seeds": [seed_of(sampling.seed, *name) for name in names] if drawn and not self._setup.on_cpu else None,
@@ -225,6 +226,6 @@ class VLLMEngine(ModelDir):
         }
 
     def _completion(self, unit: Unit, tokens: list[int]) -> bytes:
-        finish = "eos" if tokens and tokens[-1] in self.stops else "length"
+        finish = "eos" if tokens and tokens[-1] in self.ends(unit.task.sampling) else "length"
         text = self.tokenizer.decode(tokens[:-1] if finish == "eos" else tokens, skip_special_tokens=True)
         return json.dumps([(text, len(tokens), finish)]).encode()

@@ -49,6 +49,18 @@ class VLLMAdapterEngine(VLLMEngine):
             raise EngineError(
                 f"{self._files.path}: vLLM serves plain LoRA, not {what}; use --rootfruit-engine=hf, or merge it"
             )
+        more = sorted(name for name in self._files.names if ".lora_" not in name)
+        if more:
+            raise EngineError(
+                f"{self._files.path}: vLLM serves plain LoRA, not embeddings or other whole tensors ({more[0]}); "
+                "use --rootfruit-engine=hf, or merge it"
+            )
+        rows, tokens = self._rows, self._files.tokens(self.tokenizer)
+        if rows is not None and tokens > rows:
+            raise EngineError(
+                f"{self._files.path}: its tokenizer has {tokens} tokens and the base {rows}, which vLLM does not "
+                "resize; use --rootfruit-engine=hf, or merge it"
+            )
         rank = max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])
         if rank > _RANKS[-1]:
             raise EngineError(

@@ -438,11 +438,9 @@ def test_without_peft_the_extra_is_named(trained, monkeypatch):
 
 
 def test_what_cannot_be_switched_off_is_no_reference(tmp_path):
-    """Embeddings saved beside the adapter replace the base's for good; here they were changed."""
+    """Layers that the adapter stacks upon the base's own stay when it is off."""
     folder = tmp_path / "adapter"
-    model = peft.get_peft_model(load(BASE), peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["embed_tokens"]))
-    model.get_input_embeddings().base_layer.weight.data *= 1.1
-    model.save_pretrained(folder)
+    lay(folder, BASE, target_modules=["q_proj"], layer_replication=[[0, 2], [1, 2]])
     engine = AdapterEngine(folder, BASE)
     with pytest.raises(EngineError, match=r"with the adapter off the model is not its base.*--reference=PATH"):
         score(engine.base(), TEXTS[:3])

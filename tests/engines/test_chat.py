@@ -66,9 +66,10 @@ def test_a_template_is_part_of_the_fingerprint(tmp_path):
 def test_a_template_that_prints_the_date_gives_the_same_prompt_every_day(tmp_path):
     template = (
         "{% if not date_string is defined %}{% set date_string = strftime_now('%d') %}{% endif %}{{ date_string }}"
+        + TEMPLATE
     )
     engine = HFEngine(with_template(tmp_path, "base", template))
-    assert engine.render(CHAT, "x") == "26 Jul 2024"
+    assert engine.render(CHAT, "x") == "26 Jul 2024system: Be brief.\nuser: Go on: x\nassistant:"
 
 
 def test_a_template_that_refuses_a_system_prompt_says_what_to_do(tmp_path):

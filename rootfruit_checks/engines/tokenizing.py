@@ -1,0 +1,132 @@
+"""Texts as token ids: nothing stands around a text but the model's own BOS, and nothing of it is lost.
+
+Tokenizers add what they like: an EOS after a text, [CLS] and [SEP] around it, BOS twice. A model that reads EOS after
+its prompt goes on after the end. So texts are tokenized without special tokens, and BOS is put there by us, where the
+tokenizer puts it too.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rootfruit_checks.errors import EngineError
+
+# They begin and end differently, so what all of them begin or end with was put there by the tokenizer.
+_SAMPLES = ("The sky is blue.", "people like music!", "In winter it snows?")
+
+
+def leading(tokenizer: Any, bos: int) -> list[int]:
+    """Return what stands before a prompt: `bos` where the tokenizer puts it before a text by itself, else nothing."""
+    starts = []
+    for text in _SAMPLES:
+        plain, whole = _ids(tokenizer, [text], special=False)[0], _ids(tokenizer, [text], special=True)[0]
+        # Where the text begins in what the tokenizer makes of it.
+        place = next((i for i in range(len(whole)) if plain and whole[i : i + len(plain)] == plain), len(whole))
+        starts.append(bos in whole[:place])
+    return [bos] if all(starts) else []
+
+
+def check_edges(tokenizer: Any, name: object) -> None:
+    """Refuse a tokenizer that puts tokens around a text even where it is asked for none.
+
+    Raises:
+        EngineError: naming the token.
+
+    """
+    special = set(tokenizer.all_special_ids) - {_unknown(tokenizer)}
+    rows = _ids(tokenizer, _SAMPLES, special=False)
+    for place, where in ((0, "begins"), (-1, "ends")):
+        edges = {row[place] for row in rows if row}
+        if len(edges) == 1 and edges <= special:
+            token = tokenizer.convert_ids_to_tokens(edges.pop())
+            raise EngineError(
+                f"{name}: the tokenizer {where} each text with {token}, even without special tokens, so that another "
+                "text would be scored; mend tokenizer.json"
+            )
+
+
+def plain(
+    tokenizer: Any, name: object, texts: Sequence[str], called: Sequence[str], rows: int | None
+) -> list[list[int]]:
+    """Return the token ids of each text, without special tokens.
+
+    Args:
+        tokenizer: the model's.
+        name: the model's, for messages.
+        texts: what to tokenize.
+        called: how messages name each text.
+        rows: tokens that the model knows; None where that is not known.
+
+    Raises:
+        EngineError: a text holds what the tokenizer cannot write, or a token that the model does not know.
+
+    """
+    if not texts:
+        return []
+    check_edges(tokenizer, name)
+    encoded = _ids(tokenizer, texts, special=False)
+    unknown = _unknown(tokenizer)
+    seen: set[str] = set()
+    for text, ids, label in zip(texts, encoded, called, strict=True):
+        check_rows(ids, rows, name)
+        if text in seen:
+            continue
+        seen.add(text)
+        lost = _lost(tokenizer, text)
+        if unknown in ids or lost:
+            which = f" ({', '.join(map(repr, lost[:3]))})" if lost else ""
+            raise EngineError(
+                f"{name}: the tokenizer cannot write {label}{which}: {text[:60]!a}; what it leaves out cannot be scored"
+            )
+    return encoded
+
+
+def check_rows(ids: Sequence[int], rows: int | None, name: object) -> None:
+    """Refuse a token that the model has no embedding of.
+
+    Raises:
+        EngineError: naming it.
+
+    """
+    largest = max(ids, default=0)
+    if rows is not None and largest >= rows:
+        raise EngineError(
+            f"{name}: the tokenizer gives token {largest} and the model knows {rows}; they do not belong together"
+        )
+
+
+def _ids(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+    # A tokenizer.json may ask for truncation and padding, which would score another text.
+    found = tokenizer(list(texts), add_special_tokens=special, truncation=False, padding=False)["input_ids"]
+    return [list(ids) for ids in found]
+
+
+def _unknown(tokenizer: Any) -> int | None:
+    """Return the token that stands for what cannot be written; None where there is none.
+
+    The name alone says little: GPT-2's tokenizer calls its EOS so, and writes every text.
+    """
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    model = getattr(backend, "model", None)
+    if model is not None and hasattr(model, "unk_token"):
+        token = model.unk_token
+        return None if token is None else backend.token_to_id(token)
+    found = tokenizer.unk_token_id
+    return None if found is None else int(found)
+
+
+def _lost(tokenizer: Any, text: str) -> list[str]:
+    """Return letters and digits of a text that no token comes from. Capitals and accents may be folded."""
+    if tokenizer.is_fast:
+        spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        held = {place for start, end in spans for place in range(start, end)}
+        return [letter for place, letter in enumerate(text) if letter.isalnum() and place not in held]
+    back = str(tokenizer.decode(_ids(tokenizer, [text], special=False)[0]))
+    return [] if back == text else sorted((Counter(_letters(text)) - Counter(_letters(back))).keys())
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum())
