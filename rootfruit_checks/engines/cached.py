@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rootfruit_checks.engines.work import SPOILED
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.store import Store
 
@@ -58,7 +59,15 @@ class StoredUnits:
         self.reused = 0
 
     def begin(self, what: str, total: int) -> None:
-        """Announce the stage."""
+        """Announce the stage.
+
+        Raises:
+            StoreError: what is stored must not be used.
+
+        """
+        reason = self._store.get(self._namespace, SPOILED)
+        if reason is not None:
+            raise StoreError(f"{self._store.directory}: holds answers of two models ({reason.decode()})")
         self._progress.start(f"{self._title}: {what}", total)
 
     def get(self, key: str) -> bytes | None:

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from rootfruit_checks.addresses import root_of
+from rootfruit_checks.engines.client import Client, MalformedError
 from rootfruit_checks.engines.secret import Secret
 from rootfruit_checks.errors import EngineError
 
@@ -38,10 +39,6 @@ class RefusedError(EngineError):
         self.status = status
 
 
-class MalformedError(Exception):
-    """A reply that is not what the interface promises; raised by readers of replies, and retried."""
-
-
 class Caller:
     """One server.
 
@@ -57,23 +54,17 @@ class Caller:
         self.address = address.rstrip("/")
         self.secret = Secret(address)
         self._concurrency, self._timeout, self._pause = concurrency, timeout, pause
-        self._made: Any = None
+        self._made: Client | None = None
         self._mutex = threading.Lock()
+        # Reading makes about 25 times a hostile reply's size of objects, so replies are read one by one.
+        self._reading = threading.Lock()
+        self._named: dict[str, str] = {}
 
-    def _client(self) -> Any:
-        import openai
-
+    def _client(self) -> Client:
         with self._mutex:
             if self._made is None:
                 _hush()
-                self._made = openai.OpenAI(
-                    base_url=self.address,
-                    api_key=self.secret.reveal(),
-                    max_retries=0,
-                    timeout=openai.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
-                    # The key goes where the user said and nowhere else.
-                    http_client=openai.DefaultHttpxClient(follow_redirects=False),
-                )
+                self._made = Client(self.address, self.secret, self._timeout)
             return self._made
 
     def close(self) -> None:
@@ -87,12 +78,12 @@ class Caller:
 
     def models(self) -> Any:
         """Return the reply of `/models`."""
-        return self._insist(lambda: self._client().get("/models", cast_to=str), _json)
+        return self._insist(lambda: self._client().get("/models"), _json)
 
     def version(self) -> str:
         """Return what `/version` beside the interface tells, or "" where there is none."""
         try:
-            told = self._insist(lambda: self._client().get(f"{root_of(self.address)}/version", cast_to=str), str)
+            told = self._insist(lambda: self._client().get(f"{root_of(self.address)}/version"), str)
             value = json.loads(told)["version"]
         except (RefusedError, ValueError, KeyError, TypeError, RecursionError):
             return ""
@@ -109,10 +100,22 @@ class Caller:
 
         """
         return self._insist(
-            lambda: self._client().post("/completions", cast_to=str, body=dict(body)),
-            lambda text: read(_object(text)),
+            lambda: self._client().post("/completions", dict(body)),
+            lambda text: read(self._same_model(_object(text))),
             halt,
         )
+
+    def _same_model(self, reply: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the reply; raise where it names another model or build than earlier ones did."""
+        for field in ("model", "system_fingerprint"):
+            told = reply.get(field)
+            if told is not None and self._named.setdefault(field, repr(told)) != repr(told):
+                before, now = self.secret.quote(self._named[field]), self.secret.quote(repr(told))
+                raise EngineError(
+                    f"{self.address}: another model answers now than at the start ({field} is {now}, and was {before})"
+                    "; see that one model alone stands behind the address, and run again"
+                )
+        return reply
 
     def _insist(self, call: Callable[[], str], read: Callable[[str], T], halt: threading.Event = _NEVER) -> T:
         import openai
@@ -122,15 +125,20 @@ class Caller:
             tries += 1
             allowed, obeyed = _TRIES, 0.0
             try:
-                return read(call())
-            except openai.APITimeoutError:
-                allowed, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
-            except openai.APIConnectionError as error:
-                fault = f"cannot be reached or broke off ({type(error.__cause__ or error).__name__})"
+                told = call()
+                with self._reading:
+                    return read(told)
+            except (openai.APIConnectionError, TimeoutError, MalformedError) as error:
+                # The client wraps what its parts raise.
+                cause = error.__cause__ or error
+                if isinstance(cause, MalformedError):
+                    allowed, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(cause))})"
+                elif isinstance(error, openai.APITimeoutError) or isinstance(cause, TimeoutError):
+                    allowed, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
+                else:
+                    fault = f"cannot be reached or broke off ({type(cause).__name__})"
             except openai.APIStatusError as error:
                 fault, obeyed = self._status(error), self._retry_after(error)
-            except MalformedError as error:
-                allowed, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(error))})"
             except openai.OpenAIError as error:
                 allowed, fault = _FEW_TRIES, f"gave a reply that the client cannot read ({type(error).__name__})"
             # Outside the handlers, so that no traceback can reach the client's frames, which hold the key.

@@ -68,7 +68,7 @@ class Listing:
     def longest(self) -> int | None:
         """How many tokens the model takes, where it is told."""
         told = self.entry.get("max_model_len")
-        return told if isinstance(told, int) and told > 0 else None
+        return told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**31 else None
 
     @cached_property
     def identity(self) -> str:

@@ -9,41 +9,24 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 
 import numpy as np
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import replies
-from rootfruit_checks.engines.caller import Caller, MalformedError, RefusedError
+from rootfruit_checks.engines.caller import Caller, RefusedError
+from rootfruit_checks.engines.client import MalformedError
 from rootfruit_checks.engines.listing import Listing
-from rootfruit_checks.engines.probe import Probe, probe
+from rootfruit_checks.engines.probe import Probe, difference, probe
 from rootfruit_checks.engines.requests import check_prompts, check_texts
+from rootfruit_checks.engines.served_tasks import Draw, Text, about_tokens, unpack
+from rootfruit_checks.engines.spelling import squeezed
+from rootfruit_checks.engines.watching import Habit, watched
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work, key_of, seed_of
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """One continuation to ask for; `start` is the prompt's text, or BOS as a token id where the text is empty."""
-
-    prompt_id: str
-    start: str | list[int]
-    sampling: Sampling
-    seed: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One text to score, with what is put before it, and what a proper reply begins with."""
-
-    text: str
-    before: str
-    way: str
-    first: str
 
 
 class ServedEngine:
@@ -82,6 +65,9 @@ class ServedEngine:
         self._probe: Probe | None = None
         self._neutral: Mapping[str, object] | None = None
         self._drew: set[str] = set()
+        self._habit = Habit(self._caller, self._greedy)
+        # The text of each list of tokens whose names the server does not tell.
+        self._unnamed: dict[tuple[int, ...], str] = {}
 
     # -- identity ------------------------------------------------------------------------------------------------------
 
@@ -101,6 +87,8 @@ class ServedEngine:
             told["tokenizer"] = f"seen on a probe: {self._probe.cut}"
         if self._drew:
             told["seeds"] = "; ".join(sorted(self._drew))
+        if self._habit.told:
+            told["another model while drawing"] = self._habit.told
         if self._neutral is not None:
             sent = ", ".join(f"{key}={value}" for key, value in self._neutral.items())
             told["sampling sent"] = (
@@ -119,8 +107,17 @@ class ServedEngine:
         halt = halt or threading.Event()
         return self._score(task, halt) if isinstance(task, Text) else self._draw(task, halt)
 
-    def _compute(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
-        yield from self._caller.each([(unit.key, partial(self.run_task, unit.task)) for unit in units])
+    def _compute_scores(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        found = self._probed(FORGET)
+        yield from self._watched(units, lambda: difference(self._caller, self._listing.model, self._bos, found))
+
+    def _compute_draws(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        self._habit.learn()
+        yield from self._watched(units, lambda: "greedy answers differ" if self._habit.differs() else "")
+
+    def _watched(self, units: Sequence[Unit], look: Callable[[], str]) -> Iterator[tuple[str, bytes]]:
+        answers = self._caller.each([(unit.key, partial(self.run_task, unit.task)) for unit in units])
+        return watched(self.address, answers, len(units), look)
 
     def _refused(self, error: RefusedError, what: str) -> EngineError:
         return EngineError(f"{error} [{what}; an over-long one is never cut, for that would be another text]")
@@ -147,13 +144,13 @@ class ServedEngine:
         for text in sorted({text for text in texts if text}):
             found = self._probed(units)
             task = Text(text, self._bos, found.way, found.first)
-            planned[text] = Unit(key_of("served-score/1", found.way, self._bos, text), _tokens(text) + 1, task)
+            planned[text] = Unit(key_of("served-score/1", found.way, self._bos, text), about_tokens(text) + 1, task)
 
         def answers(held: Mapping[str, bytes]) -> list[TokenScores]:
-            made = {text: _unpack(held[unit.key]) for text, unit in planned.items()}
+            made = {text: unpack(held[unit.key]) for text, unit in planned.items()}
             return [made[text] if text else nothing for text in texts]
 
-        return Work("score", list(planned.values()), self._compute, answers)
+        return Work("score", list(planned.values()), self._compute_scores, answers)
 
     def _probed(self, units: Units) -> Probe:
         if self._probe is None:
@@ -168,6 +165,7 @@ class ServedEngine:
             scored = way.read(reply)
             if scored.tokens[0] != task.first or len(scored.tokens) < 2:
                 raise MalformedError("it does not begin with the token that the probe found")
+            self._check_belonging(scored, task.text)
             logprobs = scored.logprobs[1:]
             if None in logprobs:
                 raise MalformedError("a token has no log-probability")
@@ -182,6 +180,14 @@ class ServedEngine:
             raise EngineError(f"{self.address}: gave log-probs of the probe and none of a text; run again") from None
         except RefusedError as error:
             raise self._refused(error, f"a text of {len(task.text)} characters") from None
+
+    def _check_belonging(self, scored: replies.Scored, text: str) -> None:
+        """Check that a reply is that of the text; replies are read one at a time."""
+        scored.check(text)
+        if scored.names is None:
+            other = self._unnamed.setdefault(scored.ids, text)
+            if squeezed(other) != squeezed(text):
+                raise MalformedError("it has the tokens of another text")
 
     # -- generation ----------------------------------------------------------------------------------------------------
 
@@ -215,7 +221,7 @@ class ServedEngine:
                 drawn = seed_of(sampling.seed, prompt.id, draw, bits=31) if seeded else None
                 task = Draw(prompt.id, start, sampling, drawn)
                 key = key_of("served-generate/1", how, prompt.id, draw, start)
-                planned[prompt.id, draw] = Unit(key, _tokens(prompt.text) + sampling.max_new_tokens, task)
+                planned[prompt.id, draw] = Unit(key, about_tokens(prompt.text) + sampling.max_new_tokens, task)
 
         def answers(held: Mapping[str, bytes]) -> list[Completion]:
             return [
@@ -224,7 +230,7 @@ class ServedEngine:
                 for draw in range(sampling.continuations)
             ]
 
-        return Work("generate", list(planned.values()), self._compute, answers)
+        return Work("generate", list(planned.values()), self._compute_draws, answers)
 
     def _beginning(self) -> str | list[int]:
         """What an empty prompt begins with: BOS alone."""
@@ -258,6 +264,10 @@ class ServedEngine:
             self._listing.model, start, sampling.temperature, sampling.top_p, sampling.max_new_tokens
         )
 
+    def _greedy(self, start: str, tokens: int) -> dict[str, object]:
+        body = self._body(start, Sampling(temperature=0.0, max_new_tokens=tokens))
+        return {**body, **self._undo_defaults()}
+
     def _undo_defaults(self) -> Mapping[str, object]:
         """Return the settings that undo a server's defaults, where it takes them: asked once, of one greedy token."""
         if self._neutral is None:
@@ -271,13 +281,3 @@ class ServedEngine:
                 self._caller.complete(body, lambda reply: None)
                 self._neutral = {}
         return self._neutral
-
-
-def _unpack(value: bytes) -> TokenScores:
-    half = len(value) // 2
-    return TokenScores(np.frombuffer(value[:half], "<i4"), np.frombuffer(value[half:], "<f4"))
-
-
-def _tokens(text: str) -> int:
-    """About how many tokens a text has: enough to share work out."""
-    return len(text) // 4 + 1

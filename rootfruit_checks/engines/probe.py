@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass
 
 from rootfruit_checks.engines import replies
 from rootfruit_checks.engines.caller import Caller, RefusedError
+from rootfruit_checks.engines.client import MalformedError
 from rootfruit_checks.engines.replies import LackingError, Scored, Way
 from rootfruit_checks.engines.work import Units
 from rootfruit_checks.errors import EngineError
 
 # They begin and end differently, so what all of them begin or end with was put there by the server.
 _TEXTS = ("The sky is blue.", "People like music!", "In winter it snows?")
+# Beginnings of the texts: what follows a token does not change its log-prob, unless they are shifted.
+_BEGINNINGS = ("The sky is", "People like", "In winter")
 # Half precision and batching move a token's log-prob by less than this, another model by more.
 _SAME_MODEL = 0.25
 
@@ -65,20 +68,27 @@ def probe(caller: Caller, model: str, bos: str, units: Units) -> Probe:
         units.put(key, json.dumps(asdict(found)).encode())
         return found
     before = Probe(**json.loads(kept))
+    moved = difference(caller, model, bos, before)
+    if moved:
+        raise EngineError(
+            f"{caller.address}: {caller.secret.quote(model)} is not the model whose answers the store holds ({moved}): "
+            "name another --rootfruit-store"
+        )
+    return before
+
+
+def difference(caller: Caller, model: str, bos: str, before: Probe) -> str:
+    """Ask the probe's first text again; return what differs from what was found before, or ""."""
     way = next(way for way in replies.WAYS if way.name == before.way)
     try:
         now = _ask(caller, model, way, bos + _TEXTS[0])
     except LackingError:
-        raise EngineError(f"{caller.address}: gives no log-probs any more; it gave some to this store's run") from None
+        return "it gives no log-probs any more"
     values = [value for value in now.logprobs[1:] if value is not None]
-    same = now.tokens[0] == before.first and len(values) == len(before.logprobs)
-    moved = max((abs(a - b) for a, b in zip(values, before.logprobs, strict=False)), default=0.0)
-    if not same or moved > _SAME_MODEL:
-        raise EngineError(
-            f"{caller.address}: {caller.secret.quote(model)} is not the model whose answers the store holds (a probe "
-            f"moved by {moved:.2g} nats): name another --rootfruit-store"
-        )
-    return before
+    if now.tokens[0] != before.first or len(values) != len(before.logprobs):
+        return "it cuts a probe into other tokens"
+    moved = max(abs(a - b) for a, b in zip(values, before.logprobs, strict=True))
+    return f"a probe moved by {moved:.2g} nats" if moved > _SAME_MODEL else ""
 
 
 def _ask(caller: Caller, model: str, way: Way, text: str) -> Scored:
@@ -107,6 +117,8 @@ def _find(caller: Caller, model: str, bos: str) -> Probe:
 def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Scored]) -> Probe:
     """Find out what stands before a text, and refuse what would score another text than the one given."""
     where = f"{caller.address}: {caller.secret.quote(model)}"
+    if len({one.tokens for one in plain}) < len(plain):
+        raise EngineError(f"{where}: the server gives the same tokens for different texts")
     if _common(plain, -1):
         raise EngineError(f"{where}: the server ends each text with a token of its own, which cannot be undone here")
     own = _common(plain, 0)
@@ -124,11 +136,32 @@ def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Sco
             raise EngineError(f"{where}: --rootfruit-server-bos={bos!r} is not one token before the text there")
     if not _common(scored, 0) or _common(scored, 1) or any(None in one.logprobs[1:] for one in scored):
         raise EngineError(f"{where}: does not give all log-probs of a text after one BOS; serve it by vLLM")
+    _check_belonging(where, scored, [_ask(caller, model, way, bos + text) for text in _BEGINNINGS])
     first = scored[0].tokens[0]
     cut = hashlib.sha256(json.dumps([one.tokens for one in scored]).encode()).hexdigest()[:16]
     told = f"token {first}, put there by the server" if own else f"{bos!r}, put there by --rootfruit-server-bos"
     logprobs = [value for value in scored[0].logprobs[1:] if value is not None]
     return Probe(way.name, caller.secret.quote(told), first, cut, way.real_ids, logprobs)
+
+
+def _check_belonging(where: str, scored: Sequence[Scored], beginnings: Sequence[Scored]) -> None:
+    """Refuse log-probs that are not those of the probe's texts, or stand beside other tokens than their own."""
+    try:
+        for one, text in zip((*scored, *beginnings), (*_TEXTS, *_BEGINNINGS), strict=True):
+            one.check(text)
+    except MalformedError as error:
+        raise EngineError(f"{where}: gave a wrong answer to a probe: {error}") from None
+    shifted = len({one.tokens[1] for one in scored}) > 1 and len({one.logprobs[1] for one in scored}) == 1
+    for whole, part in zip(scored, beginnings, strict=True):
+        count = len(part.tokens)
+        if whole.tokens[:count] == part.tokens:
+            pairs = zip(whole.logprobs[1:count], part.logprobs[1:], strict=True)
+            shifted = shifted or any(a is None or b is None or abs(a - b) > _SAME_MODEL for a, b in pairs)
+    if shifted:
+        raise EngineError(
+            f"{where}: log-probs of a text's tokens change with what follows them, or are the same for all: they "
+            "stand beside other tokens than their own, or the model is not causal"
+        )
 
 
 def _common(scored: Sequence[Scored], place: int) -> bool:

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rootfruit_checks.engines.caller import MalformedError
+from rootfruit_checks.engines.client import MalformedError
+from rootfruit_checks.engines.spelling import spells
 
 Reply = Mapping[str, Any]
 # Sent with every draw: servers fill in a model's own defaults (top-k 40, a repetition penalty) where a request is mute.
 NEUTRAL = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 # vLLM writes this where a log-probability is minus infinity.
 _STAND_IN = -9999.0
+# What rounding may add to a log-probability of 0.
+_ZERO = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The tokens of one text as the server cut it, special ones included, and their log-probs; the first has none."""
+    """The tokens of one text as the server cut it, special ones included, and their log-probs; the first has none.
+
+    `names` are the tokens' texts as the server tells them, the first one left out; None where it leaves out others.
+    """
 
     tokens: tuple[str, ...]
     ids: tuple[int, ...]
     logprobs: tuple[float | None, ...]
+    names: tuple[str, ...] | None = None
+
+    def check(self, text: str) -> None:
+        """Check that these are log-probs of this text, as far as the reply tells.
+
+        Raises:
+            MalformedError: the tokens spell something else, are too many for it, or the values are no model's.
+
+        """
+        values = self.logprobs[1:]
+        if self.names is not None and not spells(self.names, text):
+            raise MalformedError("its tokens spell another text than the one sent")
+        if len(values) > len(text.encode("utf-8", "replace")) + 2:
+            raise MalformedError(f"it has {len(values)} tokens, more than the text has bytes")
+        if len(values) > 1 and all(value is not None and value > -_ZERO for value in values):
+            raise MalformedError("all its log-probabilities are 0")
+        if len(values) > 2 and len(set(values)) == 1:
+            raise MalformedError("all its log-probabilities are the same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +84,9 @@ def read_completion(reply: Reply, tokens: int) -> tuple[str, int, Literal["eos",
         raise MalformedError("a choice without text")
     if finish not in {"stop", "length"}:
         raise MalformedError(f"finish_reason is {finish!r}")
-    drawn = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    counted = drawn if isinstance(drawn, int) and drawn >= 0 else 0
+    counted = _count(usage, "completion_tokens") or 0
+    if counted > tokens + 1:  # some count the end
+        raise MalformedError(f"it counts more than the {tokens} tokens that were asked for")
     if finish == "length" and 0 < counted < tokens:
         raise OverlongError(counted)
     # A lone surrogate is legal in JSON and cannot be written anywhere.
@@ -102,14 +126,18 @@ def _prompt_logprobs(reply: Reply) -> Scored:
         raise MalformedError("prompt_logprobs and prompt_token_ids do not match")
     if not all(isinstance(token, int) and 0 <= token < 2**31 for token in ids):
         raise MalformedError("prompt_token_ids are not token ids")
-    names, found = [], []
+    counted = _count(reply.get("usage"), "prompt_tokens")
+    if counted is not None and counted != len(ids):
+        raise MalformedError(f"it tells {len(ids)} tokens of the prompt and counts {counted}")
+    names, found, told_names = [], [], []
     for token, entry in zip(ids, given, strict=True):
         told = entry.get(str(token)) if isinstance(entry, dict) else None
         if entry is not None and not isinstance(told, dict):
             raise MalformedError(f"prompt_logprobs does not tell token {token}")
         names.append(f"{token}")
+        told_names.append(told.get("decoded_token") if told else None)
         found.append(None if told is None else _number(told.get("logprob")))
-    return Scored(tuple(names), tuple(ids), tuple(found))
+    return Scored(tuple(names), tuple(ids), _after_nothing(found), _all_names(told_names[1:]))
 
 
 def _echo(reply: Reply) -> Scored:
@@ -121,9 +149,9 @@ def _echo(reply: Reply) -> Scored:
     tokens, values = told.get("tokens"), told.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(values, list) or len(tokens) != len(values):
         raise MalformedError("tokens and token_logprobs do not match")
-    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+    count = _count(usage, "prompt_tokens")
+    if count is None:
         raise LackingError  # where the prompt ends in the answer would be a guess
-    count = usage["prompt_tokens"]
     drawn = len(tokens) - count
     if drawn < 0:
         raise LackingError  # it gave the drawn token alone, or left some of the prompt out
@@ -131,13 +159,31 @@ def _echo(reply: Reply) -> Scored:
         raise MalformedError("tokens are not those of the prompt and one more")
     kept = [token.encode("utf-8", "replace").decode() for token in tokens[:count]]
     found = [None if value is None else _number(value) for value in values[:count]]
-    return Scored(tuple(kept), tuple(map(stable_id, kept)), tuple(found))
+    return Scored(tuple(kept), tuple(map(stable_id, kept)), _after_nothing(found), tuple(kept[1:]))
+
+
+def _count(usage: object, name: str) -> int | None:
+    """A number of tokens, where it is told."""
+    told = usage.get(name) if isinstance(usage, dict) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**31 else None
+
+
+def _all_names(told: Sequence[object]) -> tuple[str, ...] | None:
+    names = tuple(name for name in told if isinstance(name, str))
+    return names if names and len(names) == len(told) else None
+
+
+def _after_nothing(values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """The log-probs, of which the first is none: nothing stands before it that could make it likely."""
+    if values[0] is not None:
+        raise MalformedError("the first token has a log-probability, though nothing stands before it")
+    return tuple(values)
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e30 < value < 1e30:
         raise MalformedError("a log-probability is no finite number")
-    if value <= _STAND_IN or value > 1e-3:
+    if value <= _STAND_IN or value > _ZERO:
         raise MalformedError(f"{value:g} is no log-probability")
     return float(value)
 

@@ -56,6 +56,8 @@ class Forget:
 
 
 FORGET = Forget()
+# The key under which a store says why what it holds must not be used.
+SPOILED = key_of("spoiled/1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,10 @@ def compute(work: Work[T], share: Sequence[Unit], units: Units) -> None:
     _held(work, share, units)
 
 
+class ChangedModelError(EngineError):
+    """Another model answers now than at the start: nobody knows which of the answers since then are whose."""
+
+
 def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, bytes]:
     units.begin(work.what, len(wanted))
     held: dict[str, bytes] = {}
@@ -114,9 +120,13 @@ def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, byte
         else:
             held[unit.key] = value
     if missing:
-        for key, value in work.compute(missing):
-            units.put(key, value)
-            held[key] = value
+        try:
+            for key, value in work.compute(missing):
+                units.put(key, value)
+                held[key] = value
+        except ChangedModelError as error:
+            units.put(SPOILED, str(error).encode())
+            raise
     if len(held) < len(wanted):
         raise EngineError(
             f"the engine left {len(wanted) - len(held)} of {len(wanted)} units of {work.what} undone; report this"

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import zlib
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BOS = 1
@@ -39,7 +40,8 @@ class Double:
         headers: headers of all requests.
         most: the largest number of requests at once.
         fault: called with the number of a completion request (from 0) and its body; what it returns is done
-            instead of answering: None (nothing), (status, headers, body), "drop", "cut" (the body's half), "hang".
+            instead of answering: None (nothing), (status, headers, body), "drop", "cut" (the body's half), "hang", or
+            a function that is given what writes bytes to the client.
 
     """
 
@@ -47,9 +49,13 @@ class Double:
         self.model, self.ways, self.bos, self.key, self.longest = model or RuleModel(), ways, bos, key, longest
         self.entries = [{"id": name, "object": "model", "created": 1, "root": "/models/tiny", "max_model_len": longest}]
         self.asked, self.headers, self.most, self.under_way = [], [], 0, 0
-        self.at_least = 0  # requests are held (5 s at most) until so many were under way at once, and a little longer
+        # A person's prompts are held (5 s at most) until so many were under way at once, and a little longer.
+        self.at_least = 0
         self.strict = False  # refuses fields that OpenAI's interface does not have
         self.two_bos = self.ends = False
+        self.named = True  # tells the tokens' texts beside their log-probs
+        self.tells = {}  # further fields of each reply
+        self.get_fault = lambda path: None  # called with a path; what it returns does the answering
         self.fault = lambda number, body: None
         self.released = threading.Event()
         self._mutex = threading.Lock()
@@ -112,7 +118,10 @@ class Double:
 
     def get(self, handler):
         self.headers.append(dict(handler.headers))
-        if handler.path == "/version":
+        fault = self.get_fault(handler.path)
+        if fault:
+            self._do(fault, handler)
+        elif handler.path == "/version":
             self.send(handler, 200, {"version": "double/1"})
         elif handler.path != "/v1/models":
             self.send(handler, 404, {"detail": "Not Found"})
@@ -121,7 +130,15 @@ class Double:
         else:
             self.send(handler, 200, {"object": "list", "data": self.entries})
 
-    def _hold(self):
+    @staticmethod
+    def _do(fault, handler):
+        handler.close_connection = True
+        with suppress(OSError):
+            fault(handler.wfile.write)
+
+    def _hold(self, body):
+        if not str(body["prompt"]).startswith("Person"):
+            return
         end = time.monotonic() + 5.0
         while self.most < self.at_least and time.monotonic() < end:
             time.sleep(0.005)
@@ -137,9 +154,9 @@ class Double:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
         try:
-            self._hold()
+            self._hold(body)
             fault = self.fault(number, body)
-            if isinstance(fault, str):
+            if isinstance(fault, str) or callable(fault):
                 status, headers, answer = 0, (), fault
             elif fault:
                 status, headers, answer = fault
@@ -151,6 +168,8 @@ class Double:
         if self.gone or answer == "drop":
             handler.close_connection = True
             handler.connection.close()
+        elif callable(answer):
+            self._do(answer, handler)
         elif answer == "hang":
             self.released.wait(30)
             handler.close_connection = True
@@ -192,7 +211,10 @@ class Double:
         choice = {"index": 0, "text": written, "finish_reason": finish, "logprobs": None}
         ids, names, values = zip(*tokens, strict=True)
         if "prompt_logprobs" in self.ways and "prompt_logprobs" in body:
-            told = [None if v is None else {str(i): {"logprob": v}} for i, v in zip(ids, values, strict=True)]
+            told = [
+                None if v is None else {str(i): {"logprob": v} | ({"decoded_token": name} if self.named else {})}
+                for i, name, v in zip(ids, names, values, strict=True)
+            ]
             choice |= {"prompt_logprobs": told, "prompt_token_ids": ids}
         if body.get("echo") and "echo" in self.ways:
             choice["text"] = text + written
@@ -200,4 +222,5 @@ class Double:
         elif "logprobs" in body:
             choice["logprobs"] = {"tokens": ["x"], "token_logprobs": [-0.5]}
         usage = {"prompt_tokens": len(tokens), "completion_tokens": count}
-        return 200, {"object": "text_completion", "model": body["model"], "choices": [choice], "usage": usage}
+        reply = {"object": "text_completion", "model": body["model"], "choices": [choice], "usage": usage}
+        return 200, reply | self.tells
