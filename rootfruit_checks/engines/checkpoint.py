@@ -28,7 +28,7 @@ def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
     missing = sorted(info.get("missing_keys", ()))
     if missing:
         # transformers would fill them with random numbers and go on.
-        raise EngineError(f"{path}: {len(missing)} tensors are missing from the weights, such as {missing[0]}")
+        raise EngineError(f"{path}: {_tensors(missing)} missing from the weights")
     mismatched = sorted(info.get("mismatched_keys", ()), key=str)
     if mismatched:
         name, stored, wanted = mismatched[0]
@@ -40,22 +40,30 @@ def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
 
 
 def _check_unused(path: Path, model: Any, names: list[str]) -> None:
-    unused = [name for name in names if not _is_tower(name)]
+    drafting = {name.rpartition(".eh_proj.")[0] for name in names if ".eh_proj." in name}
+    unused = [name for name in names if not _is_beside_the_text(name, drafting)]
     if not unused:
         return
     stored = _Tensors(path)
     unused = [name for name in unused if not _changes_nothing(name, stored.read(name), model)]
     if unused:
         raise EngineError(
-            f"{path}: the weights hold {len(unused)} tensors that the architecture in config.json does not use, such "
-            f"as {unused[0]}; without them this is not the model that was trained, so correct config.json"
+            f"{path}: {_tensors(unused)} in the weights and not used by the architecture in config.json, so the scores "
+            "would not be those of the trained model; correct config.json, or remove tensors that belong to another"
         )
 
 
-def _is_tower(name: str) -> bool:
-    parts = name.split(".")
+def _tensors(names: list[str]) -> str:
+    return f"tensor {names[0]} is" if len(names) == 1 else f"{len(names)} tensors, such as {names[0]}, are"
+
+
+def _is_beside_the_text(name: str, drafting: set[str]) -> bool:
+    """Whether a tensor is of a tower for images or sound, or of layers (`drafting`) that only draft further tokens."""
+    top = name.split(".")[:2]
     # The module at the top, or right below the wrapper: a text model's layer never has such a name.
-    return any(tower in part for part in parts[:2] for tower in _TOWERS)
+    if any(tower in part for part in top for tower in _TOWERS) or "mtp" in top:
+        return True
+    return any(name.startswith(f"{layer}.") for layer in drafting)
 
 
 def _changes_nothing(name: str, tensor: Any, model: Any) -> bool:

@@ -89,7 +89,9 @@ def check_causal(path: Path, model: Any) -> None:
                 "dtype for them?"
             )
         if differ(again, whole) > 1:
-            raise EngineError(f"{path}: the model gives other scores when the same text is scored again")
+            raise EngineError(
+                f"{path}: the model does not repeat itself: the same text gets other scores when it is scored again"
+            )
         for size, found in cut.items():
             if differ(found, whole[:, :size]) > 1:
                 raise EngineError(
@@ -199,20 +201,23 @@ class Stepper:
         if takes(model, "use_cache"):
             self._options["use_cache"] = not recompute
         self._takes_positions = takes(model, "position_ids")
+        # transformers 5.20 and later call `cache` what was `past_key_values`.
+        self._cache_name = "cache" if takes(model, "cache") else "past_key_values"
 
     def logits(self) -> Any:
         """Return the logits of the next token, shape (b, v)."""
+        answer: Any
         if self._recompute:
-            return self._model(input_ids=self._tokens, **self._options).logits[:, -1]
+            answer = self._model(input_ids=self._tokens, **self._options)
+            return answer.logits[:, -1]
         inputs = {"input_ids": self._tokens, "attention_mask": self._mask}
         if self._takes_positions:
             inputs["position_ids"] = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -self._tokens.shape[1] :]
         if self._cache is not None:
-            inputs["past_key_values"] = self._cache
+            inputs[self._cache_name] = self._cache
         answer = self._model(**inputs, **self._options)
-        self._cache = answer.past_key_values
-        if self._cache is None:
-            raise AttributeError("the model returns no past_key_values")
+        # Absent where the model keeps its state otherwise, or not at all.
+        self._cache = answer[self._cache_name]
         return answer.logits[:, -1]
 
     def append(self, chosen: Any) -> None:

@@ -83,6 +83,8 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
             use_safetensors=None if allow_pickle else True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            # Refused below, where the tensor can be named.
+            ignore_mismatched_sizes=True,
             **placed,
         )
         model = (model if packed else model.to(where)).eval()

@@ -5,6 +5,7 @@ Both train all weights in float32 with a fixed seed, and write safetensors, toke
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,12 +176,16 @@ def _common(
     max_length: int | None,
 ) -> dict[str, Any]:
     import torch
+    import transformers
 
+    # TRL turns it on. transformers 5.24 has renamed it.
+    names = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
+    checkpointing = "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
     return {
         "output_dir": str(out),
         "use_cpu": not torch.cuda.is_available(),
         "bf16": False,
-        "gradient_checkpointing": False,
+        checkpointing: False,
         "max_steps": steps,
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,11 @@ import zoo
 
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.hf_probe import Way
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Prompt, Sampling
 
+WAYS = get_args(Way)
 PROMPTS = [Prompt(str(place), text, "zoo", "", "", "") for place, text in enumerate(zoo.PROMPTS)]
 GREEDY = Sampling(temperature=0, max_new_tokens=zoo.STEPS, batch_size=len(PROMPTS))
 
@@ -49,7 +53,8 @@ def test_an_architecture_gives_the_numbers_of_plain_transformers(tmp_path, name)
         assert engine.record["scoring"].startswith("flat (")
         assert entry.why in engine.record["scoring"]
     drawn = generate(engine, PROMPTS, GREEDY)
-    assert engine.loaded().way == entry.way
+    # A later transformers may give a model the standard cache, so a faster way is no fault.
+    assert WAYS.index(engine.loaded().way) <= WAYS.index(entry.way)
 
     plain = type(model).from_pretrained(tmp_path, dtype=torch.float32).eval()
     words = transformers.AutoTokenizer.from_pretrained(tmp_path)
