@@ -11,6 +11,7 @@ from typing import Any
 
 from rootfruit_checks.engines import quantized
 from rootfruit_checks.engines.checkpoint import check_complete
+from rootfruit_checks.engines.hf_head import scale_of
 from rootfruit_checks.engines.hf_open import read_model
 from rootfruit_checks.engines.hf_probe import Way, check_causal, text_config, way_to_continue
 from rootfruit_checks.engines.weights import read_config
@@ -19,7 +20,7 @@ from rootfruit_checks.errors import EngineError
 
 @dataclass(eq=False)
 class Loaded:
-    """A causal model, its backbone (ids -> hidden states) and its head's weight in float32."""
+    """A causal model, its backbone (ids -> hidden states) and its head in float32: weight, bias, scale and cap."""
 
     model: Any
     backbone: Any
@@ -27,6 +28,7 @@ class Loaded:
     head_bias: Any
     softcap: float | None
     device: Any
+    scale: float = 1.0
 
     @cached_property
     def way(self) -> Way:
@@ -81,12 +83,14 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     check_finite(path, model.named_parameters())
     check_causal(path, model)
     weight, bias = head_of(model, path)
+    backbone = _backbone(model)
     return Loaded(
         model=model,
-        backbone=_backbone(model),
+        backbone=backbone,
         head_weight=weight,
         head_bias=bias,
         softcap=getattr(text_config(model), "final_logit_softcapping", None),
+        scale=scale_of(model, backbone, weight, bias),
         device=torch.device(where),
     )
 

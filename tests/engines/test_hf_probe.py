@@ -183,7 +183,7 @@ def test_prompts_beyond_a_window_are_not_padded(tmp_path, monkeypatch):
 # -- half precision ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["llama", "granite", "cohere2", "gemma2_window", "mixtral", "mamba", "gemma3"])
+@pytest.mark.parametrize("name", ["llama", "granite", "cohere2", "gemma2_window", "mixtral", "lfm2", "gemma3"])
 def test_in_half_precision_the_head_answers_in_float32(tmp_path, name):
     zoo.build(zoo.ZOO[name], tmp_path)
     engine = HFEngine(tmp_path, dtype="bfloat16", batch_size=1)
