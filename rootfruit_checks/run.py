@@ -21,7 +21,7 @@ from rootfruit_checks.checks import Check, require_model
 from rootfruit_checks.classifiers import pronoun_audit
 from rootfruit_checks.classifiers.regard import RegardClassifier, open_regard
 from rootfruit_checks.deciding import Decisions
-from rootfruit_checks.engines.base import Engine
+from rootfruit_checks.engines.base import Engine, check
 from rootfruit_checks.engines.cached import Progress, Silent
 from rootfruit_checks.engines.chat import check_stops, settle, settle_scores
 from rootfruit_checks.engines.load import open_base, open_engine
@@ -102,6 +102,9 @@ class Run:
                 f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
             )
         self._notes = self._attempts(store, prints)
+        if not self.settings.stored_only:
+            for engine in engines.values():
+                check(engine)
         return engines
 
     def _measure(self, store: Store) -> None:

@@ -231,7 +231,7 @@ MODELS_GONE_WRONG = {
     "no weights": (without("*.safetensors"), "holds no weights"),
     "pickle": (pickled, "--rootfruit-allow-pickle"),
     "damaged": (damaged, "the weights cannot be loaded"),
-    "incomplete": (incomplete, "tensors are missing from the weights"),
+    "incomplete": (incomplete, "missing from the weights"),
     "not finite": (not_finite, "holds values that are not finite"),
     "not causal": (edited(architectures=["BertForMaskedLM"]), "is no causal language model"),
     "too short": (edited(max_position_embeddings=8), "it is not cut"),

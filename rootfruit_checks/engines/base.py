@@ -60,6 +60,18 @@ class Engine(Scorer, Generator, Protocol):
         """Free the weights."""
 
 
+def check(engine: object) -> None:
+    """Check what can be known of a model before its weights are read; an engine that knows nothing need not have it.
+
+    Raises:
+        EngineError: the model cannot be run.
+
+    """
+    known: Callable[[], None] | None = getattr(engine, "check", None)
+    if known is not None:
+        known()
+
+
 def pieces_of(engine: Scorer, text: str, ids: NDArray[np.int32]) -> list[str]:
     """Return the text of each token of `text`, shape (n,) in `ids`; its number, where the engine cannot name tokens."""
     pieces: Callable[[str, NDArray[np.int32]], list[str]] | None = getattr(engine, "pieces", None)

@@ -35,17 +35,15 @@ def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
         raise EngineError(
             f"{path}: tensor {name} has shape {list(stored)} in the weights and {list(wanted)} in the architecture"
         )
-    _check_unused(path, model, sorted(info.get("unexpected_keys", ())))
-    _check_tied(path, model)
+    stored = _Tensors(path)
+    _check_unused(path, model, sorted(info.get("unexpected_keys", ())), stored)
+    _check_tied(path, model, stored)
 
 
-def _check_unused(path: Path, model: Any, names: list[str]) -> None:
+def _check_unused(path: Path, model: Any, names: list[str], stored: _Tensors) -> None:
     drafting = {name.rpartition(".eh_proj.")[0] for name in names if ".eh_proj." in name}
     unused = [name for name in names if not _is_beside_the_text(name, drafting)]
-    if not unused:
-        return
-    stored = _Tensors(path)
-    unused = [name for name in unused if not _changes_nothing(name, stored.read(name), model)]
+    unused = [name for name in unused if not _changes_nothing(name, model, stored)]
     if unused:
         raise EngineError(
             f"{path}: {_tensors(unused)} in the weights and not used by the architecture in config.json, so the scores "
@@ -66,12 +64,13 @@ def _is_beside_the_text(name: str, drafting: set[str]) -> bool:
     return any(name.startswith(f"{layer}.") for layer in drafting)
 
 
-def _changes_nothing(name: str, tensor: Any, model: Any) -> bool:
+def _changes_nothing(name: str, model: Any, stored: _Tensors) -> bool:
     """Whether a tensor without a place in the model is a constant, a copy, or adds nothing."""
     import torch
 
     if name.endswith(("inv_freq", "position_ids", "masked_bias", "num_batches_tracked")):
         return True
+    tensor = stored.read(name)
     if tensor is None:
         return False
     if name.endswith("bias") and not bool(tensor.any()):
@@ -79,28 +78,35 @@ def _changes_nothing(name: str, tensor: Any, model: Any) -> bool:
     # Older checkpoints keep the causal mask itself.
     if tensor.dim() == 4 and tensor.shape[-1] == tensor.shape[-2] and name.endswith("bias"):
         return bool(torch.equal(tensor[0, 0].bool(), torch.ones_like(tensor[0, 0]).tril().bool()))
-    head = model.get_output_embeddings()
-    twins = [model.get_input_embeddings(), head] if name.endswith("weight") else []
+    if not name.endswith("weight"):
+        return False
+    twins = {
+        id(getattr(module, "weight", None)) for module in (model.get_input_embeddings(), model.get_output_embeddings())
+    }
+    values = [stored.value(key, one) for key, one in model.named_parameters() if id(one) in twins]
     return any(
-        isinstance(getattr(twin, "weight", None), torch.Tensor)
-        and twin.weight.shape == tensor.shape
-        and torch.equal(twin.weight.detach().cpu(), tensor.to(twin.weight.dtype))
-        for twin in twins
+        one is not None and one.shape == tensor.shape and torch.equal(one.to(tensor.dtype), tensor) for one in values
     )
 
 
-def _check_tied(path: Path, model: Any) -> None:
+def _check_tied(path: Path, model: Any, stored: _Tensors) -> None:
     """Raise where config.json ties two tensors and the file holds a different value of each."""
-    tied = getattr(model, "all_tied_weights_keys", None)
+    import torch
+
     expand = getattr(model, "get_expanded_tied_weights_keys", None)
-    if tied is None or expand is None:
+    if expand is None:
         return
+    wanted = dict(expand(all_submodels=True))
     # Where both are in the file and differ, transformers keeps both and takes the pair out of its list.
-    apart = sorted(set(expand(all_submodels=True)) - set(tied))
+    apart = sorted(set(wanted) - set(getattr(model, "all_tied_weights_keys", wanted)))
+    for target, source in wanted.items():
+        pair = [stored.read(target, exactly=True), stored.read(source, exactly=True)]
+        if all(one is not None for one in pair) and not (pair[0].shape == pair[1].shape and torch.equal(*pair)):
+            apart.append(target)
     if apart:
         raise EngineError(
-            f"{path}: config.json ties {apart[0]} to the embeddings (tie_word_embeddings) and the weights hold another "
-            "tensor of that name; set tie_word_embeddings as in training"
+            f"{path}: config.json ties {apart[0]} to another tensor (tie_word_embeddings), and the weights hold a "
+            "different one of that name; set tie_word_embeddings as in training"
         )
 
 
@@ -115,12 +121,21 @@ class _Tensors:
             with safe_open(file, framework="pt") as handle:
                 self._files.update(dict.fromkeys(handle.keys(), file))
 
-    def read(self, name: str) -> Any:
-        """Return a tensor by the name that transformers gives it, which may have a prefix more or less; or None."""
+    def read(self, name: str, *, exactly: bool = False) -> Any:
+        """Return a tensor by the name that transformers gives it, or None where it is not there.
+
+        Unless it is to be had `exactly`, its name in the file may have a prefix more or less.
+        """
         from safetensors import safe_open
 
-        stored = [key for key in self._files if key == name or name.endswith(f".{key}") or key.endswith(f".{name}")]
+        stored = [name] if name in self._files else []
+        if not stored and not exactly:
+            stored = [key for key in self._files if name.endswith(f".{key}") or key.endswith(f".{name}")]
         if len(stored) != 1:
             return None
         with safe_open(self._files[stored[0]], framework="pt") as handle:
             return handle.get_tensor(stored[0])
+
+    def value(self, name: str, parameter: Any) -> Any:
+        """Return a parameter's value; that in the file, where the model was made without weights."""
+        return self.read(name) if parameter.is_meta else parameter.detach().cpu()

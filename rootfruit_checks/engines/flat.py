@@ -6,14 +6,13 @@ Right padding with no attention mask and no cache is exact for causal models: wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.engines.hf_head import float_head
 from rootfruit_checks.engines.hf_probe import plain
 from rootfruit_checks.engines.loaded import Loaded
 from rootfruit_checks.engines.work import Unit
@@ -58,30 +57,10 @@ def run(loaded: Loaded, batch: Batch) -> bytes:
     for number, row in enumerate(rows):
         ids[number, 1 : len(row) + 1] = torch.tensor(row)
     out = []
-    with torch.inference_mode(), _float_head(loaded):
+    with torch.inference_mode(), float_head(loaded.model, loaded.head_weight, loaded.head_bias):
         logits = plain(loaded.model, ids.to(loaded.device))
         for number, row in enumerate(rows):
             mine = logits[number, : len(row)].float()
             picked = mine.gather(1, torch.tensor(row, device=mine.device)[:, None])[:, 0]
             out.append((picked - torch.logsumexp(mine, dim=-1)).cpu().numpy())
     return np.concatenate(out).astype("<f4").tobytes()
-
-
-@contextmanager
-def _float_head(loaded: Loaded) -> Iterator[None]:
-    """Let the head answer in float32, whatever the model's dtype; a scale or a cap after it stays the model's own."""
-    import torch
-
-    head = loaded.model.get_output_embeddings()
-    if head is None or loaded.model.dtype == torch.float32:
-        yield
-        return
-
-    def answer(_: Any, inputs: tuple[Any, ...], __: Any) -> Any:
-        return torch.nn.functional.linear(inputs[0].float(), loaded.head_weight, loaded.head_bias)
-
-    handle = head.register_forward_hook(answer)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_probe, hf_tree, prefix_tree, quantized
+from rootfruit_checks.engines.hf_open import check_files
 from rootfruit_checks.engines.loaded import Loaded, load_model
 from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
@@ -115,6 +116,10 @@ class HFEngine(ModelDir):
             self._model = load_model(self.path, self._dtype, self._device, self._allow_pickle, self._trust)
         return self._model
 
+    def check(self) -> None:
+        """Raise an EngineError where the files show already that the model cannot be run. Reads no weights."""
+        check_files(self.path, self._allow_pickle, self._trust)
+
     def close(self) -> None:
         """Free the weights."""
         if self._model is not None:
@@ -189,7 +194,7 @@ class HFEngine(ModelDir):
         probe, root = asked.sequences, asked.root
         # One sentence at a time, without padding or masks: what all else is held to.
         expected = self._flat(probe, root, 1)
-        self._check_causal(expected, root)
+        self._check_causal(expected)
         together = self._flat(probe, root, len(probe))
         if not (moved := self._moved(together, expected)) <= self._tolerance:
             return f"{_ALONE}: beside others the scores differed by {moved:.2g} nats"
@@ -219,16 +224,17 @@ class HFEngine(ModelDir):
         units = flat.plan(sequences, root, batch_size)
         return flat.read(units, {unit.key: flat.run(self.loaded(), unit.task) for unit in units})
 
-    def _check_causal(self, scores: _Scores, root: int) -> None:
-        """Raise where a sentence's beginning has other scores by itself: loading checked a short text of its own."""
+    def _check_causal(self, scores: _Scores) -> None:
+        """Raise where equal beginnings have other scores: loading has checked a short text of its own."""
         longest = max(scores, key=len)
-        start = longest[: (len(longest) + 1) // 2]
-        moved = self._moved(self._flat([start], root, 1), {start: scores[longest][: len(start)]})
-        if not moved <= 5 * self._tolerance:
-            raise EngineError(
-                f"{self.path}: the model is not causal: the scores of a text's first {len(start)} tokens move by "
-                f"{moved:.2g} nats with what follows"
-            )
+        for cut, twin in ((_common(longest, ids), ids) for ids in scores if len(ids) == len(longest)):
+            start = longest[:cut]
+            moved = self._moved({start: scores[twin][:cut]}, {start: scores[longest][:cut]}) if cut else 0.0
+            if not moved <= self._tolerance:
+                raise EngineError(
+                    f"{self.path}: the model is not causal: the scores of a text's first {cut} tokens move by "
+                    f"{moved:.2g} nats with what follows"
+                )
 
     # -- generation ----------------------------------------------------------------------------------------------------
 
@@ -238,6 +244,11 @@ class HFEngine(ModelDir):
         rows = self.encode_prompts(prompts, room, sampling.chat)
         batches = hf_generate.plan(prompts, rows, sampling)
         return Work("generate", batches, self._compute, lambda held: hf_generate.read(batches, held, prompts, sampling))
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many tokens two sequences of one length begin with in common."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
 
 
 def _scores(

@@ -61,6 +61,8 @@ def read_off(
     for start in range(0, len(hidden), _HEAD_ROWS):
         chunk = hidden[start : start + _HEAD_ROWS].float()
         logits = torch.nn.functional.linear(chunk, loaded.head_weight, loaded.head_bias)
+        if loaded.scale != 1:
+            logits = logits * loaded.scale
         if loaded.softcap:
             logits = torch.tanh(logits / loaded.softcap) * loaded.softcap
         low, high = np.searchsorted(sources, [start, start + len(chunk)])

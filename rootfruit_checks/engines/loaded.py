@@ -11,6 +11,8 @@ from typing import Any
 
 from rootfruit_checks.engines import quantized
 from rootfruit_checks.engines.checkpoint import check_complete
+from rootfruit_checks.engines.hf_head import scale_of
+from rootfruit_checks.engines.hf_open import read_model
 from rootfruit_checks.engines.hf_probe import Way, check_causal, text_config, way_to_continue
 from rootfruit_checks.engines.weights import read_config
 from rootfruit_checks.errors import EngineError
@@ -18,7 +20,7 @@ from rootfruit_checks.errors import EngineError
 
 @dataclass(eq=False)
 class Loaded:
-    """A causal model, its backbone (ids -> hidden states) and its head's weight in float32."""
+    """A causal model, its backbone (ids -> hidden states) and its head in float32: weight, bias, scale and cap."""
 
     model: Any
     backbone: Any
@@ -26,6 +28,7 @@ class Loaded:
     head_bias: Any
     softcap: float | None
     device: Any
+    scale: float = 1.0
 
     @cached_property
     def way(self) -> Way:
@@ -61,77 +64,35 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
 
     """
     import torch
-    import transformers
 
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError(f"--rootfruit-device={device}: no CUDA device is there")
-    # Untyped upstream.
-    log: Any = transformers.logging
-    model: Any
-    told: Any
     # A quantized model is put on its device as it is loaded: moving it afterwards is refused by most methods.
     packed = bool(quantized.method(read_config(path)))
     placed = {"device_map": {"": where}} if packed else {}
-    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
     try:
-        model, told = _auto_class(path, trust_remote_code).from_pretrained(
-            path,
-            dtype=getattr(torch, dtype),
-            use_safetensors=None if allow_pickle else True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            # Refused below, where the tensor can be named.
-            ignore_mismatched_sizes=True,
-            **placed,
-        )
+        model, info = read_model(path, allow_pickle, trust_remote_code, dtype=getattr(torch, dtype), **placed)
         model = (model if packed else model.to(where)).eval()
     except EngineError:
         raise
     except Exception as error:
         # transformers, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
         raise EngineError(f"{path}: the weights cannot be loaded ({line(error)})") from error
-    finally:
-        log.set_verbosity(level)
-        if bars:
-            log.enable_progress_bar()
-    check_complete(path, model, told)
+    check_complete(path, model, info)
     check_finite(path, model.named_parameters())
     check_causal(path, model)
     weight, bias = head_of(model, path)
+    backbone = _backbone(model)
     return Loaded(
         model=model,
-        backbone=_backbone(model),
+        backbone=backbone,
         head_weight=weight,
         head_bias=bias,
         softcap=getattr(text_config(model), "final_logit_softcapping", None),
+        scale=scale_of(model, backbone, weight, bias),
         device=torch.device(where),
     )
-
-
-def _auto_class(path: Path, trust_remote_code: bool) -> Any:
-    """Return the transformers class that loads what config.json names: a causal model, or one that also sees images.
-
-    Raises:
-        EngineError: it is an encoder with a decoder.
-
-    """
-    import transformers
-
-    config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
-    if getattr(config, "is_encoder_decoder", False):
-        raise EngineError(f"{path}: {config.model_type} has an encoder of its own, so it is no causal language model")
-    from transformers.models.auto import modeling_auto
-
-    named = set(getattr(config, "architectures", None) or ())
-    wrapper = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.model_type)
-    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
-    # Some wrappers have a causal class too, which runs their text side alone.
-    if wrapper is not None and (causal is None or wrapper in named):
-        return transformers.AutoModelForImageTextToText
-    return transformers.AutoModelForCausalLM
 
 
 def _backbone(model: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.base import Engine, pieces_of
+from rootfruit_checks.engines.base import Engine, check, pieces_of
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
 from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
 
@@ -65,6 +65,11 @@ class PairEngine:
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
         """Plan the generator's work."""
         return _alone(self._generator.plan_generation(prompts, sampling), self._scorer.close)
+
+    def check(self) -> None:
+        """Check the model's files, where either engine can."""
+        check(self._scorer)
+        check(self._generator)
 
     def close(self) -> None:
         """Free the weights of both."""

@@ -108,6 +108,10 @@ class RayEngine:
     def _one(self, task: Any) -> bytes:
         return dict(self._compute([Unit("probe", 1, task)]))["probe"]
 
+    def check(self) -> None:
+        """Check the model's files."""
+        self._plan.check()
+
     def close(self) -> None:
         """Give the workers up: they end, and Ray where we started it, with the last engine that has them."""
         self._plan.close()

@@ -248,16 +248,12 @@ ZOO = {
             "residual_multiplier": 0.3,
             "attention_multiplier": 0.2,
         },
-        path="flat",
-        why="tree differed",
     ),
     "granitemoe": Entry(
         "GraniteMoeConfig",
         {**DENSE, **EXPERTS, "logits_scaling": 4.0, "embedding_multiplier": 2.0},
-        path="flat",
-        why="tree differed",
     ),
-    "cohere": Entry("CohereConfig", {**DENSE, "logit_scale": 0.25}, path="flat", why="tree differed"),
+    "cohere": Entry("CohereConfig", {**DENSE, "logit_scale": 0.25}, why="tree differed"),
     "cohere2": Entry(
         "Cohere2Config",
         {**DENSE, "logit_scale": 0.25, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
@@ -276,8 +272,6 @@ ZOO = {
             "v_head_dim": 8,
             "head_dim": 16,
         },
-        path="flat",
-        why="tree differed",
     ),
     # ALiBi
     "bloom": Entry("BloomConfig", {"hidden_size": 32, "n_layer": 2, "n_head": 4}, path="flat", why="ALiBi"),
