@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import RootfruitError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.types import RunInfo, Verdict
@@ -75,11 +76,8 @@ def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blo
 
 def write(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a JSON result atomically, keys in their documented order, UTF-8."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(target)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
 
 
 def headline(row: Row) -> str:
