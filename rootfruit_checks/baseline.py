@@ -70,6 +70,8 @@ class Baseline:
         """What it is, in one line."""
         policy = self.result["run"]["policy"]
         released = "released" if self.result.get("released") else "not released"
+        if self.result.get("released") and self.result.get("reservations"):
+            released = "released with reservations"
         print_ = str(policy.get("fingerprint", ""))[:12]
         return plain(f"{self.path} (saved {self.date}, policy {policy.get('path')} [{print_}], {released})")
 

@@ -81,6 +81,8 @@ def _release(path: Path, name: str, value: Any, date: str) -> Release:
         data = {key: str(text) for key, text in run["data"].items() if key != "baseline"}
         policy = plain(str(run["policy"].get("path", "")))
         state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
+        if value["released"] and value.get("reservations"):
+            state = "released with reservations"
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BaselineError(f"{path}: is no JSON result of rootfruit's ({type(error).__name__}: {error})") from error
     when = f", saved {plain(date)}" if date else ""

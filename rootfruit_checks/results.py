@@ -147,12 +147,14 @@ class Results:
         from rootfruit_checks.checks import family
         from rootfruit_checks.combined import NOTHING, combine
         from rootfruit_checks.report.summary import as_json, result
+        from rootfruit_checks.reservations import reservations
 
         declared = [check.id for check in family(self.settings) if check.gated]
         run = dict(self.run) if self.run else as_json(self._asked())
         if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
         value = result(self.rows.values(), run, declared=declared, blocked=self.blocked())
+        value["reservations"] = reservations(self.settings, self.rows.values())
         if self.settings.shard:
             return value | {"shard": self._share()}
         crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})

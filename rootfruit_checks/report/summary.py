@@ -17,6 +17,7 @@ from rootfruit_checks.errors import RootfruitError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.reservations import LET_THROUGH, released
 from rootfruit_checks.types import RunInfo, Verdict
 
 SCHEMA = "rootfruit-result/1"
@@ -155,7 +156,8 @@ def closing(value: Mapping[str, Any]) -> list[str]:
         held = f"all {len(gated)} gated checks hold"
         if open_ones:  # --rootfruit-inconclusive=warn
             held = f"{open_ones} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
-        lines.append(f"Released: {held}. A pass covers what was measured, and nothing else.")
+        told = [plain(one) for one in value.get("reservations", ()) if not one.endswith(LET_THROUGH)]
+        lines.append(f"{released(told)}: {held}. A pass covers what was measured, and nothing else.")
     else:
         lines.append("Blocked.")
     return lines
