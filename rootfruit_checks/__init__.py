@@ -3,6 +3,8 @@
 `import rootfruit_checks as rootfruit` gives what a benchmark, metric or classifier of one's own needs: see `extend.py`.
 """
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +23,25 @@ _WHERE = {
     "DataSet": "benchmarks.dataset",
     "Group": "measures.own",
 }
+
+
+class _Suite:
+    """Finds `rootfruit_checks.bias_tests` beside the package, where it lies in a checkout; a wheel holds it inside."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> Any:
+        if name != f"{__name__}.bias_tests":
+            return None
+        from importlib.util import spec_from_file_location
+
+        folder = Path(__file__).resolve().parents[1] / "bias_tests"
+        if not (folder / "__init__.py").is_file() or not (folder.parent / "pyproject.toml").is_file():
+            return None
+        return spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+
+
+# Last, so that it is asked only where the package itself holds none.
+sys.meta_path.append(_Suite)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,6 @@ import datetime as dt
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import pandas as pd
 from rootfruit_checks import instruments
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.errors import BaselineError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.frame import COLUMNS
 from rootfruit_checks.registry import instrument_of, kind_of
 from rootfruit_checks.report.escape import plain
@@ -70,6 +70,8 @@ class Baseline:
         """What it is, in one line."""
         policy = self.result["run"]["policy"]
         released = "released" if self.result.get("released") else "not released"
+        if self.result.get("released") and self.result.get("reservations"):
+            released = "released with reservations"
         print_ = str(policy.get("fingerprint", ""))[:12]
         return plain(f"{self.path} (saved {self.date}, policy {policy.get('path')} [{print_}], {released})")
 
@@ -146,13 +148,12 @@ def save(path: str | Path, rows: pd.DataFrame, kept: Facts, noise: float, result
     head["digest"] = _digest(rows, head)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(head).encode()})
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    content = io.BytesIO()
+    pq.write_table(table, content, compression="zstd")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(target)
+        write_atomic(target, content.getvalue())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise BaselineError(f"option --rootfruit-save-baseline: {path} cannot be written ({error})") from error
 
 

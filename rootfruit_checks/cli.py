@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rootfruit_checks import __version__
+from rootfruit_checks import __version__, running
 from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
+from rootfruit_checks.files import write_atomic
+from rootfruit_checks.outputs import distinct, writable
+from rootfruit_checks.parsing import regard
+from rootfruit_checks.paths import argument
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,14 +26,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_data_parser(commands)
     export = commands.add_parser("export", help="copy a store's tables of measurements to one Parquet file")
-    export.add_argument("store", type=Path, help="the directory given as --rootfruit-store")
-    export.add_argument("out", type=Path, help="the Parquet file to write")
+    export.add_argument("store", type=argument, help="the directory given as --rootfruit-store")
+    export.add_argument("out", type=argument, help="the Parquet file to write")
     template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
-    template.add_argument("folder", type=Path, metavar="DIR", help="the directory to make; it names the package")
+    template.add_argument("folder", type=argument, metavar="DIR", help="the directory to make; it names the package")
     template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
     audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
     audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
-    audit.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON here")
+    audit.add_argument("--json", type=argument, metavar="FILE", help="write all figures as JSON here")
+    gate = commands.add_parser(
+        "gate",
+        help="run the shipped suite on a policy and its reference",
+        usage="rootfruit gate POLICY [REFERENCE] [PYTEST ARGUMENTS]",
+        description="Runs pytest --pyargs rootfruit_checks.bias_tests; the exit status is pytest's.",
+    )
+    gate.add_argument("policy", metavar="POLICY", help="the model to release: directory, adapter, Hub id or address")
+    gate.add_argument(
+        "reference", metavar="REFERENCE", nargs="?", help="the model it was aligned from (an adapter's: its base)"
+    )
     plan = commands.add_parser(
         "plan",
         help="say what a run would cost and could show, before paying for it",
@@ -43,25 +57,25 @@ def _parser() -> argparse.ArgumentParser:
         help="join the stores of all shards and gate once",
         usage="rootfruit merge DIR... --into STORE [--json FILE] [-- PYTEST ARGS]",
     )
-    merge.add_argument("shards", type=Path, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
-    merge.add_argument("--into", type=Path, required=True, metavar="STORE", help="the store to make")
+    merge.add_argument("shards", type=argument, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
+    merge.add_argument("--into", type=argument, required=True, metavar="STORE", help="the store to make")
     add_history_parser(commands)
     add_coding_parser(commands)
-    merge.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON here")
+    merge.add_argument("--json", type=argument, metavar="FILE", help="write the result as JSON here")
     report = commands.add_parser(
         "report", help="make the audit page of a store or result, a page that compares several, a model card, or verify"
     )
     report.add_argument(
-        "source", type=Path, nargs="*", help="a --rootfruit-store or a --rootfruit-json file; several are compared"
+        "source", type=argument, nargs="*", help="a --rootfruit-store or a --rootfruit-json file; several are compared"
     )
-    report.add_argument("-o", "--out", type=Path, help="the file to write (default: report.html, or card.md)")
+    report.add_argument("-o", "--out", type=argument, help="the file to write (default: report.html, or card.md)")
     report.add_argument("--all", action="store_true", help="of several: exploratory checks too")
     report.add_argument("--other-data", action="store_true", help="of several: compare runs of different data too")
     report.add_argument(
         "--redact", choices=("none", "slurs", "all"), default="none", help="of one: withhold texts of its samples"
     )
     report.add_argument("--model-card", action="store_true", help="write a section for a model card instead")
-    report.add_argument("--verify", type=Path, metavar="PAGE", help="check that a page is as it was made")
+    report.add_argument("--verify", type=argument, metavar="PAGE", help="check that a page is as it was made")
     report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
 
@@ -80,15 +94,20 @@ def _report(arguments: argparse.Namespace) -> int:
                 "report needs a store or result to make a page of, several to compare, one with --model-card, or "
                 "--verify PAGE [--digest DIGEST]"
             )
+        target = out or Path("card.md" if arguments.model_card else "report.html")
+        distinct(target, [source / keeping.RESULT if source.is_dir() else source for source in sources], "option --out")
         if arguments.model_card:
-            return _card(sources[0], out or Path("card.md"))
-        target = out or Path("report.html")
+            return _card(sources[0], target)
         if len(sources) > 1:
             from rootfruit_checks.report import compare
 
             print(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
             return 0
-        print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]), arguments.redact)})")
+        value = keeping.read(sources[0])
+        try:
+            print(f"{target} (digest {keeping.write_page(target, value, arguments.redact)})")
+        except OSError as error:
+            raise StoreError(f"{target}: cannot be written ({error})") from error
         return 0
     from rootfruit_checks.report.audit import verify
 
@@ -112,7 +131,7 @@ def _card(source: Path, out: Path) -> int:
 
     text = card(keeping.read(source))
     try:
-        out.write_text(text, encoding="utf-8")
+        write_atomic(out, text)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
     print(f"{out}: a section for a model card, with its metadata")
@@ -122,6 +141,8 @@ def _card(source: Path, out: Path) -> int:
 def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequence[str]) -> int:
     from rootfruit_checks import merge
 
+    if json:
+        writable(json, "option --json")
     joined = merge.join(shards, into)
     for note in joined.notes:
         print(f"note: {note}")
@@ -133,9 +154,20 @@ def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
     """Let pytest read the settings, from wherever it reads those of a run."""
     given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
     options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
-    command = [sys.executable, "-m", "pytest", "--rootfruit-plan", *options, *extra]
-    status = subprocess.run(command, check=False).returncode
-    return status if status >= 0 else 1
+    return running.pytest(["--rootfruit-plan", *options, *extra])
+
+
+def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
+    """Run the shipped suite. All but the models is pytest's, whose options no parser of ours knows."""
+    rest = list(given)
+    models: list[str] = []
+    while rest and len(models) < 2 and not rest[0].startswith("-"):
+        models.append(rest.pop(0))
+    if not models:
+        parser.parse_args(["gate", *rest[:1]])  # --help, or what is missing
+        raise ConfigError("gate needs the policy first: rootfruit gate POLICY [REFERENCE] [PYTEST ARGUMENTS]")
+    named = [f"--rootfruit-{role}={name}" for role, name in zip(("model", "reference"), models, strict=False)]
+    return running.pytest([*running.SUITE, *named, *(argument for argument in rest if argument != "--")])
 
 
 def _export(store: Path, out: Path) -> int:
@@ -143,6 +175,7 @@ def _export(store: Path, out: Path) -> int:
 
     # Tokens of pairs have other columns, and lie beside the tables of measurements.
     tables = sorted(path for path in (store / "tables").glob("*.parquet") if not path.stem.endswith("-tokens"))
+    distinct(out, tables, "export")
     if not tables:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
     try:
@@ -150,8 +183,10 @@ def _export(store: Path, out: Path) -> int:
     except (OSError, ValueError) as error:
         raise StoreError(f"{store}: a table is not readable ({error}); delete it and run the gate again") from error
     frame = pd.concat(frames, ignore_index=True)
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
     try:
-        frame.to_parquet(out, index=False)
+        write_atomic(out, content.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
     print(f"{out}: {len(frame)} measurements from {len(tables)} tables")
@@ -176,6 +211,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What follows -- is pytest's.
     cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
     parser = _parser()
+    if given[:1] == ["gate"]:
+        try:
+            return _gate(parser, given[1:])
+        except ConfigError as error:
+            parser.error(str(error))
     # A plan takes the settings of a run: pytest reads what is not its own.
     arguments, extra = parser.parse_known_args(given[:cut])
     if extra and arguments.command != "plan":
@@ -198,7 +238,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "audit":
             from rootfruit_checks.audit_table import audit
 
-            return audit(arguments.regard, arguments.json)
+            if arguments.json:
+                writable(arguments.json, "option --json")
+            return audit(regard("option --regard", arguments.regard), arguments.json)
         if arguments.command == "report":
             return _report(arguments)
         if arguments.command == "coding":

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import BaselineError
+from rootfruit_checks.files import write_atomic
+from rootfruit_checks.outputs import distinct
+from rootfruit_checks.paths import argument
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.summary import SCHEMA, WORDS
 
@@ -78,6 +81,8 @@ def _release(path: Path, name: str, value: Any, date: str) -> Release:
         data = {key: str(text) for key, text in run["data"].items() if key != "baseline"}
         policy = plain(str(run["policy"].get("path", "")))
         state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
+        if value["released"] and value.get("reservations"):
+            state = "released with reservations"
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BaselineError(f"{path}: is no JSON result of rootfruit's ({type(error).__name__}: {error})") from error
     when = f", saved {plain(date)}" if date else ""
@@ -130,22 +135,24 @@ def _figure(value: float | None) -> str:
 def add_parser(commands: Any) -> None:
     """Add `rootfruit history`."""
     parser = commands.add_parser("history", help="show each check over releases: baselines and JSON results")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="oldest first")
+    parser.add_argument("files", type=argument, nargs="+", metavar="FILE", help="oldest first")
     parser.add_argument("--all", action="store_true", help="exploratory checks too")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw them too")
+    parser.add_argument("--plot", type=argument, metavar="FILE.svg", help="draw them too")
 
 
 def lines(files: Sequence[Path], everything: bool, plot: Path | None) -> list[str]:
     """Return the history as lines, and draw it where that is asked for."""
     if plot is not None and plot.suffix != ".svg":
         raise BaselineError(f"option --plot: {plot}: is drawn as SVG only; name it FILE.svg")
+    if plot is not None:
+        distinct(plot, files, "option --plot")
     releases = read(files)
     told = table(releases, everything)
     if plot is not None:
         from rootfruit_checks.report.over_time import svg
 
         try:
-            plot.write_text(svg(releases, shown(releases, everything)), encoding="utf-8")
+            write_atomic(plot, svg(releases, shown(releases, everything)))
         except OSError as error:
             raise BaselineError(f"option --plot: {plot} cannot be written ({error})") from error
         told += ["", f"{plot}: {len(shown(releases, everything))} checks over {len(releases)} releases"]

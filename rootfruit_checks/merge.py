@@ -6,15 +6,14 @@ directory, what differs and both values. The joined store appears whole or not a
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfruit_checks import manifest
+from rootfruit_checks import manifest, running
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.manifest import Manifest
 from rootfruit_checks.report.escape import plain
@@ -47,15 +46,20 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
             `into` cannot be made. Nothing is left of it then.
 
     """
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+    try:
+        taken = into.exists() and (not into.is_dir() or any(into.iterdir()))
+    except OSError as error:
+        raise StoreError(f"option --into: {plain(str(into), 120)} cannot be used ({error.strerror})") from error
+    if taken:
         raise StoreError(f"{into}: is already there; name a new directory, or gate it with --rootfruit-store={into}")
     held = {directory: _manifest(directory) for directory in dict.fromkeys(directories)}
     first, base = next(iter(held.items()))
     for directory, other in held.items():
         _agree(first, base, directory, other)
     _all_there(held)
-    partial = into.with_name(f".{into.name}.{os.getpid()}.part")
+    partial = into.with_name(f".rootfruit-{secrets.token_hex(8)}.tmp")
     try:
+        partial.mkdir(parents=True)
         with Store(partial) as store:
             joined = _copy(held, store)
         if into.exists():
@@ -77,14 +81,13 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
     options = manifest.arguments(joined.manifest.options)
     options += [f"--rootfruit-store={store}", "--rootfruit-stored-only"]
     options += [f"--rootfruit-json={json}"] if json else []
-    status = subprocess.run([sys.executable, "-m", "pytest", *options, *extra], check=False).returncode
+    status = running.pytest([*options, *extra])
     if status == _NO_TESTS:
         sys.stderr.write(
             "rootfruit: pytest found no test here; name the suite, as in: "
             "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests\n"
         )
-    # Killed by a signal: no status of pytest's, and no success.
-    return status if status >= 0 else 1
+    return status
 
 
 def _manifest(directory: Path) -> Manifest:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from rootfruit_checks import addresses, registry
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.paths import expanded
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.types import BENCHMARKS
 
@@ -39,6 +40,11 @@ def _lines(where: str, entry: object) -> list[str]:
     return [line for line in text(where, entry).splitlines() if line.strip()]
 
 
+def path(where: str, raw: object) -> str:
+    """Return a path, with its `~` expanded."""
+    return expanded(where, text(where, raw))
+
+
 def instruction(where: str, raw: object) -> str:
     """Return a text with `{prompt}` in it, once."""
     value = text(where, raw)
@@ -52,7 +58,8 @@ def model(where: str, raw: object) -> str:
     value = text(where, raw)
     if addresses.is_served(value):
         addresses.split(where, value)
-    return value
+        return value
+    return expanded(where, value)
 
 
 def switch(where: str, raw: object) -> bool:
@@ -173,7 +180,9 @@ def gates(where: str, raw: object) -> tuple[str, ...]:
 def regard(where: str, raw: object) -> str:
     """Return which regard classifier: the own one, a pinned one of the Hub, or a directory."""
     value = text(where, raw)
-    if value == "mini" or (value.startswith("local:") and len(value) > len("local:")):
+    if value.startswith("local:") and len(value) > len("local:"):
+        return "local:" + expanded(where, value.removeprefix("local:").strip())
+    if value == "mini":
         return value
     if re.fullmatch(r"hub:[^@\s]+@[^@\s]+", value):
         return value

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootfruit_checks import fixtures, project, registry
+from rootfruit_checks import fixtures, outputs, preflight, registry
+from rootfruit_checks.configuring import begin, is_worker, read
 from rootfruit_checks.errors import ConfigError, RootfruitError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS, properties
 from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.results import ONLY_LOOKS, Results, check_files, forget
-from rootfruit_checks.settings import Settings, build, check_ini_keys
+from rootfruit_checks.session import GATES, forget_early, looks, named_here, takes
+from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import BENCHMARKS
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ _MARKERS = (
     "slow: takes minutes",
     "gpu: needs a GPU",
 )
-_FIXTURES = {"rootfruit_check", "rootfruit_run", "rootfruit_exploration"}
+# The latest result in a store (`report.keeping.RESULT`, whose module is not loaded here).
+RESULT = "result.json"
+GONE: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -61,43 +65,29 @@ def _shown(default: object) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any, Any]:
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, Any, Any]:
     """Add the short `--model` and `--reference` after the project's conftest files, and only where they are free.
 
-    Registering them with the others would crash a project whose own conftest.py defines them.
+    Registering them with the others would crash a project whose own conftest.py defines them. Then all options are
+    known, and what earlier sessions left is removed, even where a conftest file cannot be loaded.
     """
-    result = yield
-    group = parser.getgroup("rootfruit")
-    for key in ("model", "reference"):
-        try:
-            group.addoption(
-                f"--{key}", dest=f"rootfruit_{key}", default=None, metavar="PATH", help=f"short for --rootfruit-{key}"
-            )
-        except (ValueError, argparse.ArgumentError):  # somebody else has it: the long form remains
-            continue
-    return result
-
-
-def _read_settings(config: pytest.Config) -> Settings:
-    cli = {option.key: config.getoption(option.ini, default=None) for option in OPTIONS}
-    ini = {option.key: config.getini(option.ini) for option in OPTIONS}
-    # Keys that nobody registered are told by no public call; without `--strict-config` pytest only warns of them.
-    check_ini_keys(vars(config).get("_inicfg") or vars(config).get("inicfg") or ())
-    root, here = config.rootpath, config.invocation_params.dir
-    spaced = [f for o in OPTIONS if o.kind != "switch" for f in (o.flag, f"--{o.key}")]
-    project.misled([str(argument) for argument in config.invocation_params.args], spaced, config.args, root, here)
-    sources = cli, project.anchored(ini, root, here), project.anchored(project.table(root), root, here)
-    _extensions(*sources)
-    settings = build(*sources)
-    if settings.gate or settings.limit:
-        from rootfruit_checks.checks import family
-
-        family(settings)  # knows the groups, and refuses others here rather than in each worker
-    if settings.target_mde is None or settings.plan or any(config.getoption(n, default=False) for n in ONLY_LOOKS):
-        return settings
-    from rootfruit_checks.planning.sizing import sized
-
-    return sized(settings)
+    try:
+        return (yield)
+    finally:
+        group = parser.getgroup("rootfruit")
+        for key in ("model", "reference"):
+            # Where somebody else has it, the long form remains.
+            with suppress(ValueError, argparse.ArgumentError):
+                group.addoption(
+                    f"--{key}",
+                    dest=f"rootfruit_{key}",
+                    default=None,
+                    metavar="PATH",
+                    help=f"short for --rootfruit-{key}",
+                )
+        early_config.stash[GONE] = forget_early(early_config, parser, args)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -106,13 +96,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if not config.getoption("rootfruit_plan", default=False):
         return None
     try:
-        settings = _read_settings(config)
+        settings = read(config)
         from rootfruit_checks.planning.command import tell
 
         tell(settings, _say)
     except RootfruitError as error:
-        raise pytest.UsageError(f"rootfruit: {error}") from None
+        raise pytest.UsageError(_line(error)) from None
     return 0
+
+
+def _line(error: RootfruitError) -> str:
+    """One line, which may quote a model's files or a row of data."""
+    from rootfruit_checks.report.escape import plain
+
+    return plain(f"rootfruit: {error}", 4000)
 
 
 def _say(line: str) -> None:
@@ -120,33 +117,21 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _extensions(*sources: Mapping[str, object]) -> None:
-    """Load what other packages register, where the project uses us at all; afterwards nothing more is registered."""
-    from rootfruit_checks.settings import first_given
-
-    concerned = any(raw not in (None, [], "") for source in sources for raw in source.values())
-    try:
-        if concerned and first_given("extensions", *sources) != "off":
-            from rootfruit_checks.entries import load
-
-            load()
-    finally:
-        registry.seal()
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and refuse wrong ones before anything is collected."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.getoption("help", default=False) or config.getoption("markers", default=False):
+        if config.getoption("rootfruit_model", default=None):
+            _say("rootfruit: nothing is gated: this only shows help")
+        return  # whatever is wrong with the settings, help is shown
     try:
-        config.stash[SETTINGS] = settings = _read_settings(config)
-        if not _is_worker(config):
-            check_files(settings)
+        config.stash[SETTINGS] = settings = read(config)
+        if not is_worker(config):
+            begin(config, settings, config.stash.get(GONE, []))
     except RootfruitError as error:
-        raise pytest.UsageError(f"rootfruit: {error}") from None
+        raise pytest.UsageError(_line(error)) from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
-    if not _is_worker(config):
-        config.pluginmanager.register(Results(settings, _retries(config)), "rootfruit-results")
 
 
 def pytest_unconfigure() -> None:
@@ -156,15 +141,6 @@ def pytest_unconfigure() -> None:
         extend.reopen()
     else:
         registry.unseal()
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
-
-
-def _retries(config: pytest.Config) -> bool:
-    """Whether a plugin repeats failed tests: repeating until green voids a statistical gate."""
-    return any(config.getoption(name, default=None) for name in ("reruns", "retries", "force_flaky"))
 
 
 # -- collection --------------------------------------------------------------------------------------------------------
@@ -214,27 +190,33 @@ def _not_run(metafunc: pytest.Metafunc) -> Any:
 
 
 def _asks(item: pytest.Item) -> bool:
-    skipped = item.get_closest_marker("skip") is not None
-    return not skipped and bool(_FIXTURES & set(getattr(item, "fixturenames", ())))
+    return item.get_closest_marker("skip") is None and takes(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a worker tell its leading process whether any test gates."""
+    if is_worker(config):
+        vars(config)["workeroutput"][GATES] = any(map(takes, items))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to start where a gating test is selected and no model is named (on workers a fixture says it)."""
     config = session.config
-    if any(config.getoption(name, default=False) for name in ONLY_LOOKS) or not any(map(_asks, session.items)):
+    if looks(config) or not any(map(_asks, session.items)) or is_worker(config):
         return
     settings = config.stash[SETTINGS]
-    for earlier in (settings.json, settings.report):
-        if earlier:
-            forget(earlier)
-    if _is_worker(config):
-        return
     from rootfruit_checks.checks import require_model
 
     try:
+        for earlier in (settings.json, settings.report, None if settings.shard else Path(settings.store) / RESULT):
+            if earlier:
+                outputs.forget(earlier)
         require_model(settings)
-    except ConfigError as error:
-        raise pytest.UsageError(f"rootfruit: {error}") from None
+        if not named_here(config):
+            preflight.check(settings)
+    except RootfruitError as error:
+        raise pytest.UsageError(_line(error)) from None
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, 
     found = dict(values)
     for key in found.keys() & {"model", "reference", "data", "store", *_FILES}:
         value = found[key]
-        if not isinstance(value, str) or not value.strip() or root == here:
+        if not isinstance(value, str) or not value.strip() or root == here or value.strip().startswith("~"):
             continue
         path = root / value.strip()
         if key in {"store", *_FILES} or path.exists():

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.saving import Kept, keep
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
@@ -24,39 +22,6 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 
 # Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
-
-
-def check_files(settings: Settings) -> None:
-    """Raise ConfigError where a file to be written cannot be, or the baseline is not there."""
-    if settings.json:
-        check_writable(settings.json)
-    if settings.report:
-        check_writable(settings.report, "--rootfruit-report")
-    if settings.save_baseline:
-        check_writable(settings.save_baseline, "--rootfruit-save-baseline")
-    if settings.baseline and not Path(settings.baseline).is_file():
-        raise ConfigError(
-            f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
-            "--rootfruit-save-baseline=FILE"
-        )
-
-
-def check_writable(path: str, option: str = "--rootfruit-json") -> None:
-    """Raise ConfigError where a result could not be written to `path`, before hours are spent on it."""
-    target = Path(path)
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    if target.is_dir():
-        raise ConfigError(f"option {option}: {path} is a directory; name a file")
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(f"option {option}: {path} cannot be written ({folder} is no writable directory)")
-
-
-def forget(path: str) -> None:
-    """Remove an earlier run's result: were this one cut off, it would be taken for this one's."""
-    try:
-        Path(path).unlink(missing_ok=True)
-    except OSError as error:
-        sys.stderr.write(f"rootfruit: {path}: an earlier result cannot be removed ({error})\n")
 
 
 class Results:
@@ -114,29 +79,26 @@ class Results:
         self.views = held.get("views") or self.views
         self.to_keep = held.get("to_keep") or self.to_keep
 
-    def pytest_sessionfinish(self, session: Any) -> None:
-        """Write the JSON result; a run whose result is lost, or whose share is not all there, does not end well."""
-        looks = any(session.config.getoption(name, default=False) for name in ONLY_LOOKS)
-        if self.settings.shard and not looks and not self._share()["complete"]:
-            session.exitstatus = session.exitstatus or 1
-        if self.concerned:
-            from rootfruit_checks.report.keeping import deliver
+    def finish(self, *, looking: bool = False) -> bool:
+        """Write the results; returns False where one is lost, or a share is not all there."""
+        well = looking or not self.settings.shard or bool(self._share()["complete"])
+        if not self.concerned:
+            return well
+        from rootfruit_checks.report.keeping import deliver
 
-            self.digest, lost = deliver(self.settings, self.value())
-            for line in lost:
-                sys.stderr.write(f"\nrootfruit: {line}\n")
-                session.exitstatus = session.exitstatus or 1
-        if self.concerned and not self.settings.shard:
+        self.digest, lost = deliver(self.settings, self.value())
+        for line in lost:
+            sys.stderr.write(f"\nrootfruit: {line}\n")
+        if not self.settings.shard:
             self._tell_github()
-        if self.concerned and self.settings.save_baseline:
+        if self.settings.save_baseline:
             self.kept = keep(self.settings, self.to_keep, self.value())
-            if self.kept.lost:
-                session.exitstatus = session.exitstatus or 1
+        return well and not lost and not (self.kept and self.kept.lost)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, and what it means for the release."""
         out = terminalreporter
-        if self.settings.shard and self.concerned:
+        if self.settings.shard and (self.concerned or self.settings.model):
             out.section("rootfruit", sep="=")
             out.write_line(self._share_line())
         if self.settings.shard or not self.concerned:
@@ -185,14 +147,14 @@ class Results:
         from rootfruit_checks.checks import family
         from rootfruit_checks.combined import NOTHING, combine
         from rootfruit_checks.report.summary import as_json, result
+        from rootfruit_checks.reservations import reservations
 
-        blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
-        blocked = any(row["gated"] and row["verdict"] in blocking for row in self.rows.values())
         declared = [check.id for check in family(self.settings) if check.gated]
         run = dict(self.run) if self.run else as_json(self._asked())
         if self.retried:
             run["notes"] = [*run["notes"], _RETRIED]
-        value = result(self.rows.values(), run, declared=declared, blocked=blocked)
+        value = result(self.rows.values(), run, declared=declared, blocked=self.blocked())
+        value["reservations"] = reservations(self.settings, self.rows.values())
         if self.settings.shard:
             return value | {"shard": self._share()}
         crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
@@ -202,6 +164,11 @@ class Results:
             "intersections": crossed,
             "narratives": told,
         }
+
+    def blocked(self) -> bool:
+        """Whether any gated check blocks the release."""
+        blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
+        return any(row["gated"] and row["verdict"] in blocking for row in self.rows.values())
 
     def _tell_github(self) -> None:
         """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootfruit_checks.errors import StoreError
+from rootfruit_checks.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,11 +206,11 @@ class Store:
     def save_table(self, name: str, frame: pd.DataFrame) -> Path:
         """Write a table as Parquet, atomically, and note its digest."""
         path = self.table_path(name)
-        partial = path.with_suffix(f".{os.getpid()}.part")
+        content = io.BytesIO()
+        frame.to_parquet(content, index=False)
+        value = content.getvalue()
         try:
-            frame.to_parquet(partial, index=False)
-            value = partial.read_bytes()
-            partial.replace(path)
+            write_atomic(path, value)
         except OSError as error:
             raise StoreError(f"{path}: cannot be written ({error}); the units it is made of are kept") from error
         self.put(_DIGESTS, name, digest(value).encode())

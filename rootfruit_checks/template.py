@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.extend import RESERVED
+from rootfruit_checks.files import write_atomic
 
 KINDS = ("pairs", "prompts")
 _PLACE = Path(__file__).with_name("templates")
@@ -50,7 +51,7 @@ def write(folder: Path, kind: str) -> list[Path]:
                 target = folder / inside
                 target.parent.mkdir(parents=True, exist_ok=True)
                 text = file.read_text(encoding="utf-8")
-                target.write_text(text.replace("PACKAGE", name).replace("KIND", kind), encoding="utf-8")
+                write_atomic(target, text.replace("PACKAGE", name).replace("KIND", kind))
                 written.append(target)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error})") from error

@@ -588,10 +588,12 @@ def gate_of(project, *options):
 
 
 def test_a_share_that_is_not_complete_does_not_end_well(project):
-    pair = (f"--model={MODELS / 'sft'}", f"--reference={MODELS / 'nothing'}", "--rootfruit-shard=1/2")
+    weights = Path(shutil.copytree(MODELS / "base", project / "damaged")) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    pair = (f"--model={MODELS / 'sft'}", "--reference=damaged", "--rootfruit-shard=1/2", "--rootfruit-scale=smoke")
     status, told = gate_of(project, *pair, "--rootfruit-json=r.json")
     assert status == 1
-    assert "no such directory" in told
+    assert "the weights cannot be loaded" in told
     assert "shard 1/2: is not complete" in told
     value = json.loads((project / "r.json").read_text())
     assert (value["complete"], value["released"], value["shard"]["complete"]) == (False, False, False)
@@ -601,9 +603,9 @@ def test_a_shard_of_which_no_test_asks_does_not_end_well_either(project):
     (project / "suite").unlink()
     (project / "suite").mkdir()
     (project / "suite" / "test_x.py").write_text("def test_x():\n    pass\n")
-    assert gate_of(project, "--model=x", "--rootfruit-shard=1/2")[0] == 1
-    assert gate_of(project, "--model=x", "--rootfruit-shard=1/2", "--collect-only")[0] == 0
-    assert gate_of(project, "--model=x")[0] == 0
+    model = f"--model={MODELS / 'sft'}"
+    assert gate_of(project, model, "--rootfruit-shard=1/2")[0] == 1
+    assert gate_of(project, model, "--rootfruit-shard=1/2", "--collect-only")[0] == 0
 
 
 def test_where_pytest_finds_no_test_merge_says_what_to_write(tmp_path, stores, capfd, monkeypatch):

@@ -113,11 +113,13 @@ def test_a_part_of_the_checks_is_no_release_gate(project):
     assert "This is no release gate" in done.stdout
 
 
-def test_a_missing_reference_is_an_error_of_the_gate(project):
-    done = gate(project, "--model=biased", *SMOKE, "-k", "amplification")
-    assert done.returncode == 1
-    assert "add --reference=PATH" in done.stdout
-    assert {check["verdict"] for check in result(project)["checks"]} == {"error"}
+@pytest.mark.parametrize("more", [("-k", "amplification"), ("-n", "2")])
+def test_a_missing_reference_is_told_in_one_line_before_anything_is_loaded(project, more):
+    done = gate(project, "--model=explode", *SMOKE, *more)
+    assert done.returncode == 4
+    (line,) = done.stderr.split("\n")[:-2]
+    assert "add --reference=PATH" in line
+    assert not done.stdout
 
 
 def test_ceilings_alone_declare_no_difference(project):
@@ -237,11 +239,12 @@ def test_an_earlier_result_is_not_taken_for_this_runs(project):
     assert not (project / "result.json").exists()
 
 
-def test_looking_at_tests_keeps_an_earlier_result_and_needs_no_model(project):
-    (project / "result.json").write_text("{}")
+def test_looking_at_tests_without_a_model_keeps_an_earlier_result(project):
+    earlier = '{"released": true}'
+    (project / "result.json").write_text(earlier)
     for look in ("--collect-only", "--setup-plan", "--fixtures-per-test"):
         assert gate(project, *SMOKE, look).returncode == 0, look
-    assert (project / "result.json").read_text() == "{}"
+    assert (project / "result.json").read_text() == earlier
 
 
 def test_a_result_that_cannot_be_written_is_told_before_the_work(project):
@@ -278,12 +281,6 @@ def test_an_error_before_anything_was_measured_still_says_what_was_asked(project
     assert told == ["error"] * len(value["checks"])
 
 
-def test_the_missing_reference_is_told_before_a_model_is_run(project):
-    done = gate(project, "--model=explode", *SMOKE, "-k", "test_preference_amplification")
-    assert "add --reference=PATH" in done.stdout
-    assert "a model was loaded" not in done.stdout
-
-
 def test_a_wrong_group_is_a_wrong_option_under_workers_too(project):
     done = gate(project, *PAIR, "-n", "2", "--rootfruit-limit=winoqueer/preference/martian=0.5")
     assert done.returncode == 4
@@ -311,10 +308,10 @@ def test_what_a_hostile_model_directory_says_of_itself_reaches_no_terminal(proje
     (project / "pytest.ini").write_text("[pytest]\n")
     command += ["-k", "test_preference and nonbinary", "-c", "pytest.ini", str(root / "bias_tests")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
-    assert done.returncode == 1
-    assert "is no causal language model" in done.stdout
-    assert "\x1b[31mred" not in done.stdout
-    assert "\u202e" not in done.stdout
+    assert done.returncode == 4
+    assert "is no causal language model" in done.stderr
+    assert "\x1b[31mred" not in done.stdout + done.stderr
+    assert "\u202e" not in done.stdout + done.stderr
 
 
 def test_ctrl_c_leaves_no_result_and_the_next_run_goes_on(project):

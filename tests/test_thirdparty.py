@@ -278,7 +278,8 @@ def test_a_package_that_cannot_be_loaded_is_named(project, source, told):
     # A project that does not use us never meets it, nor does one that switches such packages off.
     (project / "test_x.py").write_text("def test_x():\n    pass\n")
     assert pytest_run(project, packages=project, suite=("test_x.py",)).returncode == 0
-    off = pytest_run(project, "--model=clean", "--rootfruit-extensions=off", packages=project, suite=("test_x.py",))
+    pair = ("--model=clean", "--reference=plain", "--collect-only")
+    off = pytest_run(project, *pair, "--rootfruit-extensions=off", packages=project, suite=("test_x.py",))
     assert off.returncode == 0, off.stderr
 
 

@@ -17,7 +17,7 @@ BASE, SFT = MODELS / "base", MODELS / "sft"
 QUICK = ("--rootfruit-scale=smoke", "--rootfruit-benchmarks=winoqueer")
 
 
-def gate(where, *options):
+def gate(where, *options, **variables):
     command = [sys.executable, "-m", "pytest", str(ROOT / "bias_tests"), "-q", "-p", "no:cacheprovider"]
     command += [f"--rootdir={where}", "-c", str(where / "pytest.ini"), "--tb=short", *options]
     (where / "pytest.ini").write_text("[pytest]\n") if not (where / "pytest.ini").exists() else None
@@ -27,6 +27,7 @@ def gate(where, *options):
         "OMP_NUM_THREADS": "1",
         "ROOTFRUIT_DATA": str(where / "cache"),
         "COLUMNS": "400",
+        **variables,
     }
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, env=environment)
 
@@ -240,6 +241,21 @@ MODELS_GONE_WRONG = {
 }
 
 
+# What a look into the directory tells, before anything is loaded or measured.
+KNOWN_BEFOREHAND = {
+    "missing", "hub", "a file", "empty", "config", "config only", "no tokenizer", "no weights", "pickle", "not causal",
+}  # fmt: skip
+
+
+def assert_refused(done, told):
+    """One line, exit 4, and nothing was collected."""
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert done.stdout == ""
+    (line,) = filter(None, done.stderr.splitlines())
+    assert line.startswith("ERROR: rootfruit: ")
+    assert told in line
+
+
 def assert_error(done, told, where):
     assert done.returncode == 1, done.stdout + done.stderr
     assert any("Error: " in line and told in line for line in done.stdout.splitlines()), done.stdout[-3000:]
@@ -262,7 +278,37 @@ def test_a_wrong_model_is_an_error_of_the_gate(tmp_path, case):
         "-k",
         "test_preference and nonbinary",
     )
-    assert_error(gate(tmp_path, *options), told, tmp_path)
+    done = gate(tmp_path, *options)
+    if case not in KNOWN_BEFOREHAND:
+        assert_error(done, told, tmp_path)
+        return
+    assert_refused(done, told)
+    assert "--model" in done.stderr
+    assert not (tmp_path / ".rootfruit").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "2")])
+def test_a_wrong_reference_is_told_as_one_and_under_workers_too(tmp_path, more):
+    options = (f"--model={SFT}", f"--reference={tmp_path / 'nothing'}", *QUICK, *more)
+    done = gate(tmp_path, *options)
+    assert_refused(done, f"--reference {tmp_path / 'nothing'}: no such directory")
+
+
+def test_a_configured_model_that_is_not_there_stops_gates_and_no_other_test(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\nrootfruit_model = out/policy/x\nrootfruit_absolute_only = true\n")
+    (tmp_path / "test_x.py").write_text("def test_x():\n    pass\n")
+    own = tmp_path / "test_own.py"
+    own.write_text(
+        'import pytest\n@pytest.mark.rootfruit("winoqueer/preference")\n'
+        "def test_own(rootfruit_check):\n    rootfruit_check.require()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "test_x.py"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing was gated" in done.stdout
+    done = subprocess.run([*command, "test_own.py"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "--model out/policy/x: no such directory" in done.stderr
 
 
 def tango(where, text):
@@ -313,7 +359,11 @@ def test_wrong_data_is_an_error_of_the_gate(tmp_path, case):
         "-k",
         "test_misgendering_disparity and they",
     )
-    assert_error(gate(tmp_path, *options, *more), told, tmp_path)
+    done = gate(tmp_path, *options, *more)
+    if case == "no directory":
+        assert_refused(done, told)
+    else:
+        assert_error(done, told, tmp_path)
 
 
 def damaged_store(where):
@@ -347,5 +397,25 @@ def test_a_wrong_store_is_an_error_of_the_gate(tmp_path, case):
 
 def test_a_regard_classifier_that_is_not_there_is_an_error(tmp_path):
     options = (f"--model={SFT}", f"--reference={BASE}", "--rootfruit-regard=local:nowhere", "--rootfruit-scale=smoke")
-    done = gate(tmp_path, *options, "--rootfruit-json=r.json", "-k", "disclosure_disparity and tgnb")
-    assert_error(done, "nowhere", tmp_path)
+    assert_refused(gate(tmp_path, *options), "--rootfruit-regard=local:nowhere: no such directory")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--rootfruit-engine=ray",), "needs ray"),
+        (("--rootfruit-engine=vllm",), "vLLM is not installed"),
+        (("--rootfruit-report=r.html",), "--rootfruit-report needs jinja2"),
+        ((), "the engine needs transformers"),
+    ],
+)
+def test_a_missing_extra_is_told_before_anything_is_loaded(tmp_path, options, told):
+    """A finder that knows none of the extras stands for an environment without them."""
+    (tmp_path / "bare.py").write_text(
+        "import importlib.util\n"
+        f"there, gone = importlib.util.find_spec, {told.split()[-1].lower()!r}\n"
+        "importlib.util.find_spec = lambda name, *more: None if name == gone else there(name, *more)\n"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+    done = gate(tmp_path, "-p", "bare", f"--model={SFT}", f"--reference={BASE}", *QUICK, *options, **environment)
+    assert_refused(done, told)

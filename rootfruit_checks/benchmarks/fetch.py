@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.paths import expanded
 
 _TANGO = "amazon-science/tango/bbaf0bb22a3fc391e2e7247a2d25c6850625013b/prompts"
 _WINOQUEER = "katyfelkner/winoqueer/1180ba62df6bd1e682db8f2bf90f3add67cc0500/data"
@@ -79,7 +80,9 @@ def cache_directory() -> Path:
     """Where fetched files lie: `ROOTFRUIT_DATA`, else the user's cache directory."""
     import platformdirs
 
-    return Path(os.environ.get("ROOTFRUIT_DATA") or platformdirs.user_cache_dir("rootfruit-checks", appauthor=False))
+    if named := os.environ.get("ROOTFRUIT_DATA"):
+        return Path(expanded("ROOTFRUIT_DATA", named))
+    return Path(platformdirs.user_cache_dir("rootfruit-checks", appauthor=False))
 
 
 def _url(remote: Remote) -> str:

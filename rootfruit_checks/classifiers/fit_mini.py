@@ -31,6 +31,7 @@ from rootfruit_checks.classifiers.mini import (
     read_head,
 )
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.files import write_atomic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -223,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         head = Head(np.asarray(content["weights"]), np.asarray(content["bias"]), {})
         answers = head.predict(encode(encoder, texts))
         content["measured"]["people_annotated"] = {"source": options.source, **share(labels, answers)}
-    options.out.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    write_atomic(options.out, json.dumps(content, separators=(",", ":")) + "\n")
     sys.stdout.write(f"{accuracy_words(content['measured'])}\n{json.dumps(content['measured'], indent=1)}\n")
     return 0
 

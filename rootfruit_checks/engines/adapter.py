@@ -25,6 +25,7 @@ from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
 from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
 from rootfruit_checks.errors import EngineError
+from rootfruit_checks.paths import expanded
 from rootfruit_checks.settings import ADAPTER_CONFIG, is_adapter
 
 # Kinds that are laid into the base's layers and change nothing else. Others act on the prompt, or need more than text.
@@ -85,6 +86,7 @@ def base_name(path: Path) -> str:
     named = config.get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
         raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path names no base; write it there")
+    named = expanded(str(path / ADAPTER_CONFIG), named)
     # A joined absolute path stays what it is.
     base = next((str(place) for place in (path / named, Path(named)) if place.is_dir()), "")
     if base and is_adapter(base):

@@ -29,13 +29,9 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
         EngineError: there is no such directory, and the Hub has no such model or cannot be reached.
 
     """
-    path = Path(name)
-    if path.is_dir():
+    path = local(name, option)
+    if path is not None:
         return path
-    if path.exists():
-        raise EngineError(f"{option} {name}: is a file; give the directory that holds config.json and the weights")
-    if not _HUB_ID.fullmatch(name):
-        raise EngineError(f"{option} {name}: no such directory (and not a Hub id of the form owner/name)")
     from huggingface_hub import snapshot_download
 
     repo, _, revision = name.partition("@")
@@ -48,6 +44,23 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
             f"{option} {name}: no such directory, and the Hub gave no such model ({type(error).__name__}); "
             "check the spelling, the network, or download it first"
         ) from error
+
+
+def local(name: str, option: str = "--model") -> Path | None:
+    """Return the directory of a model that lies here; None for a Hub id, which is yet to be fetched.
+
+    Raises:
+        EngineError: it is neither.
+
+    """
+    path = Path(name)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise EngineError(f"{option} {name}: is a file; give the directory that holds config.json and the weights")
+    if not _HUB_ID.fullmatch(name):
+        raise EngineError(f"{option} {name}: no such directory (and not a Hub id of the form owner/name)")
+    return None
 
 
 def chosen(settings: Settings) -> str:

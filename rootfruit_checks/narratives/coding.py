@@ -15,6 +15,7 @@ from rootfruit_checks.narratives import sheet
 from rootfruit_checks.narratives.tagged import Tagged, continuations, keep_codes, tag_frame
 from rootfruit_checks.narratives.tagger import open_tagger
 from rootfruit_checks.narratives.view import narratives
+from rootfruit_checks.outputs import distinct
 from rootfruit_checks.report import keeping
 from rootfruit_checks.report.summary import as_plain
 from rootfruit_checks.report.summary import write as write_json
@@ -28,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         RootfruitError: no store or result, a sheet that cannot be read or written. Nothing was taken in then.
 
     """
+    if arguments.way == "export":
+        distinct(arguments.out, [arguments.store / keeping.RESULT], "option --out")
     value = keeping.read(arguments.store)
     frame = _frame(arguments.store, value)
     if arguments.way == "export":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.narratives.codebook import theme_ids
 from rootfruit_checks.registry import NO_ANSWER
 
@@ -66,14 +68,15 @@ def write(path: Path, items: Sequence[tuple[str, str]]) -> None:
     """
     if not items:
         raise DataError("there is no continuation to code; run a gate with disclosure first")
+    file = io.StringIO(newline="")
+    out = csv.writer(file)
+    out.writerow(columns())
+    for item, text in items:
+        flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+        safe = f"'{flat}" if flat.startswith(_FORMULA) else flat
+        out.writerow([item, safe, "", *[""] * len(theme_ids())])
     try:
-        with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
-            out = csv.writer(file)
-            out.writerow(columns())
-            for item, text in items:
-                flat = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-                safe = f"'{flat}" if flat.startswith(_FORMULA) else flat
-                out.writerow([item, safe, "", *[""] * len(theme_ids())])
+        write_atomic(path, file.getvalue().encode("utf-8-sig", errors="replace"))
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error})") from error
 

@@ -21,6 +21,7 @@ from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.findings import findings
 from rootfruit_checks.report.redact import TOLD, redacted
 from rootfruit_checks.report.summary import SCHEMA, WORDS, is_declared
+from rootfruit_checks.reservations import released
 
 Row = Mapping[str, Any]
 _MADE = re.compile(r'(<time id="made">)[^<]*(</time>)')
@@ -141,7 +142,8 @@ def sentence(value: Mapping[str, Any]) -> str:
     if not value["complete"]:
         return f"No release gate: {len(value['missing'])} declared checks have no verdict."
     if value["released"]:
-        return f"Released: {counts['pass']} of {len(gated)} gated checks pass and none blocks."
+        head = released(value.get("reservations", ()))
+        return f"{head}: {counts['pass']} of {len(gated)} gated checks pass and none blocks."
     told = [f"{number} {word}" for word, number in counts.items() if number and word != "pass"]
     return f"Blocked: of {len(gated)} gated checks {', '.join(told)}; {counts['pass']} pass."
 

@@ -6,13 +6,13 @@ Nothing here tests one run against another; every figure is a run's own. The sam
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import ConfigError, DataError, StoreError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.history import Release, read, shown
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
@@ -41,13 +41,10 @@ def write(target: Path, sources: Sequence[Path], *, everything: bool = False, ot
     files = [source / RESULT if source.is_dir() else source for source in sources]
     releases = read(files)
     html = page(releases, [_hash(file) for file in files], everything=everything, other_data=other_data)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(target)
+        write_atomic(target, html)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
     return f"{target}: {len(shown(releases, everything))} checks over {len(releases)} runs"
 

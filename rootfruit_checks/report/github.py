@@ -100,7 +100,7 @@ def commands(environment: Mapping[str, str], value: Mapping[str, Any], *, inconc
         lines += [_command(kind, f"rootfruit: {WORDS[row['verdict']]} {row['id']}", row["explain"]) for row in shown]
         if len(shown) < len(found):
             lines.append(_command(kind, "rootfruit", f"{len(found) - len(shown)} more checks: see the step's summary"))
-    if not value["complete"]:
+    if not value["complete"] or (value["released"] and value.get("reservations")):
         lines.append(_command("notice", "rootfruit", sentence(value)))
     return lines
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import RootfruitError, StoreError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.report.summary import write
 from rootfruit_checks.settings import Settings
 
@@ -50,11 +51,8 @@ def write_page(path: str | Path, value: Mapping[str, Any], redact: str = "none")
     from rootfruit_checks.report.audit import digest, page
 
     html = page(value, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), redact)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(target)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, html)
     return digest(html)
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.errors import RootfruitError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.reservations import LET_THROUGH, released
 from rootfruit_checks.types import RunInfo, Verdict
 
 SCHEMA = "rootfruit-result/1"
@@ -75,11 +77,8 @@ def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blo
 
 def write(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write a JSON result atomically, keys in their documented order, UTF-8."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(target)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
 
 
 def headline(row: Row) -> str:
@@ -157,7 +156,8 @@ def closing(value: Mapping[str, Any]) -> list[str]:
         held = f"all {len(gated)} gated checks hold"
         if open_ones:  # --rootfruit-inconclusive=warn
             held = f"{open_ones} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
-        lines.append(f"Released: {held}. A pass covers what was measured, and nothing else.")
+        told = [plain(one) for one in value.get("reservations", ()) if not one.endswith(LET_THROUGH)]
+        lines.append(f"{released(told)}: {held}. A pass covers what was measured, and nothing else.")
     else:
         lines.append("Blocked.")
     return lines

@@ -73,9 +73,9 @@ def test_a_real_result_validates_and_so_does_the_stores(real, project):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--model=explode", "-k", "preference and nonbinary"),
+        ("--model=explode", "--reference=plain", "-k", "preference and nonbinary"),
         ("--model=biased", "--rootfruit-absolute-only", "--rootfruit-benchmarks=misgendering"),
-        ("--model=biased", "-k", "preference_amplification"),
+        ("--model=biased", "--reference=biased", "-k", "preference_amplification"),
         (*PAIR, "--rootfruit-benchmarks=winoqueer", "--rootfruit-shard=1/2"),
     ],
 )
