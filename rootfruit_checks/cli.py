@@ -90,12 +90,10 @@ def _report(arguments: argparse.Namespace) -> int:
             return 0
         print(f"{target} (digest {keeping.write_page(target, keeping.read(sources[0]), arguments.redact)})")
         return 0
+    from rootfruit_checks import untrusted
     from rootfruit_checks.report.audit import verify
 
-    try:
-        wrong = verify(page.read_text("utf-8"), digest)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{page}: is not readable ({error})") from error
+    wrong = verify(untrusted.read_text(page, StoreError, limit=untrusted.PAGE_LIMIT), digest)
     for line in wrong:
         print(f"{page}: {line}", file=sys.stderr)
     if not wrong:

@@ -14,8 +14,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(check, verdict="pass", estimate=0.01, low=-0.02, high=0.04, gated=True):
+    benchmark, metric, group = check.split("/", 2)
     return {
-        "id": check,
+        **{"id": check, "benchmark": benchmark, "metric": metric, "group": group, "n": 40, "clusters": {}},
+        **{"unscored": 0, "policy": None, "reference": None, "explain": "", "data": "", "samples": [], "details": {}},
         "verdict": verdict,
         "gated": gated,
         "estimate": estimate,
@@ -25,13 +27,19 @@ def row(check, verdict="pass", estimate=0.01, low=-0.02, high=0.04, gated=True):
     }
 
 
-def result(*rows, data=None, released=True, complete=True, path="m"):
+def result(*rows, data=None, released=None, complete=True, path="m"):
     return {
         "schema": "rootfruit-result/1",
-        "run": {"policy": {"path": path}, "data": {"scale": "ci", **(data or {})}},
+        "run": {
+            **{"policy": {"path": path}, "reference": None, "data": {"scale": "ci", **(data or {})}, "settings": {}},
+            **{"instruments": {}, "notes": [], "tables": {}},
+        },
         "checks": list(rows),
         "complete": complete,
-        "released": released,
+        "missing": [] if complete else ["d/e/f"],
+        "released": (complete and all(row["verdict"] not in {"fail", "error"} for row in rows)) if released is None else released,
+        "combined": {"gated": False, "groups": [], "instances": {}},
+        "intersections": {"not_measured": "x"},
     }
 
 
@@ -93,11 +101,11 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("no json", "neither a baseline nor a JSON result"),
-        ("[]", "is no JSON result"),
+        ("no json", "line 1: is not JSON"),
+        ("[]", "is no result of a run"),
         (json.dumps({**result(), "schema": "x"}), "is of version x"),
-        (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "is no JSON result"),
-        (json.dumps(result({**row("a/b/c"), "estimate": "1"})), "is no JSON result"),
+        (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "$.checks[0].verdict: 'splendid' is none of"),
+        (json.dumps(result({**row("a/b/c"), "estimate": "1"})), "$.checks[0].estimate: expected a number or null, got text"),
         ("PAR1 and nothing else", "is damaged"),
     ],
 )
