@@ -139,20 +139,23 @@ def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
 def _export(store: Path, out: Path) -> int:
     import pandas as pd
 
-    # Tokens of pairs have other columns, and lie beside the tables of measurements.
-    tables = sorted(path for path in (store / "tables").glob("*.parquet") if not path.stem.endswith("-tokens"))
-    if not tables:
+    from rootfruit_checks.store import Store
+
+    with Store.existing(store) as held:
+        # Tokens of pairs have other columns, and lie beside the tables of measurements.
+        tables = [name for name in held.table_names() if not name.endswith("-tokens")]
+        found = {name: held.load_table(name) for name in tables}
+    if lacking := [name for name, frame in found.items() if frame is None]:
+        raise StoreError(f"{store}: its table {lacking[0]} is missing; run the gate again")
+    frames = [frame.assign(table=name) for name, frame in found.items() if frame is not None]
+    if not frames:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
-    try:
-        frames = [pd.read_parquet(path).assign(table=path.stem) for path in tables]
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{store}: a table is not readable ({error}); delete it and run the gate again") from error
     frame = pd.concat(frames, ignore_index=True)
     try:
         frame.to_parquet(out, index=False)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
-    print(f"{out}: {len(frame)} measurements from {len(tables)} tables")
+    print(f"{out}: {len(frame)} measurements from {len(frames)} tables")
     return 0
 
 
