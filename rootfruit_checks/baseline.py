@@ -18,13 +18,14 @@ from typing import Any
 
 import pandas as pd
 
-from rootfruit_checks import instruments
+from rootfruit_checks import instruments, untrusted
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.errors import BaselineError
 from rootfruit_checks.files import write_atomic
-from rootfruit_checks.frame import COLUMNS
+from rootfruit_checks.frame import COLUMNS, frame_of
 from rootfruit_checks.registry import instrument_of, kind_of
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.reading import check_result
 from rootfruit_checks.settings import Settings
 
 SCHEMA = "rootfruit-baseline/1"
@@ -164,33 +165,27 @@ def read(path: str | Path) -> Baseline:
         BaselineError: there is no such file, it is no baseline, it is of another version, or it is damaged.
 
     """
-    target = Path(path)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from rootfruit_checks.baseline_types import Head
 
+    where = f"baseline {untrusted.shown(path)}"
     again = "save it again with --rootfruit-save-baseline"
-    try:
-        raw = target.read_bytes()
-    except OSError as error:
-        raise BaselineError(f"baseline {path}: cannot be read ({error.strerror or error}); {again}") from error
-    try:
-        table = pq.read_table(io.BytesIO(raw))
-        rows = table.to_pandas()
-        head = json.loads((table.schema.metadata or {})[_KEY])
-    except KeyError as error:
-        raise BaselineError(f"baseline {path}: is a Parquet file and no baseline; {again}") from error
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BaselineError(f"baseline {path}: is damaged, or no baseline; {again}") from error
-    if not isinstance(head, dict) or head.get("schema") != SCHEMA:
-        found = head.get("schema") if isinstance(head, dict) else None
-        raise BaselineError(f"baseline {path}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
-    try:
-        noted = head.pop("digest")
-        if tuple(rows.columns) != COLUMNS or noted != _digest(rows, head):
-            raise BaselineError(f"baseline {path}: is damaged: its rows or its result are not what was saved; {again}")
-        return Baseline(target, rows, head["facts"], float(head["noise"]), head["result"], str(head["date"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BaselineError(f"baseline {path}: is damaged: it lacks {error}; {again}") from error
+    raw = untrusted.read_bytes(path, BaselineError, limit=untrusted.TABLE_LIMIT, name=where)
+    table = untrusted.read_parquet(raw, where, BaselineError)
+    kept = (table.schema.metadata or {}).get(_KEY)
+    if kept is None:
+        raise BaselineError(f"{where}: is a Parquet file and no baseline; {again}")
+    told = f"{where}: its metadata"
+    head = untrusted.parse_json(kept, told, BaselineError)
+    found = head.get("schema") if isinstance(head, dict) else None
+    if found != SCHEMA:
+        raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
+    untrusted.check(head, Head, told, BaselineError)
+    check_result(head["result"], f"{where}: its result", BaselineError)
+    rows = frame_of(table, where, BaselineError)
+    noted = head.pop("digest")
+    if noted != _digest(rows, head):
+        raise BaselineError(f"{where}: is damaged: its rows or its result are not what was saved; {again}")
+    return Baseline(Path(path), rows, head["facts"], float(head["noise"]), head["result"], head["date"])
 
 
 def _digest(rows: pd.DataFrame, head: Mapping[str, Any]) -> str:

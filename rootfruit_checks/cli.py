@@ -109,12 +109,10 @@ def _report(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise StoreError(f"{target}: cannot be written ({error})") from error
         return 0
+    from rootfruit_checks import untrusted
     from rootfruit_checks.report.audit import verify
 
-    try:
-        wrong = verify(page.read_text("utf-8"), digest)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{page}: is not readable ({error})") from error
+    wrong = verify(untrusted.read_text(page, StoreError, limit=untrusted.PAGE_LIMIT), digest)
     for line in wrong:
         print(f"{page}: {line}", file=sys.stderr)
     if not wrong:
@@ -173,15 +171,18 @@ def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
 def _export(store: Path, out: Path) -> int:
     import pandas as pd
 
-    # Tokens of pairs have other columns, and lie beside the tables of measurements.
-    tables = sorted(path for path in (store / "tables").glob("*.parquet") if not path.stem.endswith("-tokens"))
-    distinct(out, tables, "export")
-    if not tables:
+    from rootfruit_checks.store import Store
+
+    with Store.existing(store) as held:
+        # Tokens of pairs have other columns, and lie beside the tables of measurements.
+        tables = [name for name in held.table_names() if not name.endswith("-tokens")]
+        found = {name: held.load_table(name) for name in tables}
+    distinct(out, [store / "tables" / f"{name}.parquet" for name in tables], "export")
+    if lacking := [name for name, frame in found.items() if frame is None]:
+        raise StoreError(f"{store}: its table {lacking[0]} is missing; run the gate again")
+    frames = [frame.assign(table=name) for name, frame in found.items() if frame is not None]
+    if not frames:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
-    try:
-        frames = [pd.read_parquet(path).assign(table=path.stem) for path in tables]
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{store}: a table is not readable ({error}); delete it and run the gate again") from error
     frame = pd.concat(frames, ignore_index=True)
     content = io.BytesIO()
     frame.to_parquet(content, index=False)
@@ -189,7 +190,7 @@ def _export(store: Path, out: Path) -> int:
         write_atomic(out, content.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
-    print(f"{out}: {len(frame)} measurements from {len(tables)} tables")
+    print(f"{out}: {len(frame)} measurements from {len(frames)} tables")
     return 0
 
 

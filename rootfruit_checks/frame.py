@@ -26,10 +26,15 @@ text           str       the continuation
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from rootfruit_checks.types import Measurement
+from rootfruit_checks.untrusted import Error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS: tuple[str, ...] = (
     "benchmark",
@@ -68,6 +73,30 @@ def to_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     """Return the tidy frame (see the module docstring) in the order given."""
     rows = list(measurements)
     frame = pd.DataFrame({name: [getattr(row, name) for row in rows] for name in COLUMNS})
+    return _typed(frame)
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(
         {name: ("float64" if name == "value" else "int64" if name == "draw" else "str") for name in COLUMNS}
     )
+
+
+def frame_of(table: pa.Table, where: str, error: Error) -> pd.DataFrame:
+    """Return the tidy frame in an Arrow table.
+
+    Args:
+        table: what a Parquet file holds.
+        where: the file, for messages.
+        error: class of the error to raise where the columns, their types or an empty cell are not a tidy frame's.
+
+    """
+    if tuple(table.column_names) != COLUMNS:
+        raise error(f"{where}: is damaged: its columns are not those of a table of measurements")
+    for name in COLUMNS:
+        found = str(table.schema.field(name).type)
+        if found not in {"value": ("double",), "draw": ("int64",)}.get(name, ("string", "large_string")):
+            raise error(f"{where}: is damaged: its column {name} holds {found}")
+        if name != "value" and table[name].null_count:
+            raise error(f"{where}: is damaged: its column {name} has empty cells")
+    return _typed(table.to_pandas(ignore_metadata=True))

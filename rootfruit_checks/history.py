@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.errors import BaselineError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.outputs import distinct
 from rootfruit_checks.paths import argument
 from rootfruit_checks.report.escape import plain
-from rootfruit_checks.report.summary import SCHEMA, WORDS
+from rootfruit_checks.report.reading import read_result
+from rootfruit_checks.report.summary import WORDS
 
 _FIGURES = ("estimate", "low", "high", "limit")
 
@@ -45,60 +46,31 @@ def read(paths: Sequence[Path]) -> list[Release]:
     found = []
     for path, name in zip(paths, names, strict=True):
         value, date = _result(path)
-        found.append(_release(path, plain(name, 80), value, date))
+        found.append(_release(plain(name, 80), value, date))
     return found
 
 
-def _result(path: Path) -> tuple[Any, str]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start == b"PAR1":
-            from rootfruit_checks.baseline import read as read_baseline
+def _result(path: Path) -> tuple[dict[str, Any], str]:
+    with os.fdopen(untrusted.open_regular(path, BaselineError), "rb") as file:
+        start = file.read(4)
+    if start == b"PAR1":
+        from rootfruit_checks.baseline import read as read_baseline
 
-            held = read_baseline(path)
-            return held.result, held.date
-        return json.loads(path.read_text(encoding="utf-8")), ""
-    except OSError as error:
-        raise BaselineError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise BaselineError(f"{path}: is neither a baseline nor a JSON result of rootfruit's") from error
+        held = read_baseline(path)
+        return held.result, held.date
+    return read_result(path, BaselineError), ""
 
 
-def _release(path: Path, name: str, value: Any, date: str) -> Release:
-    try:
-        if value["schema"] != SCHEMA:
-            raise BaselineError(f"{path}: is of version {plain(str(value['schema']), 40)}, and this reads {SCHEMA}")
-        checks = {
-            str(row["id"]): {
-                "verdict": row["verdict"] if row["verdict"] in WORDS else _wrong(row["verdict"]),
-                "gated": bool(row["gated"]),
-                **{key: _number(row[key]) for key in _FIGURES},
-            }
-            for row in value["checks"]
-        }
-        run = value["run"]
-        data = {key: str(text) for key, text in run["data"].items() if key != "baseline"}
-        policy = plain(str(run["policy"].get("path", "")))
-        state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
-        if value["released"] and value.get("reservations"):
-            state = "released with reservations"
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BaselineError(f"{path}: is no JSON result of rootfruit's ({type(error).__name__}: {error})") from error
+def _release(name: str, value: Mapping[str, Any], date: str) -> Release:
+    checks = {row["id"]: {key: row[key] for key in ("verdict", "gated", *_FIGURES)} for row in value["checks"]}
+    run = value["run"]
+    data = {key: text for key, text in run["data"].items() if key != "baseline"}
+    policy = plain(run["policy"].get("path", ""))
+    state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
+    if value["released"] and value.get("reservations"):
+        state = "released with reservations"
     when = f", saved {plain(date)}" if date else ""
     return Release(name, f"{policy}{when}, {state}", data, checks, f"{state}{when}", run)
-
-
-def _wrong(verdict: object) -> str:
-    raise ValueError(f"verdict {verdict!r}")
-
-
-def _number(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no figure")
-    return float(value)
 
 
 def shown(releases: Sequence[Release], everything: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from rootfruit_checks import __version__
+from rootfruit_checks import __version__, untrusted
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.store import Store
@@ -110,13 +110,13 @@ def read(store: Store) -> Manifest | None:
     raw = store.get(*_PLACE)
     if raw is None:
         return None
-    try:
-        value = json.loads(raw)
-        if value.pop("schema") != _SCHEMA:
-            raise StoreError(f"{store.directory}: its shard run was noted by another version; run the shard again")
-        shares = {int(index): Share(**share) for index, share in value.pop("shares").items()}
-        return Manifest(**value, shares=shares)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(
-            f"{store.directory}: the note of its shard run is not readable; run the shard again"
-        ) from error
+    from rootfruit_checks.manifest_types import Noted
+
+    where = f"{store.directory}: the note of its shard run"
+    value = untrusted.parse_json(raw, where, StoreError)
+    if isinstance(value, dict) and value.get("schema", _SCHEMA) != _SCHEMA:
+        raise StoreError(f"{store.directory}: its shard run was noted by another version; run the shard again")
+    untrusted.check(value, Noted, where, StoreError)
+    del value["schema"]
+    shares = {int(index): Share(**share) for index, share in value.pop("shares").items()}
+    return Manifest(**value, shares=shares)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfruit_checks import manifest, running
+from rootfruit_checks import manifest, running, untrusted
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.manifest import Manifest
 from rootfruit_checks.report.escape import plain
@@ -46,12 +46,13 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
             `into` cannot be made. Nothing is left of it then.
 
     """
+    where = untrusted.shown(into)
     try:
-        taken = into.exists() and (not into.is_dir() or any(into.iterdir()))
+        taken = untrusted.is_there(into) and (not untrusted.is_directory(into) or any(into.iterdir()))
     except OSError as error:
-        raise StoreError(f"option --into: {plain(str(into), 120)} cannot be used ({error.strerror})") from error
+        raise StoreError(f"option --into: {where} cannot be used ({error.strerror})") from error
     if taken:
-        raise StoreError(f"{into}: is already there; name a new directory, or gate it with --rootfruit-store={into}")
+        raise StoreError(f"{where}: is already there; name a new directory, or gate it with --rootfruit-store={where}")
     held = {directory: _manifest(directory) for directory in dict.fromkeys(directories)}
     first, base = next(iter(held.items()))
     for directory, other in held.items():
@@ -66,7 +67,7 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
             into.rmdir()
         partial.replace(into)
     except OSError as error:
-        raise StoreError(f"{into}: cannot be made ({error})") from error
+        raise StoreError(f"{untrusted.shown(into)}: cannot be made ({error.strerror or error})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return joined
@@ -91,10 +92,7 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
 
 
 def _manifest(directory: Path) -> Manifest:
-    if not (directory / "units.sqlite").is_file():
-        what = "holds no result store" if directory.is_dir() else "no such directory"
-        raise StoreError(f"{directory}: {what}; give what was the --rootfruit-store of a shard")
-    with Store(directory) as store:
+    with Store.existing(directory) as store:
         found = manifest.read(store)
     if found is None:
         raise StoreError(f"{directory}: is no shard's store; it is made by a run with --rootfruit-shard=I/N")

@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.files import write_atomic
+from rootfruit_checks.report.escape import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +58,20 @@ class Store:
         self.directory = Path(directory)
         self.database = self.directory / "units.sqlite"
         self._mutex = threading.Lock()
+        where = untrusted.shown(self.directory)
         try:
             (self.directory / "tables").mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.database, timeout=60, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"{self.directory}: cannot be used as a result store ({error}); check --rootfruit-store"
-            ) from error
+            for name in ("", "-wal", "-shm", "-journal"):
+                file = self.directory / f"units.sqlite{name}"
+                if untrusted.is_there(file):
+                    untrusted.check_regular(file, StoreError)
+            lock = self.lock_path
+            if untrusted.is_there(lock):
+                untrusted.check_regular(lock, StoreError)
+            self._db = sqlite3.connect(self.database, timeout=_PATIENCE_S, check_same_thread=False)
+        except (OSError, ValueError, sqlite3.Error) as error:
+            told = getattr(error, "strerror", None) or error
+            raise StoreError(f"{where}: cannot be used as a result store ({told}); check --rootfruit-store") from error
         try:
             self._open()
         except sqlite3.Error as error:
@@ -73,6 +82,16 @@ class Store:
         except StoreError:
             self._db.close()
             raise
+
+    @classmethod
+    def existing(cls, directory: Path) -> Store:
+        """Return the store in a directory; one that is not there is a StoreError, and is not made."""
+        where = untrusted.shown(directory)
+        if not untrusted.is_directory(directory):
+            raise StoreError(f"{where}: no such directory; give what was the --rootfruit-store of a gate")
+        if not untrusted.is_there(directory / "units.sqlite"):
+            raise StoreError(f"{where}: holds no result store; give what was the --rootfruit-store of a gate")
+        return cls(directory)
 
     def _open(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S
@@ -86,17 +105,19 @@ class Store:
                 time.sleep(0.02)
 
     def _prepare(self) -> None:
+        # Triggers and views of a file that somebody else made shall call nothing.
+        self._db.execute("PRAGMA trusted_schema=OFF")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._version() == SCHEMA:
-            return
+            return self._check_tables()
         # One transaction: between the tables and their version, another process or a kill would leave a store that
         # nobody accepts.
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             version = self._version()
             if version == SCHEMA:
-                return
+                return self._check_tables()
             if version or self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall():
                 raise StoreError(
                     f"{self.database}: was written by another version (schema {version}, this is {SCHEMA}); "
@@ -105,6 +126,13 @@ class Store:
             for table in _TABLES:
                 self._db.execute(table)
             self._db.execute(f"PRAGMA user_version={SCHEMA}")
+        return None
+
+    def _check_tables(self) -> None:
+        """Raise where the database holds other tables than ours, or a view or trigger."""
+        found = {str(row[0]) for row in self._db.execute("SELECT sql FROM sqlite_master")}
+        if found != set(_TABLES):
+            raise StoreError(f"{self.database}: is no result store, or a damaged one; move it away or use another")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -137,9 +165,12 @@ class Store:
             ).fetchone()
         if row is None:
             return None
-        value = bytes(row[0])
-        if digest(value) != row[1]:
-            raise StoreError(f"{self.database}: unit {key} is damaged; delete the store and run again")
+        return self._whole(key, *row)
+
+    def _whole(self, key: object, value: object, noted: object) -> bytes:
+        # SQLite keeps values of any type in any column.
+        if not isinstance(key, str) or not isinstance(value, bytes) or digest(value) != noted:
+            raise StoreError(f"{self.database}: unit {plain(str(key), 80)} is damaged; delete the store and run again")
         return value
 
     def put(self, namespace: str, key: str, value: bytes) -> None:
@@ -160,12 +191,12 @@ class Store:
         with self._writing():
             for key, value in items:
                 row = self._db.execute(
-                    "SELECT value FROM units WHERE namespace=? AND key=?", (namespace, key)
+                    "SELECT value, digest FROM units WHERE namespace=? AND key=?", (namespace, key)
                 ).fetchone()
                 if row is None:
                     self._db.execute("INSERT INTO units VALUES (?, ?, ?, ?, 1)", (namespace, key, value, digest(value)))
-                elif bytes(row[0]) != value:
-                    differ.append((key, bytes(row[0]), value))
+                elif (kept := self._whole(key, *row)) != value:
+                    differ.append((key, kept, value))
         return differ
 
     def units_of(self, namespace: str) -> Iterator[tuple[str, bytes]]:
@@ -173,15 +204,15 @@ class Store:
         with self._reading():
             rows = self._db.execute("SELECT key, value, digest FROM units WHERE namespace=? ORDER BY 1", (namespace,))
             for key, value, noted in rows:
-                if digest(bytes(value)) != noted:
-                    raise StoreError(f"{self.database}: unit {key} is damaged; delete the store and run again")
-                yield key, bytes(value)
+                yield str(key), self._whole(key, value, noted)
 
     def attempts(self) -> list[tuple[str, int]]:
         """Return every (plan, seed) that was tried."""
         with self._reading():
             rows = self._db.execute("SELECT plan, seed FROM attempts ORDER BY 1, 2").fetchall()
-        return [(str(plan), int(seed)) for plan, seed in rows]
+        if any(not isinstance(plan, str) or not isinstance(seed, int) for plan, seed in rows):
+            raise StoreError(f"{self.database}: its list of seeds is damaged; move it away or use another")
+        return list(rows)
 
     def writes(self) -> dict[tuple[str, str], int]:
         """Return (namespace, key) -> how often it was computed and written."""
@@ -189,15 +220,23 @@ class Store:
 
     def units(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield every (namespace, key, value)."""
-        for namespace, key, value in self._db.execute("SELECT namespace, key, value FROM units ORDER BY 1, 2"):
-            yield namespace, key, bytes(value)
+        with self._reading():
+            rows = self._db.execute("SELECT namespace, key, value, digest FROM units ORDER BY 1, 2")
+            for namespace, key, value, noted in rows:
+                yield str(namespace), str(key), self._whole(key, value, noted)
 
     def attempt(self, plan: str, seed: int) -> list[int]:
         """Note that `plan` (a run's address without its seed) is run with `seed`; return all seeds tried so far."""
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attempts VALUES (?, ?)", (plan, seed))
             rows = self._db.execute("SELECT seed FROM attempts WHERE plan=? ORDER BY seed", (plan,)).fetchall()
-        return [int(row[0]) for row in rows]
+        if any(not isinstance(row[0], int) for row in rows):
+            raise StoreError(f"{self.database}: its list of seeds is damaged; move it away or use another")
+        return [row[0] for row in rows]
+
+    def table_names(self) -> list[str]:
+        """Return the names of all tables that were saved."""
+        return [key for key, _ in self.units_of(_DIGESTS)]
 
     def table_path(self, name: str) -> Path:
         """Where the Parquet table `name` lies."""
@@ -221,24 +260,18 @@ class Store:
         value = self.table_bytes(name)
         if value is None:
             return None
-        import pandas as pd
+        from rootfruit_checks.frame import frame_of
 
-        try:
-            return pd.read_parquet(io.BytesIO(value))
-        except (OSError, ValueError) as error:
-            path = self.table_path(name)
-            raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
+        where = untrusted.shown(self.table_path(name))
+        return frame_of(untrusted.read_parquet(value, where, StoreError), where, StoreError)
 
     def table_bytes(self, name: str) -> bytes | None:
         """Return a stored table's file, or None where there is none; one that is not what was saved is a StoreError."""
         path = self.table_path(name)
         noted = self.get(_DIGESTS, name)
-        if noted is None or not path.exists():  # killed in between: it is made again, from the units
+        if noted is None or not untrusted.is_there(path):  # killed in between: it is made again, from the units
             return None
-        try:
-            value = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path}: is not readable ({error}); delete it and run again") from error
+        value = untrusted.read_bytes(path, StoreError, limit=untrusted.TABLE_LIMIT)
         if digest(value).encode() != noted:
             raise StoreError(f"{path}: is damaged; delete it and run again")
         return value
@@ -246,10 +279,7 @@ class Store:
     def table_told(self, name: str, rows: int) -> dict[str, object]:
         """Return what names a saved table to others: its path in the store, the file's SHA-256 and its rows."""
         path = self.table_path(name)
-        try:
-            value = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path}: is not readable ({error}); run the gate again") from error
+        value = untrusted.read_bytes(path, StoreError, limit=untrusted.TABLE_LIMIT)
         found = path.relative_to(self.directory).as_posix()
         return {"path": found, "sha256": hashlib.sha256(value).hexdigest(), "rows": rows}
 

@@ -6,10 +6,13 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from rootfruit_checks import untrusted
+from rootfruit_checks.errors import StoreError
 
 # A wait this long is said once, and again each time that it has lasted that much longer.
 _FIRST_WORD_S = 5.0
@@ -31,19 +34,26 @@ def locked(path: Path, first_word_s: float = _FIRST_WORD_S) -> Iterator[None]:
         except Timeout:
             patience = _NEXT_WORD_S
             _say(f"rootfruit: {path.parent}: waiting for {_told(holder)}, which computes there")
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be locked ({error.strerror or error}); remove it, or use another --rootfruit-store"
+            ) from error
     try:
         _note(holder)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # a courtesy, see _note
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
 def _note(holder: Path) -> None:
     # A courtesy to those who wait: where it cannot be written, the work goes on.
     try:
+        if untrusted.is_there(holder):  # a FIFO would block
+            untrusted.check_regular(holder, StoreError)
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-    except OSError as error:
+    except (OSError, StoreError) as error:
         _say(f"rootfruit: {holder}: cannot be written ({error})")
 
 
@@ -51,8 +61,8 @@ def _told(holder: Path) -> str:
     from rootfruit_checks.report.escape import plain
 
     try:
-        return plain(holder.read_text(encoding="utf-8", errors="replace"), 200) or "another process"
-    except OSError:
+        return plain(untrusted.read_text(holder, StoreError, limit=untrusted.MIB), 200) or "another process"
+    except StoreError:
         return "another process"
 
 

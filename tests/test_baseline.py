@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from results import whole_result
 
 from rootfruit_checks import baseline, manifest, merge
 from rootfruit_checks.benchmarks.groups import groups
@@ -26,14 +27,8 @@ from rootfruit_checks.shards import Share
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
 FACTS = {"winoqueer": {"data": "starter", "data's sha256": "a" * 64}}
-RESULT = {
-    "schema": "rootfruit-result/1",
-    "complete": True,
-    "released": True,
-    "missing": [],
-    "run": {"policy": {"path": "m", "fingerprint": "f" * 64}, "data": {"scale": "ci"}},
-    "checks": [],
-}
+RESULT = whole_result()
+RESULT["run"]["policy"] = {"path": "m", "fingerprint": "f" * 64}
 
 
 def options(store, model, **more):
@@ -62,7 +57,7 @@ def saved(store):
 
     path = store / "dpo.parquet"
     run = Run(options(store, "dpo", save_baseline=str(path)))
-    kept = keep(run.settings, run.to_keep, {**RESULT, "run": {"policy": dict(run.info.policy), "data": {}}})
+    kept = keep(run.settings, run.to_keep, {**RESULT, "run": {**RESULT["run"], "policy": dict(run.info.policy)}})
     assert not kept.lost, kept.line
     return path
 

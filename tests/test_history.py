@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from results import whole_result, whole_row
 
 from rootfruit_checks.cli import main
 
@@ -14,25 +15,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(check, verdict="pass", estimate=0.01, low=-0.02, high=0.04, gated=True):
-    return {
-        "id": check,
-        "verdict": verdict,
-        "gated": gated,
-        "estimate": estimate,
-        "low": low,
-        "high": high,
-        "limit": 0.05 if gated else None,
-    }
+    figures = {"estimate": estimate, "low": low, "high": high, "limit": 0.05 if gated else None}
+    return whole_row(check, verdict=verdict, gated=gated, **figures)
 
 
-def result(*rows, data=None, released=True, complete=True, path="m"):
-    return {
-        "schema": "rootfruit-result/1",
-        "run": {"policy": {"path": path}, "data": {"scale": "ci", **(data or {})}},
-        "checks": list(rows),
-        "complete": complete,
-        "released": released,
-    }
+def result(*rows, data=None, released=None, path="m"):
+    value = whole_result(*rows)
+    value["run"] |= {"policy": {"path": path}, "data": {"scale": "ci", **(data or {})}}
+    return value if released is None else value | {"released": released}
 
 
 @pytest.fixture
@@ -93,11 +83,14 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("no json", "neither a baseline nor a JSON result"),
-        ("[]", "is no JSON result"),
+        ("no json", "line 1: is not JSON"),
+        ("[]", "is no result of a run"),
         (json.dumps({**result(), "schema": "x"}), "is of version x"),
-        (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "is no JSON result"),
-        (json.dumps(result({**row("a/b/c"), "estimate": "1"})), "is no JSON result"),
+        (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "$.checks[0].verdict: 'splendid' is none of"),
+        (
+            json.dumps(result({**row("a/b/c"), "estimate": "1"})),
+            "$.checks[0].estimate: expected a number or null, got text",
+        ),
         ("PAR1 and nothing else", "is damaged"),
     ],
 )

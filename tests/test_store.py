@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from rootfruit_checks.cli import main
 from rootfruit_checks.errors import StoreError
+from rootfruit_checks.frame import to_frame
 from rootfruit_checks.store import Store, address
+from rootfruit_checks.types import Measurement
 
 
 def test_what_is_put_is_got_and_survives_reopening(tmp_path):
@@ -80,8 +82,12 @@ def test_an_address_does_not_depend_on_order(parts):
     assert address(parts) == address(dict(reversed(parts.items())))
 
 
+def measured(*samples):
+    return to_frame([Measurement("winoqueer", sample, "policy", "d_shared", 0.5) for sample in samples])
+
+
 def test_tables_are_written_whole(tmp_path):
-    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    frame = measured("x", "y")
     with Store(tmp_path) as store:
         assert store.load_table("t") is None
         store.save_table("t", frame)
@@ -99,8 +105,8 @@ def test_a_table_of_which_the_kill_came_too_early_is_made_again(tmp_path):
 
 def test_export_gathers_the_tables_or_says_why_not(tmp_path, capsys):
     with Store(tmp_path / "s") as store:
-        store.save_table("one", pd.DataFrame({"a": [1]}))
-        store.save_table("two", pd.DataFrame({"a": [2, 3]}))
+        store.save_table("one", measured("x"))
+        store.save_table("two", measured("y", "z"))
     assert main(["export", str(tmp_path / "s"), str(tmp_path / "out.parquet")]) == 0
     assert list(pd.read_parquet(tmp_path / "out.parquet")["table"]) == ["one", "two", "two"]
     assert main(["export", str(tmp_path / "s"), str(tmp_path / "no" / "out.parquet")]) == 1

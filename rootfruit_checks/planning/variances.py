@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,9 +11,11 @@ from typing import Any
 
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.registry import REGRESSION
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.reading import read_result
 from rootfruit_checks.stats.design import Components
+from rootfruit_checks.untrusted import check
 
-_SCHEMA = "rootfruit-result/"
 _NAMES = tuple(item.name for item in fields(Components))
 
 
@@ -73,20 +73,13 @@ def from_result(path: str) -> Variances:
         ConfigError: no such file, no result, or one without variances.
 
     """
-    where = f"option --rootfruit-plan-from: {path}"
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise ConfigError(f"{where}: is no JSON; give the file that --rootfruit-json wrote") from error
-    if not isinstance(value, dict) or not str(value.get("schema", "")).startswith(_SCHEMA):
-        raise ConfigError(f"{where}: is no result of a run; give the file that --rootfruit-json wrote")
+    where = f"option --rootfruit-plan-from: {plain(path, 300)}"
+    value = read_result(Path(path), ConfigError, where)
     usual = default()
     parts, sources = dict(usual.parts), dict(usual.sources)
     told = f"the result {Path(path).name}"
     found = 0
-    for row in value.get("checks", []):
+    for row in value["checks"]:
         held = _components(row, where)
         if held is None:
             continue
@@ -100,17 +93,13 @@ def from_result(path: str) -> Variances:
     return Variances(parts, sources)
 
 
-def _components(row: Any, where: str) -> Components | None:
-    details = row.get("details") if isinstance(row, dict) else None
-    held = details.get("components") if isinstance(details, dict) else None
-    if held is None or row.get("n") in (None, 0):
+def _components(row: Mapping[str, Any], where: str) -> Components | None:
+    held = row["details"].get("components")
+    if held is None or not row["n"]:
         return None
-    try:
-        values = {name: float(held[name]) for name in _NAMES if name in held}
-        values["continuations"] = int(values.get("continuations", 1))
-        made = Components(**values)  # type: ignore[arg-type]
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{where}: {row.get('id')}: its variances are not readable") from error
-    if any(not (math.isfinite(number) and number >= 0.0) for number in values.values()) or made.continuations < 1:
-        raise ConfigError(f"{where}: {row.get('id')}: its variances are not numbers of at least 0")
+    place = f"{where}: {plain(row['id'], 120)}: details.components"
+    check(held, Components, place, ConfigError)
+    made = Components(**{name: held[name] for name in _NAMES if name in held})
+    if any(getattr(made, name) < 0 for name in _NAMES) or made.continuations < 1:
+        raise ConfigError(f"{place}: variances are numbers of at least 0, and continuations at least 1")
     return made

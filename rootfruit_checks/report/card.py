@@ -18,7 +18,7 @@ from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.command import reproduce
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.markdown import code, gravity, prose
-from rootfruit_checks.report.summary import SCHEMA
+from rootfruit_checks.report.reading import check_result
 
 Row = Mapping[str, Any]
 _SHA256 = re.compile(r"sha256 ([0-9a-f]{64})")
@@ -33,8 +33,7 @@ def card(value: Mapping[str, Any]) -> str:
         DataError: a result of another schema, of a shard, or without a gated check that has an estimate.
 
     """
-    if value.get("schema") != SCHEMA:
-        raise DataError(f"the result's schema is {value.get('schema')!r}; this version reports {SCHEMA!r}")
+    check_result(value, "the result", DataError)
     gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
     measured = sorted((row for row in gated if row["estimate"] is not None), key=lambda row: str(row["id"]))
     if not measured:

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.errors import ConfigError, DataError, StoreError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.history import Release, read, shown
@@ -38,7 +39,7 @@ def write(target: Path, sources: Sequence[Path], *, everything: bool = False, ot
         RootfruitError: a source is no result, the data differ, Jinja2 is missing, or the page cannot be written.
 
     """
-    files = [source / RESULT if source.is_dir() else source for source in sources]
+    files = [source / RESULT if untrusted.is_directory(source) else source for source in sources]
     releases = read(files)
     html = page(releases, [_hash(file) for file in files], everything=everything, other_data=other_data)
     try:
@@ -50,10 +51,7 @@ def write(target: Path, sources: Sequence[Path], *, everything: bool = False, ot
 
 
 def _hash(file: Path) -> str:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read ({error.strerror or error})") from error
+    return hashlib.sha256(untrusted.read_bytes(file, StoreError, limit=untrusted.TABLE_LIMIT)).hexdigest()
 
 
 def page(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import untrusted
+from rootfruit_checks.entries import load
 from rootfruit_checks.errors import RootfruitError, StoreError
 from rootfruit_checks.files import write_atomic
+from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.reading import read_result
 from rootfruit_checks.report.summary import write
 from rootfruit_checks.settings import Settings
 
@@ -60,17 +64,32 @@ def read(path: Path) -> dict[str, Any]:
     """Return the result in a JSON file, or the latest one of a store.
 
     Raises:
-        StoreError: there is none, or it is damaged.
+        StoreError: there is none, it is damaged, of a shard, or of a measure that is not installed here.
 
     """
-    file = path / RESULT if path.is_dir() else path
-    try:
-        value = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise StoreError(f"{path}: holds no {file.name}; run a gate with --rootfruit-store={path} first") from error
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{file}: is no readable result ({error})") from error
-    if not isinstance(value, dict) or "checks" not in value:
-        raise StoreError(f"{file}: is no result of rootfruit")
+    stored = untrusted.is_directory(path)
+    file = path / RESULT if stored else path
+    if stored and not untrusted.is_there(file):
+        where = untrusted.shown(path)
+        raise StoreError(f"{where}: holds no {RESULT}; run a gate with --rootfruit-store={where} first")
+    value = read_result(file, StoreError)
+    where = untrusted.shown(file)
+    if "shard" in value:
+        raise StoreError(f"{where}: is the result of a shard, which decides nothing; join the shards: rootfruit merge")
+    _check_measures(value, where)
     value.pop("report", None)
     return value
+
+
+def _check_measures(value: Mapping[str, Any], where: str) -> None:
+    """Raise where the result holds a measure that nobody registered here: its title and unit are unknown."""
+
+    def unknown() -> list[str]:
+        return [one for row in value["checks"] if (one := f"{row['benchmark']}/{row['metric']}") not in BY_ID]
+
+    if unknown():
+        load()
+    if lacking := unknown():
+        raise StoreError(
+            f"{where}: the measure {plain(lacking[0], 80)} is not known here; install the package that registers it"
+        )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from results import whole_result, whole_row
 
 import rootfruit_checks as rootfruit
 from rootfruit_checks import cli
@@ -29,6 +30,10 @@ def told(settings: Settings) -> list[str]:
     lines: list[str] = []
     command.tell(settings, lines.append)
     return lines
+
+
+def planned_from(components):
+    return json.dumps(whole_result(whole_row("a/b/c", details={"components": components})))
 
 
 def pytest_here(folder, *options):
@@ -97,7 +102,7 @@ def test_the_table_comes_before_a_model_that_is_not_there(tmp_path):
         ("--rootfruit-target-mde=-0.1", "outside (0, 1)"),
         ("--rootfruit-target-mde=nan", "outside (0, 1)"),
         ("--rootfruit-limit=winoqueer/preference=1.5", "outside [0, 1)"),
-        ("--rootfruit-plan-from=nothing.json", "cannot be read"),
+        ("--rootfruit-plan-from=nothing.json", "no such file"),
         ("--rootfruit-names=41", "41 are wanted, and these data hold 40"),
         ("--rootfruit-data=nowhere", "no such directory"),
     ],
@@ -204,9 +209,9 @@ def test_what_others_registered_is_planned_from_a_result(tmp_path):
         lines = "\n".join(shown.table(plan, cost.of(plan.settings, plan.data), 2))
         assert lines.count("cannot be planned") == 3
         parts = {"rows": 0.01, "columns": 0.0, "cells": 0.0, "within": 0.2, "activity": 0.4}
-        row = {"id": "mine/amplification/all", "n": 200, "details": {"components": parts}}
+        row = whole_row("mine/amplification/all", n=200, details={"components": parts})
         path = tmp_path / "result.json"
-        path.write_text(json.dumps({"schema": "rootfruit-result/1", "checks": [row]}))
+        path.write_text(json.dumps(whole_result(row)))
         settings = Settings(benchmarks=("mine",), plan_from=str(path), baseline="earlier.parquet")
         found = {one.check.id: one for one in outlook.make(settings).outlooks}
     change = found["mine/amplification/all"]
@@ -340,7 +345,7 @@ def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_pa
     assert done.info.settings["names"] == str(settings.names)
     from rootfruit_checks.report.summary import as_json
 
-    result = {"schema": "rootfruit-result/1", "checks": [as_json(verdict)]}
+    result = whole_result(as_json(verdict))
     (tmp_path / "result.json").write_text(json.dumps(result))
     again = replace(settings, plan=True, plan_from=str(tmp_path / "result.json"))
     planned = next(one for one in outlook.make(again).outlooks if one.check.id == check.id)
@@ -351,15 +356,16 @@ def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_pa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no json", "is no JSON"),
+        ("no json", "line 1: is not JSON"),
         ("[]", "is no result"),
-        ('{"schema": "rootfruit-result/1", "checks": []}', "holds no variances"),
-        ('{"schema": "rootfruit-result/1", "checks": [{"id": "a", "n": 4, "details": {"components": 3}}]}', "readable"),
+        (json.dumps(whole_result()), "holds no variances"),
+        (planned_from(3), "a/b/c: details.components: .*: expected an object, got a whole number"),
+        (planned_from({"rows": -1, "columns": 0, "cells": 0, "within": 0}), "at least 0"),
         (
-            '{"schema": "rootfruit-result/1", "checks": [{"id": "a", "n": 4, "details": {"components": '
-            '{"rows": -1, "columns": 0, "cells": 0, "within": 0}}}]}',
-            "at least 0",
+            planned_from({"rows": 1, "columns": "0", "cells": 0, "within": 0}),
+            r"\$.columns: expected a number, got text",
         ),
+        (planned_from({"rows": 1, "columns": 0, "cells": 0}), "lacks the key 'within'"),
     ],
 )
 def test_an_earlier_result_that_is_none_is_refused(tmp_path, text, told):

@@ -92,9 +92,11 @@ def result(text="They went home.", verdict="pass"):
         "run": {
             "policy": {"path": text, "weights": "ab12"}, "reference": {"path": "models/reference"},
             "data": {"scale": "ci", "winoqueer": text}, "settings": Settings().explain(),
-            "instruments": {"regard": text}, "notes": [text],
+            "instruments": {"regard": text}, "notes": [text], "tables": {},
         },
         "checks": checks, "complete": True, "missing": [], "released": verdict == "pass",
+        "combined": {"gated": False, "groups": [], "instances": {"not_measured": text}},
+        "intersections": {"not_measured": text},
     }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_the_command_writes_it_from_a_result(tmp_path, capsys):
 def test_what_has_no_estimate_makes_no_card():
     value = result()
     for row in value["checks"]:
-        row["estimate"] = None
+        row |= {"estimate": None, "verdict": "inconclusive" if row["gated"] else "none"}
     with pytest.raises(DataError, match="no gated check with an estimate"):
         card(value)
     with pytest.raises(DataError, match="rootfruit-result/2"):

@@ -160,12 +160,13 @@ def hostile(payload):
     runs = stages()[:2]
     for value in runs:
         value["checks"] = [row for row in value["checks"] if row["gated"]][:6]
-        value["checks"][0]["id"] = f"zz/{payload}"
+        value["checks"][0]["id"] = f"zz/z/{payload}"
         value["run"]["policy"] |= {"path": payload, "weights": payload}
         value["run"]["data"] = {"scale": payload, f"x{payload}": payload}
     runs[1]["run"]["settings"]["temperature"] = payload
     runs[1]["run"]["instruments"] = {"regard": payload}
     runs[1]["checks"][0] |= {"verdict": "fail"}
+    runs[1]["released"] = False
     return runs
 
 
