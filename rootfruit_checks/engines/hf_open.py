@@ -76,9 +76,20 @@ def _auto_class(path: Path, trust_remote_code: bool) -> Any:
     if getattr(config, "is_encoder_decoder", False):
         raise EngineError(f"{path}: {config.model_type} has an encoder of its own, so it is no causal language model")
     named = set(getattr(config, "architectures", None) or ())
-    wrapper = modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.model_type)
-    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
+    kind = config.model_type
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
+    if causal is None and not (trust_remote_code and getattr(config, "auto_map", None)):
+        wrappers = {
+            transformers.AutoModelForImageTextToText: modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+            transformers.AutoModelForMultimodalLM: modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
+        }
+        auto = next((auto for auto, kinds in wrappers.items() if kind in kinds), None)
+        if auto is None:
+            raise EngineError(
+                f"{path}: transformers {transformers.__version__} knows no causal language model of type {kind}"
+            )
+        return auto
     # Some wrappers have a causal class too, which runs their text side alone.
-    if wrapper is not None and (causal is None or wrapper in named):
+    if modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) in named:
         return transformers.AutoModelForImageTextToText
     return transformers.AutoModelForCausalLM

@@ -15,7 +15,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
 _WRAPPERS = ("ForConditionalGeneration", "ForVisionText2Text")
-_WRAPPED = ("text_config", "vision_config", "audio_config")
+_WRAPPED = ("text_config", "vision_config", "audio_config", "vq_config")
 _CHUNK = 1 << 22
 
 

@@ -34,16 +34,27 @@ def continuation(model, ids):
     return drawn
 
 
+def plain_model(kind, folder):
+    """The model as transformers loads it; None where a release of transformers cannot run its own model."""
+    model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+    try:
+        logits(model, [1, 5])
+    except AttributeError:
+        return None
+    return model
+
+
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_an_architecture_gives_the_numbers_of_plain_transformers(tmp_path, name):
     entry = zoo.ZOO[name]
     model = zoo.build(entry, tmp_path)
-    if entry.path == "refused":
-        with pytest.raises(EngineError, match=entry.why) as refusal:
-            score(HFEngine(tmp_path), zoo.TEXTS)
-        assert "\n" not in str(refusal.value)
-        with pytest.raises(EngineError, match=entry.why):
-            generate(HFEngine(tmp_path), PROMPTS, GREEDY)
+    plain = None if entry.path == "refused" else plain_model(type(model), tmp_path)
+    if plain is None:
+        why = entry.why if entry.path == "refused" else "cannot score a text"
+        for use, asked in ((score, [zoo.TEXTS]), (generate, [PROMPTS, GREEDY])):
+            with pytest.raises(EngineError, match=why) as refusal:
+                use(HFEngine(tmp_path), *asked)
+            assert "\n" not in str(refusal.value)
         return
     engine = HFEngine(tmp_path, batch_size=4, block_tokens=64)
     scores = score(engine, zoo.TEXTS)
@@ -56,7 +67,6 @@ def test_an_architecture_gives_the_numbers_of_plain_transformers(tmp_path, name)
     # A later transformers may give a model the standard cache, so a faster way is no fault.
     assert WAYS.index(engine.loaded().way) <= WAYS.index(entry.way)
 
-    plain = type(model).from_pretrained(tmp_path, dtype=torch.float32).eval()
     words = transformers.AutoTokenizer.from_pretrained(tmp_path)
     for text, one in zip(zoo.TEXTS, scores, strict=True):
         ids = [1, *words(text, add_special_tokens=False)["input_ids"]]
