@@ -18,6 +18,7 @@ from rootfruit_checks import manifest
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.manifest import Manifest
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.saying import complain
 from rootfruit_checks.store import Store, digest
 
 # What a table says of itself; tables are made anew from all answers, and not joined.
@@ -79,9 +80,9 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
     options += [f"--rootfruit-json={json}"] if json else []
     status = subprocess.run([sys.executable, "-m", "pytest", *options, *extra], check=False).returncode
     if status == _NO_TESTS:
-        sys.stderr.write(
+        complain(
             "rootfruit: pytest found no test here; name the suite, as in: "
-            "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests\n"
+            "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests"
         )
     # Killed by a signal: no status of pytest's, and no success.
     return status if status >= 0 else 1

@@ -108,16 +108,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     try:
         settings = _read_settings(config)
         from rootfruit_checks.planning.command import tell
+        from rootfruit_checks.saying import say
 
-        tell(settings, _say)
+        tell(settings, say)
     except RootfruitError as error:
         raise pytest.UsageError(f"rootfruit: {error}") from None
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _extensions(*sources: Mapping[str, object]) -> None:
