@@ -16,6 +16,7 @@ from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.instruments import pronoun_judge
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.summary import as_plain, write
+from rootfruit_checks.saying import say
 
 SCHEMA = "rootfruit-audit/1"
 ALPHA = 0.05
@@ -31,7 +32,7 @@ def audit(regard: str, json: Path | None) -> int:
     classifier = open_regard(regard)
     value = result(classifier, answers_of(classifier))
     for line in lines(value):
-        print(line)
+        say(line)
     if json:
         try:
             write(json, value)

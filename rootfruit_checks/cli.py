@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rootfruit_checks import __version__, running
 from rootfruit_checks.errors import ConfigError, RootfruitError, StoreError
@@ -14,6 +15,16 @@ from rootfruit_checks.files import write_atomic
 from rootfruit_checks.outputs import distinct, writable
 from rootfruit_checks.parsing import regard
 from rootfruit_checks.paths import argument
+from rootfruit_checks.saying import complain, say
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints about arguments, which may be file names, are one escaped line."""
+
+    def error(self, message: str) -> NoReturn:
+        from rootfruit_checks.report.escape import plain
+
+        super().error(plain(message, 4000))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     from rootfruit_checks.history import add_parser as add_history_parser
     from rootfruit_checks.narratives.coding_parser import add_parser as add_coding_parser
 
-    parser = argparse.ArgumentParser(prog="rootfruit", description=__doc__)
+    parser = _Parser(prog="rootfruit", description=__doc__)
     parser.add_argument("--version", action="version", version=f"rootfruit-checks {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_data_parser(commands)
@@ -101,11 +112,11 @@ def _report(arguments: argparse.Namespace) -> int:
         if len(sources) > 1:
             from rootfruit_checks.report import compare
 
-            print(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
+            say(compare.write(target, sources, everything=arguments.all, other_data=arguments.other_data))
             return 0
         value = keeping.read(sources[0])
         try:
-            print(f"{target} (digest {keeping.write_page(target, value, arguments.redact)})")
+            say(f"{target} (digest {keeping.write_page(target, value, arguments.redact)})")
         except OSError as error:
             raise StoreError(f"{target}: cannot be written ({error})") from error
         return 0
@@ -114,12 +125,12 @@ def _report(arguments: argparse.Namespace) -> int:
 
     wrong = verify(untrusted.read_text(page, StoreError, limit=untrusted.PAGE_LIMIT), digest)
     for line in wrong:
-        print(f"{page}: {line}", file=sys.stderr)
+        complain(f"{page}: {line}")
     if not wrong:
         held = (
             "" if digest else "; without --digest this tells damage only: who changes a page can change its digest too"
         )
-        print(f"{page}: is as it was made{held}")
+        say(f"{page}: is as it was made{held}")
     return 1 if wrong else 0
 
 
@@ -132,7 +143,7 @@ def _card(source: Path, out: Path) -> int:
         write_atomic(out, text)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
-    print(f"{out}: a section for a model card, with its metadata")
+    say(f"{out}: a section for a model card, with its metadata")
     return 0
 
 
@@ -143,8 +154,8 @@ def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequenc
         writable(json, "option --json")
     joined = merge.join(shards, into)
     for note in joined.notes:
-        print(f"note: {note}")
-    print(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them", flush=True)
+        say(f"note: {note}")
+    say(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them")
     return merge.gate(joined, into, json, extra)
 
 
@@ -190,7 +201,7 @@ def _export(store: Path, out: Path) -> int:
         write_atomic(out, content.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
-    print(f"{out}: {len(frame)} measurements from {len(frames)} tables")
+    say(f"{out}: {len(frame)} measurements from {len(frames)} tables")
     return 0
 
 
@@ -198,8 +209,8 @@ def _template(folder: Path, kind: str) -> int:
     from rootfruit_checks.template import write
 
     for file in write(folder, kind):
-        print(file)
-    print(f"Next: cd {folder}, pytest, and the README there")
+        say(str(file))
+    say(f"Next: cd {folder}, pytest, and the README there")
     return 0
 
 
@@ -230,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from rootfruit_checks import history
 
             for line in history.lines(arguments.files, arguments.all, arguments.plot):
-                print(line)
+                say(line)
             return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
@@ -252,10 +263,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run_data(arguments)
     except RootfruitError as error:
-        print(f"rootfruit: {error}", file=sys.stderr)
+        complain(f"rootfruit: {error}")
         return 1
     except KeyboardInterrupt:
-        print("rootfruit: interrupted; what was finished is kept", file=sys.stderr)
+        complain("rootfruit: interrupted; what was finished is kept")
         return 130
 
 

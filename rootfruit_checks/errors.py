@@ -11,6 +11,12 @@ from pathlib import Path
 class RootfruitError(Exception):
     """Base of all errors raised on purpose. Never a verdict on a model: the instrument or its input is at fault."""
 
+    def __str__(self) -> str:
+        # Messages quote files, servers and other packages, and pytest prints them as they are.
+        from rootfruit_checks.report.escape import plain
+
+        return plain(super().__str__(), 4000)
+
 
 class ConfigError(RootfruitError):
     """An option, ini key or combination of them is wrong."""

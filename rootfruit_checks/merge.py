@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from rootfruit_checks import manifest, running, untrusted
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.manifest import Manifest
 from rootfruit_checks.report.escape import plain
+from rootfruit_checks.saying import complain
 from rootfruit_checks.store import Store, digest
 
 # What a table says of itself; tables are made anew from all answers, and not joined.
@@ -84,9 +84,9 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
     options += [f"--rootfruit-json={json}"] if json else []
     status = running.pytest([*options, *extra])
     if status == _NO_TESTS:
-        sys.stderr.write(
+        complain(
             "rootfruit: pytest found no test here; name the suite, as in: "
-            "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests\n"
+            "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests"
         )
     return status
 

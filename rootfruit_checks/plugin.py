@@ -98,8 +98,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     try:
         settings = read(config)
         from rootfruit_checks.planning.command import tell
+        from rootfruit_checks.saying import say
 
-        tell(settings, _say)
+        tell(settings, say)
     except RootfruitError as error:
         raise pytest.UsageError(_line(error)) from None
     return 0
@@ -112,18 +113,15 @@ def _line(error: RootfruitError) -> str:
     return plain(f"rootfruit: {error}", 4000)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and refuse wrong ones before anything is collected."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if config.getoption("help", default=False) or config.getoption("markers", default=False):
         if config.getoption("rootfruit_model", default=None):
-            _say("rootfruit: nothing is gated: this only shows help")
+            from rootfruit_checks.saying import say
+
+            say("rootfruit: nothing is gated: this only shows help")
         return  # whatever is wrong with the settings, help is shown
     try:
         config.stash[SETTINGS] = settings = read(config)

@@ -7,11 +7,11 @@ directly with plain objects.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 from rootfruit_checks.saving import Kept, keep
+from rootfruit_checks.saying import complain
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import RunInfo
 
@@ -55,13 +55,14 @@ class Results:
         whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
         index, count = settings.shard or (1, 1)
         part = [f"rootfruit: shard {index}/{count}: computes a share and gates nothing"] if settings.shard else []
-        return [
+        lines = [
             *part,
             f"rootfruit: policy {named_model(settings.model, hashed)}",
             f"rootfruit: reference {reference}",
             f"rootfruit: data {plain(settings.data)}{whose}, scale {settings.scale}, engine {settings.engine}, "
             f"{settings.dtype}, seed {settings.seed}, store {settings.store}",
         ]
+        return [plain(line) for line in lines]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Take the plain values that a worker, or this process, hung on a report."""
@@ -88,7 +89,8 @@ class Results:
 
         self.digest, lost = deliver(self.settings, self.value())
         for line in lost:
-            sys.stderr.write(f"\nrootfruit: {line}\n")
+            complain("")
+            complain(f"rootfruit: {line}")
         if not self.settings.shard:
             self._tell_github()
         if self.settings.save_baseline:
@@ -97,10 +99,17 @@ class Results:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, and what it means for the release."""
+        from rootfruit_checks.report.escape import plain
+
         out = terminalreporter
+
+        def write(line: str, **marks: bool) -> None:
+            # Models, servers and other packages have their words in these lines.
+            out.write_line(plain(line, 20_000), **marks)
+
         if self.settings.shard and (self.concerned or self.settings.model):
             out.section("rootfruit", sep="=")
-            out.write_line(self._share_line())
+            write(self._share_line())
         if self.settings.shard or not self.concerned:
             return
         from rootfruit_checks.report import summary
@@ -112,29 +121,29 @@ class Results:
 
         def write_wrapped(lines: Iterable[str]) -> None:
             for line in lines:
-                for part in summary.wrapped(line, width):
-                    out.write_line(part)
+                for part in summary.wrapped(plain(line, 20_000), width):
+                    write(part)
 
         write_wrapped(summary.header(value["run"]))
-        out.write_line("")
+        write("")
         gated = [row for row in value["checks"] if row["gated"]]
         described = [row for row in value["checks"] if not row["gated"] and summary.is_declared(row)]
         defaults = summary.default_limits(value["checks"])
         for line in summary.table([*gated, *described], defaults, width=width):
             word = line.rsplit(" ", 1)[-1]
-            out.write_line(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")
+            write(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")
         hidden = len(value["checks"]) - len(gated) - len(described)
         if hidden:
-            out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
+            write(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
         for line in block(value):
-            out.write_line(line)
+            write(line)
         write_wrapped(summary.closing(value))
         if self.digest:
-            out.write_line(f"report: {self.settings.report} (digest {self.digest})")
+            write(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
-            out.write_line(f"result: {self.settings.json}")
+            write(f"result: {self.settings.json}")
         if self.kept:
-            out.write_line(self.kept.line, red=self.kept.lost)
+            write(self.kept.line, red=self.kept.lost)
         from rootfruit_checks.report.github import commands
 
         for line in commands(os.environ, value, inconclusive=self.settings.inconclusive):
@@ -179,7 +188,8 @@ class Results:
         if self.digest and self.settings.report:
             written.insert(0, f"audit page: {code(self.settings.report)}, digest `{self.digest}`")
         if lost := deliver(os.environ, self.value(), ["; ".join(written)] if written else []):
-            sys.stderr.write(f"\nrootfruit: {lost}\n")
+            complain("")
+            complain(f"rootfruit: {lost}")
 
     def _share(self) -> dict[str, Any]:
         """What this session's share came to."""

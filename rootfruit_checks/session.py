@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import shlex
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from rootfruit_checks import outputs, project
 from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.paths import expanded
 from rootfruit_checks.results import ONLY_LOOKS, Results
+from rootfruit_checks.saying import complain
 from rootfruit_checks.settings import Settings, first_given
 
 hookimpl = HookimplMarker("pytest")
@@ -144,7 +144,8 @@ class Session:
             return
         self._hold()
         if self._is_idle() and not self._told and self._session.exitstatus != _USAGE_ERROR:
-            sys.stderr.write("\n".join(self._lines()) + "\n")
+            for line in self._lines():
+                complain(line)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Say that nothing was gated."""

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from rootfruit_checks import untrusted
 from rootfruit_checks.errors import StoreError
+from rootfruit_checks.saying import say
 
 # A wait this long is said once, and again each time that it has lasted that much longer.
 _FIRST_WORD_S = 5.0
@@ -67,6 +68,4 @@ def _told(holder: Path) -> str:
 
 
 def _say(line: str) -> None:
-    stream = sys.__stderr__ or sys.stderr
-    stream.write(line + "\n")
-    stream.flush()
+    say(line, sys.__stderr__ or sys.stderr)

@@ -7,6 +7,7 @@ import time
 from typing import IO, Any
 
 from rootfruit_checks.engines.cached import Progress
+from rootfruit_checks.saying import say
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -22,8 +23,10 @@ class Bar:
         """Open a bar of `total` units."""
         from tqdm import tqdm
 
+        from rootfruit_checks.report.escape import plain
+
         self.finish()
-        self._bar = tqdm(total=total, desc=f"rootfruit {what}", unit="unit", file=self._stream, leave=False)
+        self._bar = tqdm(total=total, desc=plain(f"rootfruit {what}", 200), unit="unit", file=self._stream, leave=False)
 
     def step(self) -> None:
         """Advance by one."""
@@ -68,8 +71,7 @@ class Lines:
 
     def _say(self) -> None:
         seconds = time.monotonic() - self._started
-        self._stream.write(f"rootfruit {self._what}: {self._done}/{self._total} units, {seconds:.0f} s\n")
-        self._stream.flush()
+        say(f"rootfruit {self._what}: {self._done}/{self._total} units, {seconds:.0f} s", self._stream)
 
 
 def progress(stream: IO[str] | None = None) -> Progress:

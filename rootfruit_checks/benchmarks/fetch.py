@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.files import replacing
 from rootfruit_checks.paths import expanded
+from rootfruit_checks.saying import say as say_line
+
+# For one file, from the first byte to the last.
+_TIMEOUT_S = 600.0
+_SILENCE_S = 60.0
 
 _TANGO = "amazon-science/tango/bbaf0bb22a3fc391e2e7247a2d25c6850625013b/prompts"
 _WINOQUEER = "katyfelkner/winoqueer/1180ba62df6bd1e682db8f2bf90f3add67cc0500/data"
@@ -30,12 +37,22 @@ _PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One official file: its name here, upstream's path, its licence, and its pin ("git:" or "sha256:" and hex)."""
+    """One official file.
+
+    Attributes:
+        name: its name here.
+        path: upstream's path.
+        licence: upstream's licence.
+        pin: "git:" or "sha256:" and hex.
+        most: bytes after which a download is given up; the pin holds the exact size.
+
+    """
 
     name: str
     path: str
     licence: str
     pin: str
+    most: int = 32 * 2**20
 
 
 FILES: tuple[Remote, ...] = (
@@ -50,6 +67,7 @@ FILES: tuple[Remote, ...] = (
         f"{_TANGO}/misgendering_prompts.csv",
         "CC BY-SA 4.0",
         "git:01d2d8aff29241ddddb38523b8001e9f3e74467d",
+        315_244,
     ),
     *(
         Remote(
@@ -63,17 +81,18 @@ FILES: tuple[Remote, ...] = (
 )
 
 
-def matches(path: Path, pin: str) -> bool:
-    """Whether a file is the pinned one: `git:` is sha1 over "blob <size>\\0" and the bytes, `sha256:` over them."""
-    kind, _, wanted = pin.partition(":")
-    sha: Any = hashlib.sha256()
+def pin_of(content: bytes, kind: str) -> str:
+    """Return the pin of a file: `git:` is sha1 over "blob <size>\\0" and the bytes, `sha256:` over them."""
     if kind == "git":
         # git's own object id: it names the file upstream, and is no protection against a forger with a SHA-1 collision.
-        sha = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            sha.update(chunk)
-    return bool(sha.hexdigest() == wanted)
+        head = f"blob {len(content)}\0".encode()
+        return f"git:{hashlib.sha1(head + content, usedforsecurity=False).hexdigest()}"
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def matches(path: Path, pin: str) -> bool:
+    """Whether a file is the pinned one."""
+    return pin_of(path.read_bytes(), pin.partition(":")[0]) == pin
 
 
 def cache_directory() -> Path:
@@ -112,10 +131,10 @@ def verified(names: Sequence[str]) -> list[Path]:
 
 
 def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
-    """Return the verified file, downloading it where it is missing; a broken transfer goes on where it stopped.
+    """Return the verified file, downloading it where it is missing.
 
-    What has come so far lies in NAME.part; only a verified file ever stands under its name. Processes that fetch the
-    same file wait for each other.
+    Only a verified file is ever written, in one step; a download that breaks off leaves nothing. Processes that fetch
+    the same file wait for each other.
 
     Raises:
         DataError: offline and not there; the server cannot be reached or gives another file.
@@ -130,56 +149,71 @@ def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
         raise DataError(f"{path}: is not there (or changed) and --offline forbids fetching it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{remote.name}.lock"):
+        with FileLock(folder / f".{remote.name}.lock", timeout=_TIMEOUT_S + _SILENCE_S):
             if not (path.is_file() and matches(path, remote.pin)):
-                _download(remote, path)
+                content = _download(remote, path)
+                with replacing(path) as out:
+                    out.write(content)
     except OSError as error:
-        raise DataError(
-            f"{_url(remote)}: cannot be fetched ({error}); what came so far is kept, run it again"
-        ) from error
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); check ROOTFRUIT_DATA") from error
     return path
 
 
-def _download(remote: Remote, path: Path) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    resumed = partial.exists()
-    _transfer(_url(remote), partial)
-    if resumed and not matches(partial, remote.pin):
-        # What lay there was no beginning of this file: once more from nothing.
-        partial.unlink()
-        _transfer(_url(remote), partial)
-    if not matches(partial, remote.pin):
-        partial.unlink()
-        raise DataError(f"{_url(remote)}: gave another file than the pinned {remote.pin}; it was thrown away")
-    partial.replace(path)
+def _download(remote: Remote, path: Path) -> bytes:
+    """Return the content of the pinned file.
 
-
-def _transfer(url: str, partial: Path) -> None:
-    """Let pooch download what is missing of `partial`, and start it over where the server sends it from the start."""
-    import pooch
-    import requests
-
-    have = partial.stat().st_size if partial.exists() else 0
-    # Ranges count the bytes that are sent, so they must not be compressed.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with partial.open("ab") as out:
-
-        def on_answer(answer: requests.Response, *_: object, **__: object) -> None:
-            sent = answer.headers.get("Content-Range", f"bytes {have}-")
-            if answer.status_code == 206 and not sent.startswith(f"bytes {have}-"):
-                raise OSError("the server answers with another range than was asked for")
-            if answer.status_code == 200:
-                out.truncate(0)
-
-        get = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), timeout=60, headers=headers, hooks={"response": on_answer}
+    It is collected in another thread: only so does an end come to a server that sends a byte now and then.
+    """
+    url = _url(remote)
+    came: list[bytes | str] = []
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: came.append(_transfer(url, remote.most, stop)), daemon=True)
+    worker.start()
+    try:
+        worker.join(_TIMEOUT_S)
+    finally:
+        stop.set()
+    content = came[0] if came else f"not finished in {_TIMEOUT_S:g} s"
+    if isinstance(content, str):
+        raise DataError(
+            f"{url}: cannot be fetched ({content[:200]}); check the network and run it again, name a mirror in "
+            f"ROOTFRUIT_DATA_MIRROR, or put the file there yourself: {path}"
         )
-        try:
-            get(url, out, None)
-        except requests.HTTPError as error:
-            # Nothing is left to send: all of it is here, or it is no part of this file. The pin tells.
-            if not (have and error.response is not None and error.response.status_code == 416):
-                raise
+    found = pin_of(content, remote.pin.partition(":")[0])
+    if found != remote.pin:
+        raise DataError(
+            f"{url}: gave another file than the pinned {remote.pin} ({found}, {len(content)} bytes); it was thrown away"
+        )
+    return content
+
+
+def _transfer(url: str, most: int, stop: threading.Event) -> bytes | str:
+    """Return what the address holds, or in words why it could not be had."""
+    import requests
+    import urllib3
+
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    parts, size = [], 0
+    try:
+        # Bytes are counted as they are sent, so they must not be compressed.
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(url, stream=True, timeout=(10, min(_SILENCE_S, _TIMEOUT_S)), headers=headers) as answer:
+            if answer.status_code != 200:
+                return f"{answer.status_code} {answer.reason or ''} from {host}"
+            for part in answer.raw.stream(1 << 16, decode_content=False):
+                size += len(part)
+                if size > most:
+                    return f"{host} sends more than the {most} bytes that the file may have"
+                if stop.is_set():
+                    break
+                parts.append(part)
+    except requests.Timeout:
+        return f"no answer from {host}"
+    except requests.ConnectionError:
+        return f"no connection to {host}"
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        return f"the transfer from {host} broke off: {type(error).__name__}"
+    return b"".join(parts)
 
 
 def add_data_parser(commands: Any) -> None:
@@ -199,11 +233,7 @@ def add_data_parser(commands: Any) -> None:
             parser.add_argument("--offline", action="store_true", help="fetch nothing; fail where a file is missing")
 
 
-def _say(line: str) -> None:
-    print(line)  # noqa: T201  this is the command's output
-
-
-def run_data(arguments: argparse.Namespace, say: Callable[[str], None] = _say) -> int:
+def run_data(arguments: argparse.Namespace, say: Callable[[str], None] = say_line) -> int:
     """Run one `rootfruit data` action and return the exit status: 1 where `verify` finds a file missing or changed.
 
     Raises:

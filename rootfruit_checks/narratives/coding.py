@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from rootfruit_checks.outputs import distinct
 from rootfruit_checks.report import keeping
 from rootfruit_checks.report.summary import as_plain
 from rootfruit_checks.report.summary import write as write_json
+from rootfruit_checks.saying import say
 from rootfruit_checks.store import Store
 
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise DataError("--size must be at least 1")
         items = sheet.sample(continuations(frame), arguments.size, arguments.seed)
         sheet.write(arguments.out, items)
-        _say(f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading")
+        say(f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading")
         return 0
     known = set(continuations(frame)["item"])
     names = [path.stem for path in arguments.sheets]
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Store(arguments.store) as store:
         for coder, (codes, left) in read.items():
             keep_codes(store, coder, codes)
-            _say(f"{coder}: {len(codes)} continuations coded, {left} rows left open")
+            say(f"{coder}: {len(codes)} continuations coded, {left} rows left open")
         how = value["run"]["settings"].get("narratives", "auto")
         tagger = open_tagger("auto" if how == "none" else how)
         if tagger is None:
@@ -57,13 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     told = as_plain(narratives(tagged, alpha=float(value["run"]["settings"].get("alpha", 0.05))))
     write_json(arguments.store / keeping.RESULT, {**value, "narratives": told})
     for line in _lines(told, tagged):
-        _say(line)
-    _say(f"rootfruit report {arguments.store} -o report.html shows them")
+        say(line)
+    say(f"rootfruit report {arguments.store} -o report.html shows them")
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
 
 
 def _frame(store: Path, value: dict[str, Any]) -> pd.DataFrame:

@@ -9,26 +9,34 @@ import unicodedata
 # Bidirectional overrides and isolates can make a line read other than it is.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-_COMMAND = re.compile(r"^(\s*)::")
+# Invisible, and some runners take them for space.
+_INVISIBLE = set("\u200b\u2060\ufeff")
+# What a runner takes for a command: GitHub's `::` at the start of a line, which wrapping makes of any word's start; its
+# `##[`, Azure's `##vso[` and TeamCity's `##teamcity[`, anywhere; GitLab's sections.
+_COMMAND = re.compile(r"(?:^|(?<=\s))::+|#(?=#\w*\[)|section_(?:start|end)(?=:)")
 
 
 def plain(text: str, limit: int = 2000) -> str:
     """Return text without control, bidi, surrogate or XML-invalid characters, each shown as U+FFFD, cut at `limit`.
 
-    A cut is marked with its length. Newlines and tabs become spaces: the result is one line. What GitHub's
-    runner would take for a command, `::` at the start of a line of its log and `##[` anywhere, is parted.
+    A cut is marked with its length. Newlines and tabs become spaces: the result is one line. What a CI runner would
+    take for a command is parted by a space, wherever a line may be broken later.
     """
     cut = text[:limit]
     out = "".join(
         " "
         if c in "\n\r\t\u2028\u2029"
         else "\ufffd"
-        if c in _BIDI or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"}
+        if c in _BIDI or c in _INVISIBLE or unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"}
         else c
         for c in cut
-    ).replace("##[", "# #[")
-    out = _COMMAND.sub(r"\1: :", out)
+    )
+    out = _COMMAND.sub(_parted, out)
     return out if len(text) <= limit else f"{out}… [{len(text) - limit} more characters]"
+
+
+def _parted(found: re.Match[str]) -> str:
+    return " ".join(found[0]) if found[0].startswith(":") else f"{found[0]} "
 
 
 def markup(text: str, limit: int = 2000) -> str:

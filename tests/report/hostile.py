@@ -94,7 +94,7 @@ def result(text="They went home.", verdict="pass"):
             "data": {"scale": "ci", "winoqueer": text}, "settings": Settings().explain(),
             "instruments": {"regard": text}, "notes": [text], "tables": {},
         },
-        "checks": checks, "complete": True, "missing": [], "released": verdict == "pass",
+        "checks": checks, "complete": True, "missing": [], "released": verdict == "pass", "reservations": [],
         "combined": {"gated": False, "groups": [], "instances": {"not_measured": text}},
         "intersections": {"not_measured": text},
     }  # fmt: skip
