@@ -39,6 +39,7 @@ class Results:
         self.to_keep: dict[str, Any] | None = None
         self.kept: Kept | None = None
         self.digest = ""
+        self.written = False
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -87,6 +88,7 @@ class Results:
         from rootfruit_checks.report.keeping import deliver
 
         self.digest, lost = deliver(self.settings, self.value())
+        self.written = bool(self.settings.json) and not any(line.startswith(f"{self.settings.json}: ") for line in lost)
         for line in lost:
             sys.stderr.write(f"\nrootfruit: {line}\n")
         if not self.settings.shard:
@@ -131,7 +133,7 @@ class Results:
         write_wrapped(summary.closing(value))
         if self.digest:
             out.write_line(f"report: {self.settings.report} (digest {self.digest})")
-        if self.settings.json:
+        if self.written:
             out.write_line(f"result: {self.settings.json}")
         if self.kept:
             out.write_line(self.kept.line, red=self.kept.lost)
@@ -175,7 +177,7 @@ class Results:
         from rootfruit_checks.report.github import deliver
         from rootfruit_checks.report.markdown import code
 
-        written = [f"result: {code(self.settings.json)}"] if self.settings.json else []
+        written = [f"result: {code(str(self.settings.json))}"] if self.written else []
         if self.digest and self.settings.report:
             written.insert(0, f"audit page: {code(self.settings.report)}, digest `{self.digest}`")
         if lost := deliver(os.environ, self.value(), ["; ".join(written)] if written else []):
