@@ -40,6 +40,7 @@ def read(config: Any) -> Settings:
 
         family(settings)  # knows the groups, and refuses others here rather than in each worker
     if not is_worker(config):
+        preflight.baseline(settings)
         outputs.check(settings, _files(config, "xmlpath", "htmlpath", "log_file"), {"pytest": config.inipath})
     if settings.target_mde is None or settings.plan or looks(config):
         return settings

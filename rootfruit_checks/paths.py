@@ -1,4 +1,4 @@
-"""`~` in a path that a user wrote: expanded once, where options and arguments are read.
+"""Paths that a user wrote, where options and arguments are read: `~` is expanded once, and no path is impossible.
 
 A shell expands it neither after `--option=` nor in an ini or TOML file.
 """
@@ -9,15 +9,24 @@ import os
 from pathlib import Path
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.report.escape import plain
+
+# Linux's own; a system that takes less says so when a file is opened.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
 
 
 def expanded(where: str, path: str) -> str:
     """Return a path with a leading `~` or `~user` as that home directory.
 
     Raises:
-        ConfigError: there is no such user, or nothing says where home is.
+        ConfigError: there is no such user, nothing says where home is, or no file can have this name.
 
     """
+    parts = [len(os.fsencode(part)) for part in path.split("/")]
+    if "\0" in path:
+        raise ConfigError(f"{where}: {plain(path, 60)} holds a null byte; no file can have this name")
+    if max(parts) > _LONGEST_NAME or sum(parts) + len(parts) - 1 > _LONGEST_PATH:
+        raise ConfigError(f"{where}: {plain(path, 60)} is too long for a file's name")
     if not path.startswith("~"):
         return path
     found = os.path.expanduser(path)  # noqa: PTH111  Path.expanduser() drops a trailing slash, which may matter

@@ -50,6 +50,15 @@ def check(settings: Settings, *, runs: bool = True) -> None:
                 _model(name, option, settings)
 
 
+def baseline(settings: Settings) -> None:
+    """Raise ConfigError where the baseline to gate against is not there."""
+    if settings.baseline and not Path(settings.baseline).is_file():
+        raise ConfigError(
+            f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
+            "--rootfruit-save-baseline=FILE"
+        )
+
+
 def _opens_models() -> bool:
     """Whether models are opened by this package. A project's tests may put doubles in its place, named as they like."""
     run = sys.modules.get("rootfruit_checks.run")

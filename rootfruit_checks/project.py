@@ -59,7 +59,7 @@ def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, 
         if not isinstance(value, str) or not value.strip() or root == here or value.strip().startswith("~"):
             continue
         path = root / value.strip()
-        if key in {"store", *_FILES} or path.exists():
+        if key in {"store", *_FILES} or _is_there(path):
             found[key] = os.path.relpath(path, here)
     return found
 
@@ -81,7 +81,7 @@ def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str
     if any(argument.split("=")[0] in {"-c", "--config-file", "--rootdir"} for argument in arguments):
         return
     known = set(flags)
-    spaced = [(flag, value) for flag, value in pairwise(arguments) if flag in known and (here / value).exists()]
+    spaced = [(flag, value) for flag, value in pairwise(arguments) if flag in known and _is_there(here / value)]
     if not spaced:
         return
     starts = [here / target.split("::")[0] for target in targets]
@@ -92,6 +92,13 @@ def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str
             f"option {flag}: write {flag}={value}; with a space pytest took the path for one of tests, "
             f"made {root} its root directory, and did not read the configuration in {homes[0]}"
         )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no file can have this name; its option says so
+        return False
 
 
 def _home(start: Path) -> Path | None:

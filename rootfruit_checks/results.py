@@ -39,6 +39,7 @@ class Results:
         self.to_keep: dict[str, Any] | None = None
         self.kept: Kept | None = None
         self.digest = ""
+        self.written = False
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -88,6 +89,7 @@ class Results:
         from rootfruit_checks.report.keeping import deliver
 
         self.digest, lost = deliver(self.settings, self.value())
+        self.written = bool(self.settings.json) and not any(line.startswith(f"{self.settings.json}: ") for line in lost)
         for line in lost:
             complain("")
             complain(f"rootfruit: {line}")
@@ -140,7 +142,7 @@ class Results:
         write_wrapped(summary.closing(value))
         if self.digest:
             write(f"report: {self.settings.report} (digest {self.digest})")
-        if self.settings.json:
+        if self.written:
             write(f"result: {self.settings.json}")
         if self.kept:
             write(self.kept.line, red=self.kept.lost)
@@ -184,7 +186,7 @@ class Results:
         from rootfruit_checks.report.github import deliver
         from rootfruit_checks.report.markdown import code
 
-        written = [f"result: {code(self.settings.json)}"] if self.settings.json else []
+        written = [f"result: {code(str(self.settings.json))}"] if self.written else []
         if self.digest and self.settings.report:
             written.insert(0, f"audit page: {code(self.settings.report)}, digest `{self.digest}`")
         if lost := deliver(os.environ, self.value(), ["; ".join(written)] if written else []):

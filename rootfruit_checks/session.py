@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import shlex
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,11 @@ class Session:
     def pytest_sessionfinish(self, session: Any) -> Generator[None, Any, Any]:
         """Write the results before anything else ends, and hold the exit status against what others set."""
         self._session = session
-        self._owed = not self.results.finish(looking=self.looking) or self._owes()
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        # A result may go to /dev/stdout, which is pytest's own until the session ends.
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            well = self.results.finish(looking=self.looking)
+        self._owed = not well or self._owes()
         self._hold()
         try:
             return (yield)

@@ -19,6 +19,7 @@ from rootfruit_checks.classifiers import audit, fit_mini, neutral
 from rootfruit_checks.classifiers.mini import MiniRegard
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.stats.misclassification import Calibration
 from rootfruit_checks.store import Store
 
@@ -135,7 +136,7 @@ def main() -> int:
     classifier = MiniRegard()
     found = json.loads(compute(classifier).dump())
     value = {"fingerprint": classifier.fingerprint, "key": key(), "answers": found}
-    SHIPPED.write_text(json.dumps(value, indent=0) + "\n", encoding="utf-8")
+    write_atomic(SHIPPED, json.dumps(value, indent=0) + "\n")
     sys.stdout.write(f"{SHIPPED}: written\n")
     return 0
 

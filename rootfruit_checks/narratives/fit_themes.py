@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rootfruit_checks.classifiers.masking import mask
 from rootfruit_checks.classifiers.mini import Encoder, encoder_folder, hash_files
 from rootfruit_checks.errors import DataError
+from rootfruit_checks.files import write_atomic
 from rootfruit_checks.narratives.codebook import fingerprint, theme_ids
 from rootfruit_checks.narratives.tagger import HEAD, features, found_words
 
@@ -133,7 +134,7 @@ def main() -> int:
         "weights": [[round(float(value), _DIGITS) for value in weights] for weights, _ in heads],
         "bias": [round(bias, _DIGITS) for _, bias in heads],
     }
-    HEAD.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    write_atomic(HEAD, json.dumps(content, separators=(",", ":")) + "\n")
     sys.stdout.write(json.dumps({key: content[key] for key in ("strengths_tried", "measured")}, indent=1) + "\n")
     return 0
 

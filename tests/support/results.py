@@ -20,6 +20,6 @@ def whole_result(*rows, **changes):
     held = all(row["verdict"] not in {"fail", "error"} for row in rows)
     return {
         "schema": "rootfruit-result/1", "run": run, "checks": list(rows), "complete": True, "missing": [],
-        "released": held, "combined": {"gated": False, "groups": [], "instances": {}},
+        "released": held, "reservations": [], "combined": {"gated": False, "groups": [], "instances": {}},
         "intersections": {"not_measured": "x"},
     } | changes  # fmt: skip
