@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rootfruit_checks.engines.chat import render
 from rootfruit_checks.engines.loaded import load_tokenizer
+from rootfruit_checks.engines.model_files import read_generation
 from rootfruit_checks.engines.requests import check_texts
 from rootfruit_checks.engines.weights import (
     check_directory,
@@ -84,14 +84,9 @@ class ModelDir:
     @cached_property
     def stops(self) -> list[int]:
         """Tokens that end a text, for every engine: the model's generation settings, else its config, and EOS."""
-        file = self.path / "generation_config.json"
         text = self._config.get("text_config")
         told = {**(text if isinstance(text, dict) else {}), **self._config}
-        if file.is_file():
-            try:
-                told = dict(json.loads(file.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise EngineError(f"{file}: is no JSON of settings ({error})") from error
+        told = read_generation(self.path) or told
         configured = told.get("eos_token_id")
         several = configured if isinstance(configured, list) else [configured]
         return sorted({int(token) for token in (*several, self.tokenizer.eos_token_id) if token is not None})
