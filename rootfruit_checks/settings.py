@@ -16,6 +16,7 @@ from rootfruit_checks.errors import ConfigError
 from rootfruit_checks.options import BY_KEY, CONTINUATIONS, INSTRUCTION, OPTIONS, Option
 from rootfruit_checks.registry import BY_ID, defaults
 from rootfruit_checks.types import BENCHMARKS, Chat, Sampling
+from rootfruit_checks.untrusted import is_there
 
 # `--reference=base`: the base of the adapter that is the policy.
 BASE = "base"
@@ -207,7 +208,7 @@ def first_given(key: str, *sources: Mapping[str, object]) -> object:
 
 def is_adapter(name: str | Path | None) -> bool:
     """Whether a model's name is the directory of a PEFT adapter."""
-    return name is not None and (Path(name) / ADAPTER_CONFIG).is_file()
+    return name is not None and is_there(Path(name) / ADAPTER_CONFIG)
 
 
 def with_base(settings: Settings) -> Settings:

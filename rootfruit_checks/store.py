@@ -182,6 +182,16 @@ class Store:
                 (namespace, key, value, digest(value)),
             )
 
+    def replace(self, namespace: str, items: Mapping[str, bytes], gone: Iterable[str]) -> None:
+        """Keep values under their keys and remove other keys, all or, where one fails, nothing."""
+        with self._writing():
+            self._db.executemany("DELETE FROM units WHERE namespace=? AND key=?", [(namespace, key) for key in gone])
+            self._db.executemany(
+                "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (namespace, key) "
+                "DO UPDATE SET value=excluded.value, digest=excluded.digest, writes=writes+1",
+                [(namespace, key, value, digest(value)) for key, value in items.items()],
+            )
+
     def put_new(self, namespace: str, items: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes, bytes]]:
         """Keep the (key, value) that are not there yet, all of them or, where one fails, none.
 

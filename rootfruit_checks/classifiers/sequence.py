@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.classifiers.masking import MASKING_VERSION, label_each
 from rootfruit_checks.classifiers.mini import INSTALL, MAX_WORDPIECES, hash_files, quiet, say_cut, tokenize
 from rootfruit_checks.errors import ConfigError
@@ -84,12 +84,13 @@ class SequenceRegard:
         for module in ("torch", "transformers"):
             _need(module)
         where = f"--rootfruit-regard={spec}"
-        try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{where}: no usable config.json ({error}); give a model's directory") from error
-        if not isinstance(config, dict):
-            raise ConfigError(f"{where}: config.json must hold an object")
+        from rootfruit_checks.engines import model_files
+        from rootfruit_checks.engines.config_schema import ClassifierConfig
+
+        if not untrusted.is_directory(folder):
+            raise ConfigError(f"{where}: no such directory")
+        config = model_files.read(folder, "config.json", ClassifierConfig, ConfigError)
+        model_files.check_files(folder, ConfigError)
         self.labels = labels_of(config, where)
         self._safe = any(folder.glob("*.safetensors"))
         if not self._safe:

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.engines import model_files
 from rootfruit_checks.engines.embeddings import Embeddings
 from rootfruit_checks.engines.hf import HFEngine
 from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
@@ -39,14 +40,12 @@ _OFF = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.05}
 
 def read_adapter(path: Path) -> dict[str, Any]:
     """Return adapter_config.json, or raise an EngineError where this is no adapter that can be laid into its base."""
-    file = path / ADAPTER_CONFIG
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{file}: cannot be read as JSON ({error})") from error
-    kind = config.get("peft_type") if isinstance(config, dict) else None
-    if not isinstance(config, dict) or not kind:
-        raise EngineError(f"{file}: names no peft_type; is this a PEFT adapter?")
+    from rootfruit_checks.engines.config_schema import AdapterConfig
+
+    config = model_files.read(path, ADAPTER_CONFIG, AdapterConfig)
+    kind = config.get("peft_type")
+    if not kind:
+        raise EngineError(f"{path / ADAPTER_CONFIG}: names no peft_type; is this a PEFT adapter?")
     task = config.get("task_type")
     if task not in (None, "CAUSAL_LM"):
         raise EngineError(f"{path}: the adapter's task is {task}, not CAUSAL_LM")
@@ -63,6 +62,7 @@ def read_adapter(path: Path) -> dict[str, Any]:
 
 def weights_of(path: Path, *, allow_pickle: bool = False) -> Path:
     """Return the file of the adapter's weights, or raise an EngineError where there is none that may be loaded."""
+    model_files.check_files(path)
     if (path / _SAFE).is_file():
         return path / _SAFE
     if not (path / _PICKLED).is_file():

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rootfruit_checks import addresses
+from rootfruit_checks import addresses, untrusted
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.settings import Settings, is_adapter
@@ -54,12 +54,13 @@ def local(name: str, option: str = "--model") -> Path | None:
 
     """
     path = Path(name)
-    if path.is_dir():
+    if untrusted.is_directory(path):
         return path
-    if path.exists():
+    if untrusted.is_there(path):
         raise EngineError(f"{option} {name}: is a file; give the directory that holds config.json and the weights")
     if not _HUB_ID.fullmatch(name):
-        raise EngineError(f"{option} {name}: no such directory (and not a Hub id of the form owner/name)")
+        shown = untrusted.shown(name)
+        raise EngineError(f"{option} {shown}: no such directory (and not a Hub id of the form owner/name)")
     return None
 
 

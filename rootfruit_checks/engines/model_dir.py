@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rootfruit_checks.engines import tokenizing
 from rootfruit_checks.engines.loaded import load_tokenizer
+from rootfruit_checks.engines.model_files import GENERATION, read_generation
 from rootfruit_checks.engines.requests import check_prompts, check_texts
 from rootfruit_checks.engines.turns import Turn, turn_end, turn_of
 from rootfruit_checks.engines.weights import (
@@ -108,16 +108,12 @@ class ModelDir:
         They are EOS of the model's generation settings, else of its config, and of the tokenizer, and what its chat
         template writes after an answer: some models end a turn with a token that none of their settings names.
         """
-        file = self.path / "generation_config.json"
         text = self._config.get("text_config")
         told = {**(text if isinstance(text, dict) else {}), **self._config}
         where = self.path / "config.json"
-        if file.is_file():
-            where = file
-            try:
-                told = dict(json.loads(file.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise EngineError(f"{file}: is no JSON of settings ({error})") from error
+        given = read_generation(self.path)
+        if given is not None and "eos_token_id" in given:
+            told, where = given, self.path / GENERATION
         configured = told.get("eos_token_id")
         several = configured if isinstance(configured, list) else [configured]
         for token in several:

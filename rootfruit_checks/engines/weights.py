@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import untrusted
+from rootfruit_checks.engines import model_files
 from rootfruit_checks.engines.quantized import check_installed
 from rootfruit_checks.errors import EngineError
 
@@ -21,18 +22,13 @@ _CHUNK = 1 << 22
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return config.json, or raise an EngineError that says what the directory lacks."""
-    if not path.is_dir():
-        raise EngineError(f"{path}: no such directory")
-    file = path / "config.json"
-    if not file.is_file():
+    from rootfruit_checks.engines.config_schema import ModelConfig
+
+    if not untrusted.is_directory(path):
+        raise EngineError(f"{untrusted.shown(path)}: no such directory")
+    if not untrusted.is_there(path / "config.json"):
         raise EngineError(f"{path}: holds no config.json; is this a model directory?")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise EngineError(f"{file}: is not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise EngineError(f"{file}: is not a model's configuration")
-    return config
+    return model_files.read(path, "config.json", ModelConfig)
 
 
 def has_tokenizer(path: Path) -> bool:
@@ -51,6 +47,7 @@ def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
         raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
     if not has_tokenizer(path):
         raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")
+    model_files.check_files(path)
     if any(path.glob("*.safetensors")):
         return
     pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)

@@ -11,10 +11,18 @@ import pandas as pd
 
 from rootfruit_checks.errors import DataError, StoreError
 from rootfruit_checks.narratives import sheet
-from rootfruit_checks.narratives.tagged import Tagged, continuations, keep_codes, tag_frame
+from rootfruit_checks.narratives.tagged import (
+    Tagged,
+    continuations,
+    keep_codes,
+    keep_export,
+    read_exports,
+    tag_frame,
+)
 from rootfruit_checks.narratives.tagger import open_tagger
 from rootfruit_checks.narratives.view import narratives
 from rootfruit_checks.outputs import distinct
+from rootfruit_checks.parsing import number
 from rootfruit_checks.report import keeping
 from rootfruit_checks.report.summary import as_plain
 from rootfruit_checks.report.summary import write as write_json
@@ -32,47 +40,65 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.way == "export":
         distinct(arguments.out, [arguments.store / keeping.RESULT], "option --out")
     value = keeping.read(arguments.store)
-    frame = _frame(arguments.store, value)
-    if arguments.way == "export":
-        if arguments.size < 1:
-            raise DataError("--size must be at least 1")
-        items = sheet.sample(continuations(frame), arguments.size, arguments.seed)
-        sheet.write(arguments.out, items)
-        say(f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading")
-        return 0
-    known = set(continuations(frame)["item"])
-    names = [path.stem for path in arguments.sheets]
-    if len(set(names)) < len(names):
-        raise DataError("two sheets have one name; a coder is named by the file")
-    read = {path.stem: sheet.read(path, known) for path in arguments.sheets}
-    with Store(arguments.store) as store:
-        for coder, (codes, left) in read.items():
-            keep_codes(store, coder, codes)
-            say(f"{coder}: {len(codes)} continuations coded, {left} rows left open")
-        how = value["run"]["settings"].get("narratives", "auto")
-        tagger = open_tagger("auto" if how == "none" else how)
-        if tagger is None:
-            raise DataError("there is no tagger to hold the codes against; report this")
-        tagged = tag_frame(tagger, store, frame)
-    told = as_plain(narratives(tagged, alpha=float(value["run"]["settings"].get("alpha", 0.05))))
-    write_json(arguments.store / keeping.RESULT, {**value, "narratives": told})
-    for line in _lines(told, tagged):
-        say(line)
+    with Store.existing(arguments.store) as store:
+        frame = _frame(store, value)
+        if arguments.way == "export":
+            if arguments.size < 1:
+                raise DataError("--size must be at least 1")
+            items = sheet.sample(continuations(frame), arguments.size, arguments.seed)
+            sheet.write(arguments.out, items)
+            keep_export(store, dict(items))
+            say(
+                f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading"
+            )
+            return 0
+        _take_in(store, value, frame, arguments.sheets)
     say(f"rootfruit report {arguments.store} -o report.html shows them")
     return 0
 
 
-def _frame(store: Path, value: dict[str, Any]) -> pd.DataFrame:
+def _take_in(store: Store, value: dict[str, Any], frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
+    """Take the codes of filled sheets into the store and its result, those of all sheets or of none."""
+    names = [path.stem for path in sheets]
+    if len(set(names)) < len(names):
+        raise DataError("two sheets have one name; a coder is named by the file")
+    known = set(continuations(frame)["item"])
+    exported = [one for one in read_exports(store) if known >= one.keys()]
+    if not exported:
+        raise DataError(f"{store.directory}: no sheet was exported of its latest result; rootfruit coding export first")
+    read = {path.stem: sheet.read(path, exported) for path in sheets}
+    settings = value["run"]["settings"]
+    how = settings.get("narratives", "auto")
+    tagger = open_tagger("auto" if how == "none" else how)
+    if tagger is None:
+        raise DataError("there is no tagger to hold the codes against; report this")
+    keep_codes(store, read)
+    for coder, (codes, left) in read.items():
+        say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left open")
+    tagged = tag_frame(tagger, store, frame)
+    alpha = float(str(number(0.0, 0.5, open_low=True)("alpha of the latest result", settings.get("alpha", 0.05))))
+    told = as_plain(narratives(tagged, alpha=alpha))
+    write_json(store.directory / keeping.RESULT, {**value, "narratives": told})
+    for line in _lines(told, tagged):
+        say(line)
+
+
+def _frame(store: Store, value: dict[str, Any]) -> pd.DataFrame:
     """Return the continuations that a store's latest result was decided on."""
-    named = {key: one["path"] for key, one in value["run"].get("tables", {}).items() if key.startswith("disclosure/")}
+    named = {key: table for key, table in value["run"]["tables"].items() if key.startswith("disclosure/")}
     if not named:
-        raise StoreError(f"{store}: its latest result has no continuations of disclosure")
+        raise StoreError(f"{store.directory}: its latest result has no continuations of disclosure")
     parts = []
-    for key, path in named.items():
-        try:
-            parts.append(pd.read_parquet(store / path).assign(role=key.split("/")[1]))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{store / path}: is not readable ({error}); run the gate again") from error
+    for key, table in named.items():
+        name = Path(table["path"]).stem
+        found = store.load_table(name)
+        if found is None or store.table_told(name, len(found)) != {
+            part: table[part] for part in ("path", "sha256", "rows")
+        }:
+            raise StoreError(
+                f"{store.directory}: its table of {key} is not that of its latest result; run the gate again"
+            )
+        parts.append(found.assign(role=key.split("/")[1]))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.narratives.codebook import theme_ids
 from rootfruit_checks.registry import NO_ANSWER
+from rootfruit_checks.report.escape import plain
 
 _MARKS = {"1": True, "x": True, "yes": True, "0": False, "": False, "no": False}
 # A spreadsheet takes a cell that begins so for a formula.
@@ -81,42 +85,97 @@ def write(path: Path, items: Sequence[tuple[str, str]]) -> None:
         raise DataError(f"{path}: cannot be written ({error})") from error
 
 
-def read(path: Path, known: set[str]) -> tuple[dict[str, list[str]], int]:
-    """Return the codes of a filled sheet by item, and how many of its rows were not coded.
+def letters(text: str) -> str:
+    """Return what no spreadsheet changes of a text: its letters and digits, in one case and one spelling."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text).casefold() if letter.isalnum())
+
+
+def read(path: Path, exported: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the codes of a filled sheet by item, and the items of its rows that were not coded.
 
     A row counts as coded where `done` or a theme is marked, with 1, x or yes. Comma, semicolon or tab may separate.
+    Every row of the export must be there once: a quote that never closes would otherwise swallow rows in silence.
+
+    Args:
+        path: the sheet.
+        exported: the exports of the store, each from item to text.
 
     Raises:
-        DataError: a file that is no such sheet, a mark that is none, an item that is not in the store or there twice.
+        DataError: a file that is no such sheet; a row or mark that cannot be; an item, text or number of rows that is
+            not the export's.
 
     """
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: is not readable as UTF-8 ({error})") from error
-    lines = text.splitlines()
-    head = lines[0] if lines else ""
-    mark = max(",;\t", key=head.count)
-    reader = csv.DictReader(lines, delimiter=mark)
-    needed = [name for name in columns() if name != "text"]
-    if lacking := [name for name in needed if name not in (reader.fieldnames or [])]:
-        raise DataError.at(path, 1, f"lacks the column {lacking[0]!r}; keep the head of the exported sheet")
+    table = list(_rows(path))
+    number, head = table[0] if table else (1, [])
+    _check_head(path, number, head)
+    marks = [name for name in columns() if name not in {"item", "text"}]
+    known = {item: text for one in exported for item, text in one.items()}
     codes: dict[str, list[str]] = {}
-    left = 0
-    for row in reader:
-        item = (row["item"] or "").strip()
+    left: list[str] = []
+    for number, cells in table[1:]:
+        if len(cells) != len(head):
+            few = "fewer" if len(cells) < len(head) else "more"
+            raise DataError.at(path, number, f"{len(cells)} cells, {few} than the {len(head)} columns")
+        row = {name: cell.strip() for name, cell in zip(head, cells, strict=True)}
+        item = row["item"]
         if item not in known:
-            raise DataError.at(path, reader.line_num, f"item {item!r} is none of this store's continuations")
-        if item in codes:
-            raise DataError.at(path, reader.line_num, f"item {item} is there twice")
-        marks = {}
-        for name in needed[1:]:
-            given = (row[name] or "").strip().casefold()
-            if given not in _MARKS:
-                raise DataError.at(path, reader.line_num, f"column {name} holds {given!r}; mark with 1, or leave empty")
-            marks[name] = _MARKS[given]
-        if not any(marks.values()):
-            left += 1
-            continue
-        codes[item] = [theme for theme in theme_ids() if marks[theme]]
+            raise DataError.at(path, number, f"item {plain(item, 40)!r} was not exported from this store")
+        if item in codes or item in left:
+            raise DataError.at(path, number, f"item {item} is there twice")
+        if letters(row["text"]) != letters(known[item]):
+            raise DataError.at(path, number, f"the text is not that of item {item}; were cells moved?")
+        found = {name: _mark(path, number, name, row[name]) for name in marks}
+        if any(found.values()):
+            codes[item] = [theme for theme in theme_ids() if found[theme]]
+        else:
+            left.append(item)
+    _check_whole(path, {*codes, *left}, exported)
     return codes, left
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each line that is not blank.
+
+    No cell of an exported sheet spans lines. Each line is parsed alone, so that an open quote ends with its line.
+    """
+    text = untrusted.read_text(path, DataError, limit=untrusted.SHEET_LIMIT).removeprefix("\ufeff")
+    if "\0" in text:
+        raise DataError(f"{untrusted.shown(path)}: holds a NUL character; save it as CSV in UTF-8")
+    lines = re.split(r"\r\n|\n|\r", text)
+    mark = max(",;\t", key=lines[0].count)
+    for number, line in enumerate(lines, 1):
+        try:
+            cells = next(csv.reader([line], delimiter=mark, strict=True), [])
+        except csv.Error as error:
+            told = "a quote is opened and not closed" if "end of data" in str(error) else str(error)
+            raise DataError.at(path, number, f"is not CSV: {told}") from None
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _check_head(path: Path, number: int, head: Sequence[str]) -> None:
+    keep = "keep the head of the exported sheet"
+    if lacking := [name for name in columns() if name not in head]:
+        raise DataError.at(path, number, f"lacks the column {lacking[0]!r}; {keep}")
+    if twice := [name for name in columns() if head.count(name) > 1]:
+        raise DataError.at(path, number, f"has the column {twice[0]!r} twice; {keep}")
+    if unknown := [name for name in head if name not in columns()]:
+        raise DataError.at(path, number, f"has the unknown column {plain(unknown[0], 40)!r}; {keep}")
+
+
+def _mark(path: Path, number: int, column: str, given: str) -> bool:
+    found = _MARKS.get(given.casefold())
+    if found is None:
+        raise DataError.at(path, number, f"column {column} holds {plain(given, 40)!r}; mark with 1, or leave empty")
+    return found
+
+
+def _check_whole(path: Path, given: set[str], exported: Sequence[Mapping[str, str]]) -> None:
+    """Raise where the rows are not those of one export, neither fewer nor more."""
+    if any(given == set(one) for one in exported):
+        return
+    nearest = min(exported, key=lambda one: (len(given ^ set(one)), sorted(one)), default={})
+    lacking, extra = [item for item in nearest if item not in given], sorted(given - set(nearest))
+    told = [f"lacks {len(lacking)} of the {len(nearest)} exported rows, such as item {lacking[0]}"] if lacking else []
+    told += [f"has {len(extra)} rows of another export, such as item {extra[0]}"] if extra else []
+    raise DataError(f"{path}: {' and '.join(told) or 'has no rows'}; rows may be left empty and not left out")

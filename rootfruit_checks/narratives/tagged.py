@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.errors import StoreError
 from rootfruit_checks.narratives.codebook import theme_ids
 from rootfruit_checks.narratives.tagger import Tagger, masked_texts
+from rootfruit_checks.report.escape import plain
 from rootfruit_checks.store import Store, address, digest
 
 # item -> coder -> the themes that they found in it.
 Codes = Mapping[str, Mapping[str, Sequence[str]]]
 CODES = "codes"
+EXPORTS = "coding exports"
 
 
 def item_of(masked: str) -> str:
@@ -94,21 +97,53 @@ def read_codes(store: Store, items: set[str]) -> dict[str, dict[str, list[str]]]
 
     """
     found: dict[str, dict[str, list[str]]] = {}
+    where = f"{store.database}: a code"
     for key, value in store.units_of(CODES):
-        coder, item = json.loads(key)
+        named, themes = (untrusted.parse_json(raw, where, StoreError) for raw in (key, value))
+        untrusted.check(named, tuple[str, str], where, StoreError)
+        untrusted.check(themes, list[str], where, StoreError)
+        if unknown := set(themes) - set(theme_ids()):
+            raise StoreError(f"{where}: names the unknown theme {plain(min(unknown), 40)!r}; import the sheets again")
+        coder, item = named
         if item in items:
-            found.setdefault(item, {})[coder] = list(json.loads(value))
+            found.setdefault(item, {})[coder] = themes
     return {item: dict(sorted(coders.items())) for item, coders in sorted(found.items())}
 
 
-def keep_codes(store: Store, coder: str, codes: Mapping[str, Sequence[str]]) -> None:
-    """Keep one coder's codes, in place of what they said of the same items before.
+def keep_codes(store: Store, coded: Mapping[str, tuple[Mapping[str, Sequence[str]], Sequence[str]]]) -> None:
+    """Keep people's codes, all or none, in place of what they said of the same items before.
+
+    Args:
+        store: an open store.
+        coded: by coder, their codes by item and the items that they left open.
 
     Raises:
         StoreError: the store cannot be written.
 
     """
-    if not coder:
+    if "" in coded:
         raise StoreError("codes need the name of who made them")
-    for item, mine in codes.items():
-        store.put(CODES, json.dumps([coder, item]), json.dumps(list(mine)).encode())
+    kept = {
+        json.dumps([coder, item]): json.dumps(list(themes)).encode()
+        for coder, (codes, _) in coded.items()
+        for item, themes in codes.items()
+    }
+    store.replace(CODES, kept, [json.dumps([coder, item]) for coder, (_, left) in coded.items() for item in left])
+
+
+def keep_export(store: Store, items: Mapping[str, str]) -> None:
+    """Note what a sheet holds, from item to text: a filled sheet is held against it."""
+    store.put(EXPORTS, address({"items": items}), json.dumps(dict(items)).encode())
+
+
+def read_exports(store: Store) -> list[dict[str, str]]:
+    """Return what was exported to sheets.
+
+    Raises:
+        StoreError: what is stored is damaged.
+
+    """
+    where = f"{store.database}: an exported sheet"
+    found = [untrusted.parse_json(value, where, StoreError) for _, value in store.units_of(EXPORTS)]
+    untrusted.check(found, list[dict[str, str]], where, StoreError)
+    return found

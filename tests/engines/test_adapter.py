@@ -396,13 +396,13 @@ def without_first(weights):
 BROKEN = {
     "pickle": (pickled, "pickled .adapter_model.bin.*--rootfruit-allow-pickle"),
     "no weights": (lambda f: (f / "adapter_model.safetensors").unlink(), "holds no adapter weights"),
-    "not JSON": (lambda f: (f / "adapter_config.json").write_text("{"), "adapter_config.json: cannot be read as JSON"),
+    "not JSON": (lambda f: (f / "adapter_config.json").write_text("{"), "adapter_config.json: line 1: is not JSON"),
     "no kind": (config_with(peft_type=None), "names no peft_type"),
     "prompts": (config_with(peft_type="PREFIX_TUNING"), "type PREFIX_TUNING are not run; merge it"),
     "task": (config_with(task_type="SEQ_CLS"), "task is SEQ_CLS"),
     "activated": (config_with(alora_invocation_tokens=[1, 2]), "activated LoRA"),
     "two models": (whole, "an adapter and a whole model"),
-    "cut off": (cut, "cannot be laid into its base"),
+    "cut off": (cut, "bytes of tensors where its header tells of"),
     "another rank": (config_with(r=8), "cannot be laid into its base"),
     "another base": (
         weights_with(lambda w: {n.replace("layers.1.", "layers.7."): t for n, t in w.items()}),

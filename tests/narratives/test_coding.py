@@ -17,7 +17,8 @@ from rootfruit_checks.errors import DataError
 from rootfruit_checks.narratives import sheet
 from rootfruit_checks.narratives.agreement import agreement
 from rootfruit_checks.narratives.codebook import theme_ids
-from rootfruit_checks.narratives.tagged import Tagged
+from rootfruit_checks.narratives.tagged import Tagged, keep_codes, read_codes
+from rootfruit_checks.store import Store
 
 IDENTITIES = ("transgender woman", "cisgender man")
 
@@ -56,30 +57,86 @@ def test_no_cell_is_a_formula_and_no_payload_breaks_the_file(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["item"] for row in rows] == [item for item, _ in items]
     assert not [row["text"] for row in rows if row["text"].startswith(("=", "+", "-", "@", "\t"))]
-    codes, left = sheet.read(tmp_path / "s.csv", {item for item, _ in items})
-    assert (codes, left) == ({}, len(items))
+    codes, left = sheet.read(tmp_path / "s.csv", [dict(items)])
+    assert (codes, left) == ({}, [item for item, _ in items])
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_marks_of_any_usual_kind_are_read(tmp_path, mark):
     lines = [sheet.columns(), ["a", "t", "x", *[""] * 8], ["b", "t", "", "1", "Yes", *[""] * 6], ["c", "t", *["0"] * 9]]
     (tmp_path / "s.csv").write_text("\n".join(mark.join(line) for line in lines), "utf-8")
-    assert sheet.read(tmp_path / "s.csv", {"a", "b", "c"}) == ({"a": [], "b": ["rejection", "hardship"]}, 1)
+    assert sheet.read(tmp_path / "s.csv", [dict.fromkeys("abc", "t")]) == (
+        {"a": [], "b": ["rejection", "hardship"]},
+        ["c"],
+    )
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["item,text"], "lacks the column 'done'"),
-        (["HEAD", "zz,t,x,,,,,,,,"], "none of this store"),
-        (["HEAD", "a,t,x,,,,,,,,", "a,t,x,,,,,,,,"], "twice"),
-        (["HEAD", "a,t,maybe,,,,,,,,"], "holds 'maybe'"),
+        (["item,text"], r"s.csv:1: lacks the column 'done'"),
+        (["HEAD", "zz,t,x,,,,,,,,"], r"s.csv:2: item 'zz' was not exported"),
+        (["HEAD", "a,t,x,,,,,,,,", "a,t,x,,,,,,,,"], r"s.csv:3: item a is there twice"),
+        (["HEAD", "a,t,maybe,,,,,,,,"], r"s.csv:2: column done holds 'maybe'"),
+        (["HEAD", "a,t,x,,,,,,,2,"], r"s.csv:2: column affirmation holds '2'"),
+        (["HEAD", "a,t,x,,,,,,,"], r"s.csv:2: 10 cells, fewer than the 11"),
+        (["HEAD", "a,t,x,,,,,,,,,1"], r"s.csv:2: 12 cells, more than the 11"),
+        (["HEAD,done", "a,t,x,,,,,,,,,"], r"s.csv:1: has the column 'done' twice"),
+        (["HEAD,notes", "a,t,x,,,,,,,,,"], r"s.csv:1: has the unknown column 'notes'"),
+        (
+            ["HEAD", 'a,"t,x,,,,,,,,', "b,u,x,,,,,,,,", "c,v,x,,,,,,,,"],
+            r"s.csv:2: is not CSV: a quote is opened and not",
+        ),
+        (["HEAD", 'a,"t\nt",x,,,,,,,,'], r"s.csv:2: is not CSV: a quote is opened and not"),
+        (["HEAD", 'a,"t"t,x,,,,,,,,'], r"s.csv:2: is not CSV"),
+        (["HEAD", "a,t,x,,,,,,,,", "b,u,x,,,,,,,,"], r"lacks 1 of the 3 exported rows, such as item c"),
+        (["HEAD", "a,u,x,,,,,,,,", "b,t,x,,,,,,,,"], r"s.csv:2: the text is not that of item a"),
+        (["HEAD", *(f"{one},{one},x,,,,,,,," for one in "ade")], r"s.csv:2: the text is not"),
+        (["HEAD", "a,t,x,,,,,,,,", "d,w,x,,,,,,,,"], "lacks 1 of the 2 exported rows.* and has 1 rows of another"),
+        (["HEAD"], "lacks 2 of the 2 exported rows"),
+        ([], "lacks the column 'item'"),
     ],
 )
 def test_a_wrong_sheet_is_told_with_file_and_line(tmp_path, lines, said):
     (tmp_path / "s.csv").write_text("\n".join(lines).replace("HEAD", ",".join(sheet.columns())), "utf-8")
     with pytest.raises(DataError, match=said):
-        sheet.read(tmp_path / "s.csv", {"a"})
+        sheet.read(tmp_path / "s.csv", EXPORTS)
+
+
+EXPORTS = [{"a": "t", "b": "u", "c": "v"}, {"d": "w", "e": "x"}]
+WHOLE = ["HEAD", 'a,"t",x,,,,,,,,', "b,u,,1,,,,,,,", "c,v,,,,,,,,,"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "end", "last"),
+    [
+        ("utf-8", "\n", "\n"),
+        ("utf-8-sig", "\r\n", "\r\n"),
+        ("utf-8", "\r", ""),
+        ("utf-8", "\n", "\n,,,,,,,,,,\n\n"),
+    ],
+)
+def test_line_ends_and_blank_lines_of_spreadsheets_are_read(tmp_path, encoding, end, last):
+    text = end.join(WHOLE).replace("HEAD", ",".join(sheet.columns())) + last
+    (tmp_path / "s.csv").write_bytes(text.encode(encoding))
+    assert sheet.read(tmp_path / "s.csv", EXPORTS) == ({"a": [], "b": ["rejection"]}, ["c"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-16", "is UTF-16"), ("utf-16-le", "not UTF-8"), ("cp1252", "s.csv:2: byte")]
+)
+def test_other_encodings_are_refused(tmp_path, encoding, said):
+    text = "\n".join(WHOLE).replace("HEAD", ",".join(sheet.columns())).replace('"t"', "caf\u00e9")
+    (tmp_path / "s.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError, match=said):
+        sheet.read(tmp_path / "s.csv", [{**EXPORTS[0], "a": "caf\u00e9"}])
+
+
+def test_a_row_that_is_emptied_again_loses_its_code(tmp_path):
+    with Store(tmp_path) as store:
+        keep_codes(store, {"ada": ({"a": ["violence"], "b": []}, []), "bo": ({"a": []}, ["b"])})
+        keep_codes(store, {"ada": ({"b": ["hardship"]}, ["a"])})
+        assert read_codes(store, {"a", "b"}) == {"a": {"bo": []}, "b": {"ada": ["hardship"]}}
 
 
 def tagged(codes, tags=None):
@@ -154,7 +211,19 @@ def test_a_sheet_goes_out_and_codes_come_back_into_result_and_page(project, caps
 
 
 def test_a_wrong_sheet_takes_nothing_in(project, tmp_path, capsys):
-    (tmp_path / "cy.csv").write_text(",".join(sheet.columns()) + "\nzz,t,x,,,,,,,,\n", "utf-8")
-    assert main(["coding", "import", str(project / "store"), str(tmp_path / "cy.csv")]) == 1
-    assert "cy.csv" in capsys.readouterr().err
+    def held():
+        with Store(project / "store") as store:
+            return [unit for unit in store.units() if unit[0] == "codes"], (project / "store/result.json").read_bytes()
+
+    assert main(["coding", "export", str(project / "store"), "-o", str(tmp_path / "dee.csv"), "--size", "40"]) == 0
+    good = (tmp_path / "dee.csv").read_text("utf-8-sig").replace(",,,,,,,,,", ",x,,,,,,,,", 40)
+    (tmp_path / "dee.csv").write_text(good, "utf-8")
+    # A quote that is opened in one row would reach to another's.
+    rows = good.splitlines()
+    rows[1], rows[-1] = rows[1].replace(",", ',"', 1), rows[-1] + '"'
+    (tmp_path / "cy.csv").write_text("\n".join(rows), "utf-8")
+    before = held()
+    assert main(["coding", "import", str(project / "store"), str(tmp_path / "dee.csv"), str(tmp_path / "cy.csv")]) == 1
+    assert "cy.csv:2: is not CSV" in capsys.readouterr().err
+    assert held() == before
     assert main(["coding", "export", str(tmp_path)]) == 1

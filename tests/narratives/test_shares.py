@@ -124,8 +124,8 @@ def test_tags_are_kept_and_codes_replace_a_coders_earlier_ones(tmp_path):
         assert (first.tags == again.tags).all()
         assert first.tags[:, theme_ids().index("violence")].tolist() == [True, False]
         item = first.rows["item"][0]
-        keep_codes(store, "kim", {item: ["neutral"]})
-        keep_codes(store, "kim", {item: ["rejection"]})
+        keep_codes(store, {"kim": ({item: ["neutral"]}, [])})
+        keep_codes(store, {"kim": ({item: ["rejection"]}, [])})
         assert read_codes(store, {item}) == {item: {"kim": ["rejection"]}}
         coded = tag_frame(LexiconTagger(), store, frame)
     assert [theme for theme, there in zip(theme_ids(), coded.themes[0], strict=True) if there] == ["rejection"]
