@@ -202,19 +202,15 @@ def turn_of(tokenizer: Any, name: object, chat: Chat) -> Turn | None:
 
 
 def turn_end(tokenizer: Any, name: object) -> str:
-    """Return the special token that a template puts after an answer; "" where there is none.
-
-    Raises:
-        EngineError: the tokenizer has several templates, and none by default.
-
-    """
-    template, chat = _template(tokenizer, name), Chat("{prompt}")
-    if template is None:
-        return ""
+    """Return the special token that a template puts after an answer; "" where there is none."""
+    chat = Chat("{prompt}")
     try:
+        template = _template(tokenizer, name)
+        if template is None:
+            return ""
         _settled(template, chat)
         shown = template.render(template.turns(chat, _SAMPLES[0], _ANSWER, _SAMPLES[1]), answer=False)
-    except _RenderError:
+    except (EngineError, _RenderError):
         # What cannot be rendered is refused where prompts are put so; plain text needs no template.
         return ""
     _, _, rest = shown.partition(_ANSWER)

@@ -67,7 +67,9 @@ def weights_digest(path: Path) -> str:
 
 def tokenizer_digest(path: Path) -> str:
     """Return the SHA-256 over the tokenizer's files."""
-    return _digest(path, (*_TOKENIZER, "merges.txt", "tokenizer_config.json", "special_tokens_map.json"))
+    return _digest(
+        path, (*_TOKENIZER, "merges.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json")
+    )
 
 
 def config_digest(path: Path) -> str:
