@@ -121,7 +121,7 @@ def test_a_full_disk_is_an_error_of_the_store(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    monkeypatch.setattr("rootfruit_checks.store.write_atomic", full)
     with Store(tmp_path) as store, pytest.raises(StoreError, match="No space left"):
         store.save_table("t", pd.DataFrame({"a": [1]}))
 
