@@ -12,7 +12,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -23,7 +22,8 @@ from typing import Any
 from rootfruit_checks.engines import model_files
 from rootfruit_checks.engines.embeddings import Embeddings
 from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.loaded import Loaded, check_finite, head_of, line, load_model, load_tokenizer
+from rootfruit_checks.engines.loaded import Loaded, head_of, load_model, load_tokenizer
+from rootfruit_checks.engines.peft_model import lay, logits_of
 from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.paths import expanded
@@ -33,7 +33,6 @@ from rootfruit_checks.settings import ADAPTER_CONFIG, is_adapter
 _KINDS = {"LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "VERA", "RANDLORA", "LN_TUNING", "MISS", "HRA"}
 _SAFE, _PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 _WHOLE = ("model*.safetensors", "pytorch_model*.bin")
-_PROBE = 64
 # Switched off, the same operations run on the same numbers: anything beyond the last digits is another model.
 _OFF = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.05}
 
@@ -208,10 +207,10 @@ class _Pair:
                 embeddings.turn(True)
 
     def _lay(self, base: Loaded) -> None:
-        before = _logits(base)
-        self._switch, self._embeddings = _peft_model(base, self._adapter, self._weights, self._tokens())
+        before = logits_of(base)
+        self._switch, self._embeddings = lay(base, self._adapter, self._weights, self._tokens())
         with self._switched_off():
-            self._moved = float((_logits(base) - before).abs().max())
+            self._moved = float((logits_of(base) - before).abs().max())
         weight, bias = head_of(base.model, self._adapter)
         self._sides = {False: base, True: replace(base, head_weight=weight, head_bias=bias)}
         self._is_on = True
@@ -285,45 +284,3 @@ class AdapterEngine(_Side):
     def tokenizer(self) -> Any:
         """The tokenizer beside the adapter, else the base's."""
         return self._files.tokenizer(self.path, self._trust)
-
-
-def _logits(loaded: Loaded) -> Any:
-    """Return the model's own logits on a fixed probe: tokens from all over the vocabulary."""
-    import torch
-
-    rows = int(loaded.model.get_input_embeddings().weight.shape[0])
-    ids = torch.linspace(0, rows - 1, min(_PROBE, rows)).long()[None]
-    with torch.inference_mode():
-        return loaded.model(input_ids=ids.to(loaded.device), use_cache=False).logits.float()
-
-
-def _peft_model(base: Loaded, adapter: Path, weights: Path, tokens: int) -> tuple[Any, Embeddings]:
-    """Lay the adapter into the base's model, in place; every tensor of its file must be there afterwards, as it was.
-
-    `tokens` is how many its tokenizer has: the base's embeddings grow to them, as peft's AutoPeftModelForCausalLM does.
-    """
-    import peft
-    from peft.utils import get_peft_model_state_dict, load_peft_weights
-
-    try:
-        with warnings.catch_warnings():
-            # PEFT warns of what is checked below, and of merging, which is not done here.
-            warnings.simplefilter("ignore")
-            stored = load_peft_weights(str(adapter), device="cpu")
-            embeddings = Embeddings(base.model, adapter, stored, tokens)
-            model = peft.PeftModel.from_pretrained(base.model, str(adapter), is_trainable=False).eval()
-            held = get_peft_model_state_dict(model, save_embedding_layers=False)
-    except EngineError:
-        raise
-    except Exception as error:
-        # PEFT, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
-        raise EngineError(f"{adapter}: the adapter cannot be laid into its base ({line(error)})") from error
-    # What the file holds of embeddings and head beside the adapter's own tensors is checked for itself.
-    if lost := sorted((set(stored) - embeddings.stored - set(held)) | (set(held) - set(stored))):
-        raise EngineError(
-            f"{adapter}: {len(lost)} tensors differ between {weights.name} and what the configuration lays into the "
-            f"base, such as {lost[0]}"
-        )
-    check_finite(adapter, held.items())
-    embeddings.check(model, stored, held)
-    return model, embeddings
