@@ -27,10 +27,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.engines.base import Scorer, score
 from rootfruit_checks.engines.work import Units
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.frame import TEXTS
 from rootfruit_checks.observe import pair_texts
 from rootfruit_checks.types import ROLES, Role
@@ -88,7 +89,9 @@ def measure_noise(engine: Scorer, texts: Sequence[str], units: Units, before: st
             worst = max([worst, *(abs(first[i].total - s.total) for i, s in zip(part, again, strict=True))])
         held = json.dumps({"nats": worst, "sentences": len(texts)}).encode()
         units.put(key, held)
-    return Noise(**json.loads(held))
+    found = untrusted.parse_json(held, "the noise floor in the store", StoreError)
+    untrusted.check(found, Noise, "the noise floor in the store", StoreError)
+    return Noise(**found)
 
 
 def noise_floor(measured: Mapping[Role, Noise], dtype: str) -> tuple[float, list[str]]:

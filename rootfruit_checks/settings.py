@@ -222,7 +222,7 @@ def with_base(settings: Settings) -> Settings:
     if adapter and not settings.reference and not settings.absolute_only:
         return replace(settings, reference=BASE)
     # A model of the Hub may turn out to be an adapter, and a directory may bear the name.
-    known = settings.model is not None and Path(settings.model).exists()
+    known = settings.model is not None and is_there(settings.model)
     if settings.reference == BASE and known and not adapter and not Path(BASE).is_dir():
         raise ConfigError(
             f"option --reference: base means the base of an adapter, and --model {settings.model} is none "

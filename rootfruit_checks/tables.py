@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import pandas as pd
 
-from rootfruit_checks import __version__, instruments, observe
+from rootfruit_checks import __version__, instruments, observe, untrusted
 from rootfruit_checks.benchmarks.dataset import DataSet
 from rootfruit_checks.canaries import Noise, measure_noise
 from rootfruit_checks.classifiers import registered
 from rootfruit_checks.classifiers.regard import RegardClassifier
 from rootfruit_checks.engines.base import Engine, score
 from rootfruit_checks.engines.cached import Progress, StoredUnits
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.errors import EngineError, StoreError
 from rootfruit_checks.frame import to_frame
 from rootfruit_checks.registry import ADDED, CLASSIFIERS, instrument_of, kind_of
 from rootfruit_checks.store import Store, address
@@ -99,7 +99,9 @@ class Tables:
             self.books.setdefault(benchmark, TokenBook()).add(role, tokens or b"")
             told_table["tokens"] = self._store.table_told(words, 2 * len(data.pairs))
         self.told[f"{key}/{looks + 1}" if looks else key] = told_table
-        told = {str(key): str(value) for key, value in json.loads(record).items()}
+        where = f"{self._store.database}: the record of {name}"
+        told: dict[str, str] = untrusted.parse_json(record, where, StoreError)
+        untrusted.check(told, dict[str, str], where, StoreError)
         self.records[role] = {**self.records.get(role, {}), **told, "fingerprint": engine.fingerprint}
         # The same weights may stand on both sides (--rootfruit-allow-same): the table says whose turn wrote it.
         return frame.assign(role=role)

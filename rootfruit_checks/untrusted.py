@@ -183,6 +183,17 @@ def parse_json(raw: bytes | str, where: str, error: Error, *, infinite: bool = F
     def refuse(what: str) -> NoReturn:
         raise error(f"{where}: {what}")
 
+    try:
+        return decoder(refuse, infinite=infinite).decode(text)
+    except json.JSONDecodeError as found:
+        raise error(f"{where}: line {found.lineno}: is not JSON ({found.msg}); is it damaged or cut off?") from None
+    except RecursionError:
+        raise error(f"{where}: is nested too deep") from None
+
+
+def decoder(refuse: Callable[[str], NoReturn], *, infinite: bool = False) -> json.JSONDecoder:
+    """Return a decoder of strict JSON; `refuse` raises what is wrong with a value."""
+
     def constant(found: str) -> float:
         return float(found.replace("Infinity", "inf")) if infinite else refuse(f"holds {found}, which is no JSON")
 
@@ -201,12 +212,7 @@ def parse_json(raw: bytes | str, where: str, error: Error, *, infinite: bool = F
             refuse(f"holds the key {plain(repr(twice), 80)} twice in one object")
         return made
 
-    try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_int=whole, parse_float=real)
-    except json.JSONDecodeError as found:
-        raise error(f"{where}: line {found.lineno}: is not JSON ({found.msg}); is it damaged or cut off?") from None
-    except RecursionError:
-        raise error(f"{where}: is nested too deep") from None
+    return json.JSONDecoder(object_pairs_hook=unique, parse_constant=constant, parse_int=whole, parse_float=real)
 
 
 def _check_depth(text: str, where: str, error: Error) -> None:

@@ -7,7 +7,20 @@ import subprocess
 import sys
 import textwrap
 
-HEAVY = {"torch", "transformers", "pandas", "numpy", "jinja2", "scipy", "pyarrow", "trl", "vllm", "tqdm", "filelock"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "pandas",
+    "numpy",
+    "jinja2",
+    "scipy",
+    "pyarrow",
+    "trl",
+    "vllm",
+    "tqdm",
+    "filelock",
+    "msgspec",
+}
 
 
 def _python(code: str, *options: str, cwd=None) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.benchmarks import scales
 from rootfruit_checks.benchmarks.starter import (
     starter_disclosure,
@@ -142,10 +143,11 @@ def _find(data: str, sets: Sequence[Sequence[str]]) -> list[Path]:
 
         return verified(sets[0])
     folder = Path(data)
-    if not folder.is_dir():
-        raise DataError(f"--rootfruit-data {data}: is neither starter nor official, and there is no such directory")
+    if not untrusted.is_directory(folder):
+        where = f"--rootfruit-data {untrusted.shown(data)}"
+        raise DataError(f"{where}: is neither starter nor official, and there is no such directory")
     for names in sets:
-        missing = [name for name in names if not (folder / name).is_file()]
+        missing = [name for name in names if not untrusted.is_there(folder / name)]
         if not missing:
             return [folder / name for name in names]
         if len(missing) < len(names):

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.errors import DataError
 
 Row = tuple[int, dict[str, str]]
@@ -21,11 +24,9 @@ _PLACEHOLDER = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]|<[A-Za-z_][^<>]*>")
 
 
 def _lines(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
     number = 0
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(untrusted.open_regular(path, DataError), "rb") as stream:
             while raw := stream.readline(_LONGEST_LINE + 1):
                 number += 1
                 yield _line(path, number, raw)
@@ -91,10 +92,15 @@ def read_jsonl(path: str | Path, keys: Sequence[str]) -> Iterator[Row]:
 
     """
     source = Path(path)
-    rows = 0
+    rows = number = 0
+
+    def refuse(what: str) -> NoReturn:
+        raise DataError.at(source, number, what)
+
+    decode = untrusted.decoder(refuse).decode
     for number, line in enumerate(_lines(source), start=1):
         try:
-            value = json.loads(line)
+            value = decode(line)
         except (ValueError, RecursionError) as error:
             raise DataError.at(source, number, f"is not JSON ({error}); one object a line is expected") from None
         if not isinstance(value, dict):

@@ -13,12 +13,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from rootfruit_checks import untrusted
 from rootfruit_checks.classifiers import audit, fit_mini, neutral
 from rootfruit_checks.classifiers.mini import MiniRegard
 from rootfruit_checks.classifiers.regard import RegardClassifier
-from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.errors import ConfigError, StoreError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.stats.misclassification import Calibration
 from rootfruit_checks.store import Store
@@ -102,11 +103,23 @@ def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answ
     place = f"{key()}:{classifier.fingerprint}"
     held = store.get(NAMESPACE, place) if store else None
     if held is not None:
-        return Answers.read(held)
+        return _stored(held)
     found = compute(classifier)
     if store:
         store.put(NAMESPACE, place, found.dump())
     return found
+
+
+def _stored(raw: bytes) -> Answers:
+    """Read what the store holds: a text of letters for each part, one a sentence."""
+    where = "the regard classifier's answers in the store"
+    value = untrusted.parse_json(raw, where, StoreError)
+    untrusted.check(value, dict[Literal["audit", "unmasked", "rows"], str | None], where, StoreError)
+    wanted = {"audit": len(neutral.versions()), "rows": len(fit_mini.read_rows())}
+    whole = set(value) == {"audit", "unmasked", "rows"} and set("".join(filter(None, value.values()))) <= set(_WORDS)
+    if not whole or any(len(value[part] or "") != size for part, size in wanted.items()):
+        raise StoreError(f"{where} are damaged; delete the store and run again")
+    return Answers.read(raw)
 
 
 def compute(classifier: RegardClassifier) -> Answers:

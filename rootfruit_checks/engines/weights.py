@@ -39,6 +39,7 @@ def has_tokenizer(path: Path) -> bool:
 def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
     """Raise an EngineError unless the directory holds a causal model, a tokenizer and weights that may be loaded."""
     config = read_config(path)
+    model_files.check_files(path)
     check_installed(path, config)
     kinds = config.get("architectures") or []
     # A wrapper around a causal model, for images or sound beside text; its text side is run.
@@ -47,7 +48,6 @@ def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
         raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
     if not has_tokenizer(path):
         raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")
-    model_files.check_files(path)
     if any(path.glob("*.safetensors")):
         return
     pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)

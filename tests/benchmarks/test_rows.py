@@ -111,8 +111,8 @@ def test_whole_numbers_read_as_csv_has_them(tmp_path):
 
 
 def test_a_missing_file_and_a_directory_are_told(tmp_path):
-    for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(DataError, match="no such file"):
+    for path, told in ((tmp_path / "none.csv", "no such file"), (tmp_path, "is a directory")):
+        with pytest.raises(DataError, match=told):
             list(read_csv(path, HEADER))
 
 
