@@ -81,7 +81,7 @@ def plan(prompts: Sequence[Prompt], rows: Sequence[list[int]], sampling: Samplin
         batch = jobs[start : start + sampling.batch_size]
         names = [(prompts[i].id, draw) for i, draw in batch]
         ids = [rows[i] for i, _ in batch]
-        key = hashlib.sha256(json.dumps(["generate/1", how, names, ids]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps(["generate/2", how, names, ids]).encode()).hexdigest()
         cost = len(ids) * (len(ids[-1]) + sampling.max_new_tokens)
         units.append(Unit(key, cost, Batch(names, ids, sampling)))
     return units
