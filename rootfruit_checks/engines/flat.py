@@ -32,7 +32,7 @@ def plan(sequences: Sequence[Sequence[int]], bos: int, batch_size: int) -> list[
     units = []
     for start in range(0, len(ordered), batch_size):
         rows = [list(ids) for ids in ordered[start : start + batch_size]]
-        key = hashlib.sha256(repr(("flat/1", bos, rows)).encode()).hexdigest()
+        key = hashlib.sha256(repr(("flat/2", bos, rows)).encode()).hexdigest()
         units.append(Unit(key, len(rows) * len(rows[-1]), Batch(rows, bos)))
     return units
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from rootfruit_checks import __version__
 from rootfruit_checks.engines import flat, hf_generate, hf_probe, hf_tree, prefix_tree, quantized
-from rootfruit_checks.engines.hf_open import check_files
 from rootfruit_checks.engines.loaded import Loaded, load_model
 from rootfruit_checks.engines.model_dir import ModelDir
 from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
@@ -115,10 +114,6 @@ class HFEngine(ModelDir):
         if self._model is None:
             self._model = load_model(self.path, self._dtype, self._device, self._allow_pickle, self._trust)
         return self._model
-
-    def check(self) -> None:
-        """Raise an EngineError where the files show already that the model cannot be run. Reads no weights."""
-        check_files(self.path, self._allow_pickle, self._trust)
 
     def close(self) -> None:
         """Free the weights."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks.engines import tokenizing
+from rootfruit_checks.engines.hf_open import check_files
 from rootfruit_checks.engines.loaded import load_tokenizer
 from rootfruit_checks.engines.model_files import GENERATION, read_generation
 from rootfruit_checks.engines.requests import check_prompts, check_texts
@@ -51,6 +52,10 @@ class ModelDir:
     def digests(self) -> tuple[str, str, str]:
         """Digests of weights, configuration and tokenizer."""
         return weights_digest(self.path), config_digest(self.path), tokenizer_digest(self.path)
+
+    def check(self) -> None:
+        """Raise an EngineError where the files show already that the model cannot be run. Reads no weights."""
+        check_files(self.path, self._allow_pickle, self._trust)
 
     @cached_property
     def tokenizer(self) -> Any:

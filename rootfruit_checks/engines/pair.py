@@ -67,9 +67,8 @@ class PairEngine:
         return _alone(self._generator.plan_generation(prompts, sampling), self._scorer.close)
 
     def check(self) -> None:
-        """Check the model's files, where either engine can."""
+        """Check the model's files, which both engines read."""
         check(self._scorer)
-        check(self._generator)
 
     def close(self) -> None:
         """Free the weights of both."""
