@@ -603,12 +603,15 @@ def test_a_shard_of_which_no_test_asks_does_not_end_well_either(project):
     (project / "suite").unlink()
     (project / "suite").mkdir()
     (project / "suite" / "test_x.py").write_text("def test_x():\n    pass\n")
-    model = f"--model={MODELS / 'sft'}"
-    assert gate_of(project, model, "--rootfruit-shard=1/2")[0] == 1
-    assert gate_of(project, model, "--rootfruit-shard=1/2", "--collect-only")[0] == 0
+    pair = (f"--model={MODELS / 'sft'}", f"--reference={MODELS / 'base'}")
+    status, told = gate_of(project, *pair, "--rootfruit-shard=1/2")
+    assert status == 1
+    assert "shard 1/2: is not complete" in told
+    assert gate_of(project, *pair, "--rootfruit-shard=1/2", "--collect-only")[0] == 0
 
 
 def test_where_pytest_finds_no_test_merge_says_what_to_write(tmp_path, stores, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["merge", *map(str, stores), "--into", "merged", "--", "-p", "no:cacheprovider"]) == 5
+    models = [f"--rootfruit-model={MODELS / 'sft'}", f"--rootfruit-reference={MODELS / 'base'}"]
+    assert cli.main(["merge", *map(str, stores), "--into", "merged", "--", "-p", "no:cacheprovider", *models]) == 5
     assert "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests" in capfd.readouterr().err
