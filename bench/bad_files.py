@@ -16,6 +16,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -176,11 +177,14 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
     if not whole.exists():
         targets.make(whole)
     kinds = [one for one in targets.listed(whole) if one.name.startswith(given.only)]
-    wholes = {}
+    wholes, longest = {}, {}
     for target in kinds:
         place = folder / "case"
         copied(target, place)
-        wholes[target.name] = done = forked.run(target.act, place)
+        begun = time.monotonic()
+        wholes[target.name] = done = forked.run(target.act, place, 300.0)
+        # On a busy machine a whole file takes its time too.
+        longest[target.name] = max(forked.LONGEST_S, 5 * (time.monotonic() - begun))
         if done.fault or done.status not in {0, 1}:
             raise SystemExit(f"{target.name}: the whole file ends with {done}")
         shutil.rmtree(place)
@@ -192,7 +196,7 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
         file = copied(target, place)
         how = draw_damage(target, file, draw)
         place.chmod(0o777)
-        done = forked.run(target.act, place)
+        done = forked.run(target.act, place, longest[target.name])
         verdict = done.fault
         if not verdict and done.status == 0:
             verdict = harmless(target, file, wholes[target.name], done) or "silent pass"

@@ -36,13 +36,13 @@ class Outcome:
         return "traceback" if "Traceback (most recent call last)" in text else ""
 
 
-def run(act: Callable[[], int], folder: Path, unprivileged: bool = False) -> Outcome:
+def run(act: Callable[[], int], folder: Path, longest: float = LONGEST_S) -> Outcome:
     """Run `act`, which returns an exit status, in a fork that stands in `folder`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = os.fork()
         if not child:
-            _child(act, folder, out.fileno(), err.fileno(), unprivileged)
-        status = _wait(child)
+            _child(act, folder, out.fileno(), err.fileno())
+        status = _wait(child, longest)
         texts = []
         for held in (out, err):
             held.seek(0)
@@ -50,8 +50,8 @@ def run(act: Callable[[], int], folder: Path, unprivileged: bool = False) -> Out
     return Outcome(status, *texts)
 
 
-def _wait(child: int) -> int | None:
-    deadline = time.monotonic() + LONGEST_S
+def _wait(child: int, longest: float) -> int | None:
+    deadline = time.monotonic() + longest
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -62,7 +62,7 @@ def _wait(child: int) -> int | None:
     return None
 
 
-def _child(act: Callable[[], int], folder: Path, out: int, err: int, unprivileged: bool) -> None:
+def _child(act: Callable[[], int], folder: Path, out: int, err: int) -> None:
     status = 70
     try:
         os.setpgid(0, 0)
@@ -73,8 +73,6 @@ def _child(act: Callable[[], int], folder: Path, out: int, err: int, unprivilege
         sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         os.chdir(folder)
-        if unprivileged and os.geteuid() == 0:
-            os.seteuid(65534)
         status = int(act())
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
