@@ -184,8 +184,8 @@ def _export(store: Path, out: Path) -> int:
         raise StoreError(f"{store}: a table is not readable ({error}); delete it and run the gate again") from error
     frame = pd.concat(frames, ignore_index=True)
     content = io.BytesIO()
-    frame.to_parquet(content, index=False)
     try:
+        frame.to_parquet(content, index=False)
         write_atomic(out, content.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error
