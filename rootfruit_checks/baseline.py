@@ -150,8 +150,8 @@ def save(path: str | Path, rows: pd.DataFrame, kept: Facts, noise: float, result
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(head).encode()})
     content = io.BytesIO()
-    pq.write_table(table, content, compression="zstd")
     try:
+        pq.write_table(table, content, compression="zstd")
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, content.getvalue())
     except OSError as error:

@@ -196,8 +196,8 @@ def _export(store: Path, out: Path) -> int:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
     frame = pd.concat(frames, ignore_index=True)
     content = io.BytesIO()
-    frame.to_parquet(content, index=False)
     try:
+        frame.to_parquet(content, index=False)
         write_atomic(out, content.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error})") from error

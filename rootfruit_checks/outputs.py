@@ -66,7 +66,7 @@ def writable(path: str | Path, where: str) -> None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"{where}: {shown} cannot be written ({reason}); name another file") from None
     if mode is not None and stat.S_ISDIR(mode):
-        raise ConfigError(f"{where}: {shown} is a directory; name a file")
+        raise ConfigError(f"{where}: {shown} is a directory and cannot be written; name a file")
     if mode is not None and (stat.S_ISBLK(mode) or stat.S_ISSOCK(mode)):
         kind = "a disk" if stat.S_ISBLK(mode) else "a socket"
         raise ConfigError(f"{where}: {shown} is {kind}; name a file")

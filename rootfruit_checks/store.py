@@ -256,9 +256,9 @@ class Store:
         """Write a table as Parquet, atomically, and note its digest."""
         path = self.table_path(name)
         content = io.BytesIO()
-        frame.to_parquet(content, index=False)
-        value = content.getvalue()
         try:
+            frame.to_parquet(content, index=False)
+            value = content.getvalue()
             write_atomic(path, value)
         except OSError as error:
             raise StoreError(f"{path}: cannot be written ({error}); the units it is made of are kept") from error
