@@ -202,7 +202,9 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
             verdict = harmless(target, file, wholes[target.name], done) or "silent pass"
         elif not verdict:
             lines = [line for line in done.err.splitlines() if line.startswith("rootfruit: ")]
-            verdict = "refused" if lines or "rootfruit:" in done.out + done.err else "refused otherwise"
+            verdict = (
+                "refused" if lines or "rootfruit:" in done.out + done.err else "refused by a failed test, or by pytest"
+            )
         counts[verdict] += 1
         if not (number + 1) % 50:
             print(f"... {number + 1} cases", file=sys.stderr, flush=True)

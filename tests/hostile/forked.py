@@ -33,7 +33,11 @@ class Outcome:
             return f"crash (signal {-self.status})"
         if "INTERNALERROR" in text:
             return "INTERNALERROR"
-        return "traceback" if "Traceback (most recent call last)" in text else ""
+        if "Traceback (most recent call last)" not in text:
+            return ""
+        # pytest reads its configuration before it loads any plugin.
+        before_us = "_pytest/config/findpaths.py" in text and "rootfruit_checks/" not in text.split("Traceback")[-1]
+        return "" if before_us else "traceback"
 
 
 def run(act: Callable[[], int], folder: Path, longest: float = LONGEST_S) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -34,8 +35,9 @@ def run(folder: Path, show: bool) -> Counter[str]:
     from rootfruit_checks.options import OPTIONS
 
     counts: Counter[str] = Counter()
-    for option in OPTIONS:
-        for at, value in enumerate(VALUES):
+    for number, option in enumerate(OPTIONS):
+        # Four of them each: over all options every value is tried often.
+        for at, value in enumerate(random.Random(number).sample(VALUES, 4)):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             (folder / "conftest_double.py").write_text("")
@@ -44,7 +46,8 @@ def run(folder: Path, show: bool) -> Counter[str]:
             given = option.flag if option.kind == "switch" else f"{option.flag}={value}"
             if option.kind == "switch" and at:
                 break
-            done = forked.run(gate(given, "--co", "test_x.py"), folder)
+            # A whole plan of the run takes its time.
+            done = forked.run(gate(given, "--co", "test_x.py"), folder, 300.0 if option.key == "plan" else 30.0)
             verdict = done.fault or ("accepted" if done.status == 0 else "refused")
             counts[f"option: {verdict}" if not done.fault else verdict] += 1
             if show or done.fault:
