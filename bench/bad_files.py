@@ -81,13 +81,13 @@ def harmless(target: targets.Target, file: Path, whole: forked.Outcome, now: for
     """Why a damaged file may be accepted, or ""."""
     if now.out == whole.out and not target.name.startswith(("result", "page", "sheet", "pyproject", "data")):
         return "says the same"
+    if target.name == "pyproject" and not damage.anything(file):
+        return "sets nothing"
     if file.is_symlink() or not file.is_file():
         return "is not needed" if target.name in OPTIONAL and now.out == whole.out else ""
     if file.suffix == ".safetensors" and _same_header(target.folder / target.file, file):
         return "holds other weights"
     before, after = (one.read_bytes() if one.exists() else b"" for one in (target.folder / target.file, file))
-    if target.name == "pyproject" and not after:
-        return "sets nothing"
     if before == after:
         return "no rights, and read as root" if os.geteuid() == 0 else "says the same"
     if target.name.startswith("result"):

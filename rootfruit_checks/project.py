@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from rootfruit_checks.errors import ConfigError
+from rootfruit_checks.untrusted import CONFIG_LIMIT, is_file, is_there, read_bytes
 
 # File name -> what it must hold to be pytest's configuration (or ours).
 _CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
@@ -35,12 +36,12 @@ def table(root: Path) -> dict[str, object]:
 
     """
     file = root / "pyproject.toml"
-    raw = file.read_bytes() if file.is_file() else b""
+    raw = read_bytes(file, ConfigError, limit=CONFIG_LIMIT) if is_there(file) else b""
     if b"rootfruit" not in raw:  # reading TOML costs milliseconds that a project without us need not pay
         return {}
     try:
         tool = tomllib.loads(raw.decode()).get("tool", {})
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: is not TOML ({error})") from error
     found = tool.get("rootfruit", {}) if isinstance(tool, dict) else {}
     if not isinstance(found, dict):
@@ -106,6 +107,6 @@ def _home(start: Path) -> Path | None:
     for folder in (start, *start.parents):
         for name, marks in _CONFIGURATION.items():
             file = folder / name
-            if file.is_file() and any(mark in file.read_bytes() for mark in marks):
+            if is_file(file) and any(mark in read_bytes(file, ConfigError) for mark in marks):
                 return folder
     return None

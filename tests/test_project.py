@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from rootfruit_checks.errors import ConfigError
@@ -70,3 +73,16 @@ def test_a_configuration_that_was_found_is_no_reason_to_refuse(places, how):
     else:
         (project / "pyproject.toml").unlink()
     misled(arguments, ["--model"], [str(project)], root, project)
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("/dev/zero")])
+def test_limits_that_cannot_be_read_are_no_limits_that_are_left_out(tmp_path, put):
+    put(tmp_path / "pyproject.toml")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        table(tmp_path)
+
+
+def test_toml_nested_too_deep_is_told(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.rootfruit]\nlimit = " + "[" * 10_000)
+    with pytest.raises(ConfigError, match="is not TOML"):
+        table(tmp_path)

@@ -28,9 +28,26 @@ _TEMPLATE_LIMIT = untrusted.MIB
 
 def read(path: Path, name: str, schema: Any, error: untrusted.Error = EngineError) -> dict[str, Any]:
     """Return a JSON file of a model directory, held against a schema."""
-    # Some configurations hold Infinity, as time_step_limit of Mamba 2 does.
     value: dict[str, Any] = untrusted.read_json(path / name, schema, error, limit=untrusted.CONFIG_LIMIT, infinite=True)
+    if place := _infinite(value, "$"):
+        # With a rotary base of NaN a model still scores, and every score is wrong.
+        raise error(f"{untrusted.shown(path / name)}: {place}: is no finite number")
     return value
+
+
+def _infinite(value: Any, place: str) -> str:
+    """Return where a value holds a number that is not finite, or "". A time step of Mamba 2 has no upper limit."""
+    if isinstance(value, float):
+        bounded = "time_step" not in place or math.isnan(value)
+        return place if bounded and not math.isfinite(value) else ""
+    parts = (
+        [(f"{place}.{key}", held) for key, held in value.items()]
+        if isinstance(value, dict)
+        else [(f"{place}[{at}]", held) for at, held in enumerate(value)]
+        if isinstance(value, list)
+        else []
+    )
+    return next((found for where, held in parts if (found := _infinite(held, where))), "")
 
 
 def read_generation(path: Path, error: untrusted.Error = EngineError) -> dict[str, Any] | None:

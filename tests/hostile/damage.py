@@ -46,6 +46,11 @@ def in_place(file: Path) -> dict[str, object]:
     }
 
 
+def anything(file: Path) -> bool:
+    """Whether a file is there and holds something."""
+    return bool(file.is_file() and file.read_bytes()) or (file.exists() and not file.is_file())
+
+
 def in_bytes(raw: bytes, draw: random.Random) -> dict[str, bytes]:
     """Name -> damaged content of any file."""
     place = draw.randrange(len(raw))

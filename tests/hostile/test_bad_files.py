@@ -210,6 +210,11 @@ MODELS = {
     "sliding_window": (put(sliding_window="x"), "config.json: $.sliding_window: expected a whole number or null"),
     "positions": (put(max_position_embeddings=0), "config.json: $.max_position_embeddings: expected a whole number"),
     "quantization": (put(quantization_config=5), "config.json: $.quantization_config: expected an object or null"),
+    "rope_theta": (
+        put(rope_parameters={"rope_theta": float("nan")}),
+        "$.rope_parameters.rope_theta: is no finite number",
+    ),
+    "infinite": (put(rms_norm_eps=float("inf")), "config.json: $.rms_norm_eps: is no finite number"),
     "model_type": (put(model_type=5), "config.json: $.model_type: expected text, got a whole number"),
     "config nested": (write("config.json", DEEP), "config.json: is nested more than 100 levels deep"),
     "config cut off": (write("config.json", '{"architectures": ['), "config.json: line 1: is not JSON"),
