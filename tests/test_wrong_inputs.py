@@ -226,12 +226,12 @@ MODELS_GONE_WRONG = {
     "hub": (lambda where: Path("nobody/nothing"), "the Hub gave no such model"),
     "a file": (a_file, "is a file; give the directory"),
     "empty": (lambda where: Path((where / "model").mkdir() or where / "model"), "holds no config.json"),
-    "config": (broken_json, "config.json: is not JSON"),
+    "config": (broken_json, "config.json: line 1: is not JSON"),
     "config only": (only_config, "holds no tokenizer"),
     "no tokenizer": (without("tokenizer*"), "holds no tokenizer"),
     "no weights": (without("*.safetensors"), "holds no weights"),
     "pickle": (pickled, "--rootfruit-allow-pickle"),
-    "damaged": (damaged, "the weights cannot be loaded"),
+    "damaged": (damaged, "is damaged or cut off"),
     "incomplete": (incomplete, "missing from the weights"),
     "not finite": (not_finite, "holds values that are not finite"),
     "not causal": (edited(architectures=["BertForMaskedLM"]), "is no causal language model"),
@@ -244,6 +244,7 @@ MODELS_GONE_WRONG = {
 # What a look into the directory tells, before anything is loaded or measured.
 KNOWN_BEFOREHAND = {
     "missing", "hub", "a file", "empty", "config", "config only", "no tokenizer", "no weights", "pickle", "not causal",
+    "damaged",
 }  # fmt: skip
 
 

@@ -501,4 +501,4 @@ def test_the_command_prints_tables_and_writes_json(tmp_path, capsys):
 
 def test_an_unknown_classifier_is_one_line(capsys):
     assert main(["audit", "--regard=nonsense"]) == 1
-    assert "give mini, hub:ID@REVISION or local:DIR" in capsys.readouterr().err
+    assert "is not mini, hub:ID@REVISION (pin the revision) or local:DIR" in capsys.readouterr().err
