@@ -6,6 +6,7 @@ Only a result of ours is ever removed. What else lies at a path stays until the 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ _READ = {"baseline": "--rootfruit-baseline", "plan_from": "--rootfruit-plan-from
 _OF_STORES = ("units.sqlite", "lock", "tables")
 # Every result, page and plan of ours says so near its beginning; a result is also whatever claims a release.
 _MARKS = (b'"rootfruit-result/', b'"rootfruit-plan/', b'"rootfruit-audit/', b'<code id="digest">')
-_RELEASE = b'"released"'
+_RELEASE = re.compile(rb'"released"\s*:\s*(?:true|false)\b')
 
 
 Named = Mapping[str, str | Path | None]
@@ -157,7 +158,7 @@ def is_ours(path: str | Path) -> bool:
     except (OSError, ValueError):
         return False
     opened = content.lstrip()[:1] == b"{"
-    return any(mark in content for mark in _MARKS[: 3 if opened else 4]) or (opened and _RELEASE in content)
+    return any(mark in content for mark in _MARKS[: 3 if opened else 4]) or (opened and bool(_RELEASE.search(content)))
 
 
 def forget(path: str | Path) -> bool:

@@ -35,6 +35,7 @@ OURS = json.dumps({"schema": "rootfruit-result/1", "released": True})
         ("{}", False),
         ("", False),
         ("released: notes of a meeting", False),
+        ('{"name": "somebody\'s package", "released": "2020-01-01"}', False),
         ('{"name": "package"}', False),
         ("PAR1", False),
     ],

@@ -37,6 +37,10 @@ class _RenderError(Exception):
     """Why one form of content does not work."""
 
 
+class _EndlessError(_RenderError):
+    """It takes too long, and would in any other form: none is tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A user's turn of one template and one `Chat`.
@@ -109,7 +113,7 @@ class _Template:
                     )
                 )
         except TooLongError:
-            raise _RenderError(f"it takes more than {_SECONDS:g} seconds") from None
+            raise _EndlessError(f"it takes more than {_SECONDS:g} seconds") from None
         except Exception as error:
             # Templates raise what they like, jinja2 its own types.
             raise _RenderError(" ".join(str(error).split())[:300] or type(error).__name__) from error
@@ -143,6 +147,8 @@ class _Template:
             self._form = form
             try:
                 return self._around(chat)
+            except _EndlessError:
+                raise
             except _RenderError as error:
                 reasons.append(error)
         raise reasons[0]
@@ -234,8 +240,8 @@ def _template(tokenizer: Any, name: object) -> _Template | None:
 def _settled(template: _Template, chat: Chat) -> tuple[str, str]:
     try:
         return template.settle_form(chat)
-    except _RenderError:
-        if not template.off:
+    except _RenderError as error:
+        if not template.off or isinstance(error, _EndlessError):
             raise
         # It knows the switch and takes no such value: a model that always thinks.
         template.off = {}

@@ -165,6 +165,8 @@ class Check(_Closed, frozen=True):
             raise ValueError(f"verdict {self.verdict!r} of a check that is {'' if self.gated else 'not '}gated")
         if self.verdict in {"pass", "fail"} and (self.estimate is None or self.limit is None or not self.n):
             raise ValueError(f"verdict {self.verdict!r} without an estimate, a limit or samples")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"the lower bound {self.low:g} is above the upper bound {self.high:g}")
 
 
 class Side(_Closed, frozen=True):

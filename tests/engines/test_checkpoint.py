@@ -80,6 +80,11 @@ REFUSED = {
     "a layer more of gpt2": (*GPT2, lambda f: config(f, n_layer=1), "h.1."),
     "a bias of the head": (*LLAMA, more(**{"lm_head.bias": torch.ones(320)}), "lm_head.bias"),
     "a norm of queries": (*LLAMA, more(**{"model.layers.0.self_attn.q_norm.weight": torch.ones(8)}), "q_norm"),
+    "a bias in a layer that is said to draft": (
+        *LLAMA,
+        more(**{"model.layers.0.eh_proj.weight": torch.ones(2, 2), BIAS: torch.ones(32)}),
+        "model.layers.0.",
+    ),
     "a value head": (*LLAMA, more(**{"v_head.summary.weight": torch.ones(1, 32)}), "v_head"),
     "another size": (*LLAMA, lambda f: config(f, intermediate_size=40), "down_proj.weight has shape [32, 48]"),
     "other heads": (*LLAMA, lambda f: config(f, num_key_value_heads=4), "k_proj.weight has shape"),

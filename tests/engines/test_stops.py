@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 import transformers
 
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import vllm_setup
+from rootfruit_checks.engines import turns, vllm_setup
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.clock import TooLongError, cpu_seconds
 from rootfruit_checks.engines.hf import HFEngine
@@ -151,6 +152,10 @@ def test_an_endless_template_is_refused(monkeypatch):
     engine.tokenizer.chat_template = loops + "{{ messages[-1].content }}"
     with pytest.raises(EngineError, match=r"it takes more than 0.3 seconds"):
         engine.render(CHAT, "x")
+    with mock.patch.object(turns._Template, "render", side_effect=turns._EndlessError("endless")) as render:
+        with pytest.raises(EngineError, match="endless"):
+            turns.turn_of(engine.tokenizer, "m", CHAT)
+        assert render.call_count == 1  # another way of giving content would be as endless
     engine.tokenizer.chat_template = "{{ messages[-1].content }}{{ 'x' * 2000000 }}"
     with pytest.raises(EngineError, match="it writes 2000"):
         engine.render(CHAT, "x")

@@ -71,6 +71,7 @@ RESULTS = {
     "estimate: true": (check(estimate=True), "$.checks[0].estimate: expected a number or null, got true or false"),
     "verdict": (check(verdict="splendid"), "$.checks[0].verdict: 'splendid' is none of"),
     "a pass of nothing": (check(estimate=None), "$.checks[0]: verdict 'pass' without an estimate"),
+    "bounds that are crossed": (check(low=0.9, high=0.1), "$.checks[0]: the lower bound 0.9 is above the upper"),
     "a key more": (check(surprise=1), "$.checks[0]: holds the unknown key 'surprise'"),
     "labels": (check(details={"labels": {"policy": 3}}), "$.checks[0].details.labels[...]: expected an object"),
     "clusters": (check(clusters={"name": "x"}), "$.checks[0].clusters[...]: expected a whole number, got text"),
