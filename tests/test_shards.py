@@ -370,7 +370,7 @@ REFUSED = {
     "no directory": (no_directory, r"shard-2: no such directory; give"),
     "no database": (no_database, r"shard-2/units.sqlite: is no readable result store"),
     "no shard": (not_a_shard, r"shard-2: is no shard's store; it is made by a run with --rootfruit-shard=I/N"),
-    "manifest": (an_unreadable_manifest, r"shard-2: the note of its shard run is not readable; run the shard again"),
+    "manifest": (an_unreadable_manifest, r"shard-2: the note of its shard run: \$: expected an object, got a list"),
     "answer": (another_answer, r"shard-2: policy's unit \w{12} has the value \w{12}, and in \S*shard-1 it is \w{12}"),
     "damaged": (damaged, r"shard-2/units.sqlite: unit \w+ is damaged"),
     "plan": (another_plan, r"shard-2: is a shard of another plan: its policy score has \d+ units, and in \S*shard-1"),
