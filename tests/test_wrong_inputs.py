@@ -231,7 +231,7 @@ MODELS_GONE_WRONG = {
     "no tokenizer": (without("tokenizer*"), "holds no tokenizer"),
     "no weights": (without("*.safetensors"), "holds no weights"),
     "pickle": (pickled, "--rootfruit-allow-pickle"),
-    "damaged": (damaged, "is damaged or cut off"),
+    "damaged": (damaged, "is no safetensors file, or is damaged"),
     "incomplete": (incomplete, "missing from the weights"),
     "not finite": (not_finite, "holds values that are not finite"),
     "not causal": (edited(architectures=["BertForMaskedLM"]), "is no causal language model"),
