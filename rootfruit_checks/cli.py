@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -217,7 +218,8 @@ def _template(folder: Path, kind: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
 
-    `plan` ends with pytest's status, and `merge`, once it gates.
+    Where the reader of a pipe leaves early it is 141, as shells tell it. `plan` ends with pytest's status, and `merge`,
+    once it gates.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     # What follows -- is pytest's.
@@ -268,6 +270,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("rootfruit: interrupted; what was finished is kept")
         return 130
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has. What is left in the buffer must not fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as if SIGPIPE had ended it
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
-from installing import MODELS, ROOT, healthy
+from installing import MODELS, PATIENCE_S, ROOT, healthy
 
 COMMANDS = "data export template audit gate plan merge history coding report".split()
 NESTED = ["data list", "data fetch", "data verify", "data path", "coding export", "coding import"]
@@ -81,6 +83,33 @@ def test_a_wrong_model_is_one_line(installed, tmp_path, start, wrong):
     assert not done.stdout
     line = only_line(done.stderr)
     assert {"policy": "--model nosuch", "reference": "--reference nosuch", "none": "--reference"}[wrong] in line
+
+
+def test_an_editable_install_has_the_suite_too(tmp_path):
+    """The running environment holds one, of this checkout: there the suite lies beside the package."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--co", "-q"]
+    command += ["--pyargs", "rootfruit_checks.bias_tests", *PAIR.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert "test_preference.py::test_preference[nonbinary]" in healthy(done, 0)
+    code = "import importlib.util as u; print(u.find_spec('rootfruit_checks.bias_tests').origin)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(ROOT / "bias_tests" / "__init__.py")
+
+
+@pytest.mark.parametrize("line", ["data list", "audit"])
+def test_a_reader_may_leave_before_the_end(installed, tmp_path, line):
+    """As `head` does: no traceback, and the status of a command that a closed pipe ended."""
+    done = installed.bash(f"rootfruit {line} | true; echo ${{PIPESTATUS[0]}}", tmp_path)
+    healthy(done, 0)
+    assert done.stdout == "141\n"
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("start", ["rootfruit gate", "pytest --pyargs rootfruit_checks.bias_tests"])
+def test_a_wheel_has_the_suite(installed, tmp_path, start):
+    models = f"{MODELS / 'dpo'} {MODELS / 'base'}" if start == "rootfruit gate" else PAIR
+    said = healthy(installed.bash(f"{start} {models} --co -q", tmp_path), 0)
+    assert "test_preference.py::test_preference[nonbinary]" in said
 
 
 def test_a_report_of_nothing_is_one_line(installed, tmp_path):
