@@ -44,7 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rootfruit", "gate a language model on harm to gender-diverse people (rootfruit-checks)")
     for option in OPTIONS:
         dest = option.ini
-        described = option.help + ("" if option.default in (None, (), {}) else f" (default: {_shown(option.default)})")
+        unset = option.kind == "switch" or option.default in (None, (), {})
+        described = option.help if unset else f"{option.help} (default: {_shown(option.default)})"
+        # argparse expands % in a help text; pytest prints an ini key's text as it is.
+        described = described.replace("%", "%%")
         if option.kind == "switch":
             group.addoption(option.flag, dest=dest, action="store_const", const=True, default=None, help=described)
         else:
