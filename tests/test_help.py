@@ -25,7 +25,7 @@ class Registrar:
     def addoption(self, *flags, **how):
         self.parser.add_argument(*flags, **how)
 
-    def addini(self, name, help, **_):  # noqa: A002 (pytest's name)
+    def addini(self, name, help, **_):
         self.ini[name] = help
 
 
