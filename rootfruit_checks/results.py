@@ -74,6 +74,8 @@ class Results:
         self.to_keep: dict[str, Any] | None = None
         self.kept: Kept | None = None
         self.digest = ""
+        # Checks whose reasons pytest prints itself, with the tests that failed.
+        self.printed: set[str] = set()
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -110,6 +112,8 @@ class Results:
             before = self.rows.get(row["id"])
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
                 self.rows[row["id"]] = row
+        if report.failed:
+            self.printed |= {row["id"] for row in held["rows"]}
         self.run = held["run"] or self.run
         self.views = held.get("views") or self.views
         self.to_keep = held.get("to_keep") or self.to_keep
@@ -166,7 +170,9 @@ class Results:
             out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
         for line in block(value):
             out.write_line(line)
-        write_wrapped(summary.closing(value))
+        # --tb=no, --tb=line and --no-summary leave those reasons out.
+        style = getattr(terminalreporter.config.option, "tbstyle", "auto")
+        write_wrapped(summary.closing(value, self.printed if style not in ("no", "line") else ()))
         if self.digest:
             out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 # Bidirectional overrides and isolates can make a line read other than it is.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
 _COMMAND = re.compile(r"^(\s*)::")
 
 
@@ -34,3 +39,11 @@ def plain(text: str, limit: int = 2000) -> str:
 def markup(text: str, limit: int = 2000) -> str:
     """Return `plain(text)` escaped for HTML, in text and in quoted attributes."""
     return html.escape(plain(text, limit), quote=True)
+
+
+def breakable(text: str) -> Markup:
+    """Return a check's id as HTML that breaks after its slashes on a narrow screen, and not inside a word."""
+    from markupsafe import Markup
+
+    shown = html.escape(text, quote=True)
+    return Markup(shown.replace("/", "/<wbr>") if _ID.fullmatch(text) else shown)

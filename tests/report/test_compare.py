@@ -25,7 +25,8 @@ class Seen(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
+        if tag != "wbr":  # where an id may break; one that is no id has none
+            self.tags.append(tag)
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag == "table":
             self.tables.append([])
