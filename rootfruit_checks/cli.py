@@ -92,6 +92,8 @@ def _report(arguments: argparse.Namespace) -> int:
         return 0
     from rootfruit_checks.report.audit import verify
 
+    if not page.exists():
+        raise StoreError(f"{page}: does not exist; name an audit page (HTML)")
     try:
         wrong = verify(page.read_text("utf-8"), digest)
     except (OSError, UnicodeDecodeError) as error:
@@ -143,6 +145,8 @@ def _export(store: Path, out: Path) -> int:
 
     # Tokens of pairs have other columns, and lie beside the tables of measurements.
     tables = sorted(path for path in (store / "tables").glob("*.parquet") if not path.stem.endswith("-tokens"))
+    if not store.exists():
+        raise StoreError(f"{store}: does not exist; name a store directory")
     if not tables:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
     try:

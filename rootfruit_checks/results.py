@@ -112,7 +112,7 @@ class Results:
             before = self.rows.get(row["id"])
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
                 self.rows[row["id"]] = row
-        if report.failed:
+        if getattr(report, "failed", False):
             self.printed |= {row["id"] for row in held["rows"]}
         self.run = held["run"] or self.run
         self.views = held.get("views") or self.views

@@ -32,6 +32,12 @@ _TABLES = (
 )
 _DIGESTS = "table digests"
 _PATIENCE_S = 60.0
+_GITIGNORE = "# Written by rootfruit-checks: a store holds what models wrote, and can be made again.\n*\n"
+_CACHEDIR_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This directory is a result store of rootfruit-checks.\n"
+    "# About such tags: https://bford.info/cachedir/spec.html\n"
+)
 
 
 def digest(value: bytes) -> str:
@@ -42,6 +48,15 @@ def digest(value: bytes) -> str:
 def address(parts: Mapping[str, object]) -> str:
     """Return the content address of a mapping of plain values: equal mappings, equal address, in any order."""
     return digest(json.dumps(dict(parts), sort_keys=True, default=str).encode())
+
+
+def _make(directory: Path) -> None:
+    """Make a store's directory; one that we make ignores itself in git and tells backups that it is a cache."""
+    if directory.is_dir():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
+    (directory / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
 
 
 class Store:
@@ -57,7 +72,8 @@ class Store:
         self.database = self.directory / "units.sqlite"
         self._mutex = threading.Lock()
         try:
-            (self.directory / "tables").mkdir(parents=True, exist_ok=True)
+            _make(self.directory)
+            (self.directory / "tables").mkdir(exist_ok=True)
             self._db = sqlite3.connect(self.database, timeout=60, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(

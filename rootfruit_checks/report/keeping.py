@@ -69,6 +69,8 @@ def read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text("utf-8"))
     except FileNotFoundError as error:
+        if not path.exists():
+            raise StoreError(f"{path}: does not exist; name a result (JSON) or a store directory") from error
         raise StoreError(f"{path}: holds no {file.name}; run a gate with --rootfruit-store={path} first") from error
     except (OSError, ValueError) as error:
         raise StoreError(f"{file}: is no readable result ({error})") from error
