@@ -170,9 +170,9 @@ class Results:
             out.write_line(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
         for line in block(value):
             out.write_line(line)
-        # --tb=no, --tb=line and --no-summary leave those reasons out.
+        # --tb=no leaves those reasons out.
         style = getattr(terminalreporter.config.option, "tbstyle", "auto")
-        write_wrapped(summary.closing(value, self.printed if style not in ("no", "line") else ()))
+        write_wrapped(summary.closing(value, self.printed if style != "no" else ()))
         if self.digest:
             out.write_line(f"report: {self.settings.report} (digest {self.digest})")
         if self.settings.json:
