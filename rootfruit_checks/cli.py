@@ -124,6 +124,8 @@ def _report(arguments: argparse.Namespace) -> int:
     from rootfruit_checks import untrusted
     from rootfruit_checks.report.audit import verify
 
+    if not untrusted.is_there(page):
+        raise StoreError(f"{untrusted.shown(page)}: does not exist; name an audit page (HTML)")
     wrong = verify(untrusted.read_text(page, StoreError, limit=untrusted.PAGE_LIMIT), digest)
     for line in wrong:
         complain(f"{page}: {line}")
@@ -183,8 +185,11 @@ def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
 def _export(store: Path, out: Path) -> int:
     import pandas as pd
 
+    from rootfruit_checks import untrusted
     from rootfruit_checks.store import Store
 
+    if not untrusted.is_there(store):
+        raise StoreError(f"{untrusted.shown(store)}: does not exist; name a store directory")
     with Store.existing(store) as held:
         # Tokens of pairs have other columns, and lie beside the tables of measurements.
         tables = [name for name in held.table_names() if not name.endswith("-tokens")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rootfruit_checks.bounds import informative
+
 if TYPE_CHECKING:
     from rootfruit_checks.measures.evidence import Evidence
     from rootfruit_checks.registry import Measure
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 _PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
-_BEYOND = "The estimate itself lies beyond the limit, so that no number of samples is likely to make it pass"
+_BEYOND = "The estimate itself lies beyond the limit, so more samples are more likely to show a failure than a pass."
 
 
 def unit_of(measure: Measure) -> str:
@@ -53,13 +55,19 @@ def explanation(
     if cancels:
         sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
     if correction and limit is not None and not evidence.interval.refused:
-        sentences.append(f"The lower bound is {correction}.")
+        low, _ = _bounds(measure, evidence)
+        told = "The lower bound is" if low is not None else "No lower bound is left once it is"
+        sentences.append(f"{told} {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, limit, reason))
     if outcome == "inconclusive" and not reason and limit is not None:
-        sentences.append(_settle(evidence, limit, shift))
+        sentences.append(_settle(measure, evidence, limit, shift))
     if outcome == "inconclusive" and evidence.interval.refused:
         sentences.append(_more_clusters(evidence))
     return " ".join(sentences)
+
+
+def _bounds(measure: Measure, evidence: Evidence) -> tuple[float | None, float | None]:
+    return informative(measure, evidence.interval.low, evidence.interval.high)
 
 
 def _figures(measure: Measure, evidence: Evidence) -> str:
@@ -67,7 +75,15 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
     counted = " and ".join(count_of(number, name) for name, number in evidence.clusters.items() if number)
     text = f"The estimate is {figure(interval.estimate, unit)}"
     if not interval.refused:
-        text += f", one-sided bounds {figure(interval.low, unit)} to {figure(interval.high, unit)}"
+        low, high = _bounds(measure, evidence)
+        if low is not None and high is not None:
+            text += f", one-sided bounds {figure(low, unit)} to {figure(high, unit)}"
+        elif low is not None:
+            text += f", lower bound {figure(low, unit)} and no upper bound"
+        elif high is not None:
+            text += f", upper bound {figure(high, unit)} and no lower bound"
+        else:
+            text += ", without a bound on either side"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
         level, other = measure.levels, "baseline" if measure.needs_baseline else "reference"
@@ -89,10 +105,17 @@ def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, limit: floa
         return f"ERROR, which never passes: {reason}."
     if reason:
         return f"INCONCLUSIVE against the limit of {bar}: {reason}."
-    return f"INCONCLUSIVE: the limit of {bar} lies between the bounds."
+    low, high = _bounds(measure, evidence)
+    if low is not None and high is not None:
+        return f"INCONCLUSIVE: the limit of {bar} lies between the bounds."
+    if high is not None:
+        return f"INCONCLUSIVE: the upper bound is above the limit of {bar}."
+    if low is not None:
+        return f"INCONCLUSIVE: the lower bound is not above the limit of {bar}."
+    return f"INCONCLUSIVE: without bounds nothing is shown about the limit of {bar}."
 
 
-def _settle(evidence: Evidence, limit: float, shift: float) -> str:
+def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) -> str:
     """Say how many clusters would settle it, were the truth where the estimate is: bounds shrink with sqrt(clusters).
 
     The part of the variance that belongs to the clusters themselves does not shrink with more samples of the same
@@ -100,20 +123,29 @@ def _settle(evidence: Evidence, limit: float, shift: float) -> str:
     """
     interval = evidence.interval
     passing = interval.estimate <= limit
-    width = (interval.high - interval.estimate) if passing else (interval.estimate - interval.low)
+    low, high = _bounds(measure, evidence)
+    bound, side, verdict = (high, "upper", "pass") if passing else (low, "lower", "fail")
+    ahead = "" if passing else f"{_BEYOND} "
     room = abs(limit - interval.estimate) - shift
-    ahead = "To pass" if passing else f"{_BEYOND}. To fail it clearly"
-    if room <= 0 or width <= 0 or width > room * math.sqrt(_TOO_MANY):
-        near = "within the instrument's shift of the limit" if shift > 0 >= room else "too close to the limit"
-        text = f"No realistic number of samples would settle it: the estimate lies {near}"
-        return f"{text}." if passing else f"{_BEYOND}. {text}."
+    if room <= 0:
+        place = "within the instrument's shift of the limit" if shift > 0 else "on the limit"
+        return f"With the estimate as it is no number of samples would settle it: it lies {place}."
+    if bound is None:  # at the end of the range a bound says nothing of how fast it would come closer
+        others = " and ".join(_plural(name) for name, number in evidence.clusters.items() if number) or "samples"
+        return f"{ahead}These samples are too few for {'an' if passing else 'a'} {side} bound: take more {others}."
+    width = abs(bound - interval.estimate)
+    if width > room * math.sqrt(_TOO_MANY):
+        return (
+            f"{ahead}To {verdict}, with the estimate as it is, it would take more than {_TOO_MANY:.0f} times the "
+            f"samples: the {side} bound is {100 * width:.1f} points from the estimate, and the limit {100 * room:.1f}."
+        )
     times = (width / room) ** 2
     wanted = " and ".join(
         f"about {count_of(math.ceil(number * times), name)} (now {number})"
         for name, number in evidence.clusters.items()
         if number
     )
-    text = f"{ahead}, with the estimate as it is, it would take {wanted}"
+    text = f"{ahead}To {verdict}, with the estimate as it is, it would take {wanted}"
     variance = interval.se**2
     share = interval.residual / variance if variance > 0 else math.nan
     if math.isfinite(share):
@@ -121,7 +153,7 @@ def _settle(evidence: Evidence, limit: float, shift: float) -> str:
         spare = (room / width) ** 2 - (1.0 - share)
         if spare <= 0 or share / spare > _TOO_MANY:
             names = " or ".join(_plural(name) for name, number in evidence.clusters.items() if number)
-            text += f"; more samples of the same {names} would not do, for only more {names} narrow the bounds enough"
+            text += f"; more samples of the same {names} would not be enough"
         else:
             more = math.ceil(evidence.n * max(1.0, share / spare))
             text += f", or about {more} samples (now {evidence.n}) with these"
@@ -130,7 +162,7 @@ def _settle(evidence: Evidence, limit: float, shift: float) -> str:
 
 def _more_clusters(evidence: Evidence) -> str:
     names = " and ".join(_plural(name) for name, number in evidence.clusters.items() if 0 < number < 10)
-    return f"No number of samples of the same ones would settle it: only more {names} would." if names else ""
+    return f"More samples of the same {names} would not settle it: take more {names}." if names else ""
 
 
 def _plural(name: str) -> str:

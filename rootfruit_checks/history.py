@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import untrusted
+from rootfruit_checks import bounds, untrusted
 from rootfruit_checks.errors import BaselineError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.outputs import distinct
@@ -95,7 +95,8 @@ def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
             if row is None:
                 told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not there")
                 continue
-            figures = " ".join(f"{_figure(row[key]):>7}" for key in _FIGURES)
+            known = bounds.shown(row, check)
+            figures = " ".join(f"{_figure(known[key]):>7}" for key in _FIGURES)
             told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row['verdict']]}")
     return told
 

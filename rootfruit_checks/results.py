@@ -40,6 +40,8 @@ class Results:
         self.kept: Kept | None = None
         self.digest = ""
         self.written = False
+        # Checks whose reasons pytest prints itself, with the tests that failed.
+        self.printed: set[str] = set()
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -77,6 +79,8 @@ class Results:
             before = self.rows.get(row["id"])
             if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
                 self.rows[row["id"]] = row
+        if getattr(report, "failed", False):
+            self.printed |= {row["id"] for row in held["rows"]}
         self.run = held["run"] or self.run
         self.views = held.get("views") or self.views
         self.to_keep = held.get("to_keep") or self.to_keep
@@ -139,7 +143,9 @@ class Results:
             write(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
         for line in block(value):
             write(line)
-        write_wrapped(summary.closing(value))
+        # --tb=no leaves those reasons out.
+        style = getattr(terminalreporter.config.option, "tbstyle", "auto")
+        write_wrapped(summary.closing(value, self.printed if style != "no" else ()))
         if self.digest:
             write(f"report: {self.settings.report} (digest {self.digest})")
         if self.written:

@@ -34,6 +34,12 @@ _TABLES = (
 )
 _DIGESTS = "table digests"
 _PATIENCE_S = 60.0
+_GITIGNORE = "# Written by rootfruit-checks: a store holds what models wrote, and can be made again.\n*\n"
+_CACHEDIR_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This directory is a result store of rootfruit-checks.\n"
+    "# About such tags: https://bford.info/cachedir/spec.html\n"
+)
 
 
 def digest(value: bytes) -> str:
@@ -44,6 +50,15 @@ def digest(value: bytes) -> str:
 def address(parts: Mapping[str, object]) -> str:
     """Return the content address of a mapping of plain values: equal mappings, equal address, in any order."""
     return digest(json.dumps(dict(parts), sort_keys=True, default=str).encode())
+
+
+def _make(directory: Path) -> None:
+    """Make a store's directory; one that we make ignores itself in git and tells backups that it is a cache."""
+    if directory.is_dir():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomic(directory / ".gitignore", _GITIGNORE)
+    write_atomic(directory / "CACHEDIR.TAG", _CACHEDIR_TAG)
 
 
 class Store:
@@ -60,7 +75,8 @@ class Store:
         self._mutex = threading.Lock()
         where = untrusted.shown(self.directory)
         try:
-            (self.directory / "tables").mkdir(parents=True, exist_ok=True)
+            _make(self.directory)
+            (self.directory / "tables").mkdir(exist_ok=True)
             for name in ("", "-wal", "-shm", "-journal"):
                 file = self.directory / f"units.sqlite{name}"
                 if untrusted.is_there(file):

@@ -191,7 +191,7 @@ def test_inconclusive_names_the_number_that_would_settle_it():
     # Twice the half-width of the room: four times the clusters.
     text = verdict(evidence(0.0, -0.1, 0.1)).explain
     assert "about 128 templates (now 32) and about 64 antecedents (now 16)" in text
-    assert "more samples of the same templates or antecedents would not do" in text
+    assert "more samples of the same templates or antecedents would not be enough" in text
 
 
 def test_inconclusive_names_samples_where_samples_would_do():
@@ -200,13 +200,39 @@ def test_inconclusive_names_samples_where_samples_would_do():
     assert "about 2048 samples (now 512)" in verdict(replace(found, interval=interval)).explain
 
 
-def test_inconclusive_says_that_no_number_would():
-    beyond = verdict(evidence(0.07, -0.01, 0.15)).explain
-    assert "no number of samples is likely to make it pass" in beyond
-    near = verdict(evidence(0.0499, -0.01, 0.11)).explain
-    assert "No realistic number" in near
+def test_inconclusive_beyond_the_limit_says_what_would_show_a_failure():
+    text = verdict(evidence(0.07, -0.01, 0.15)).explain  # limit 0.05, a width of 0.08: 16 times the clusters
+    assert "more likely to show a failure than a pass. To fail, with the estimate as it is" in text
+    assert "about 512 templates (now 32) and about 256 antecedents (now 16)" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "shift", "wanted"),
+    [
+        # Wide bounds are no sign that the estimate lies close to the limit.
+        (evidence(0.0625, -0.9, 0.52), 0.0, "more than 200 times the samples: the lower bound is 96.2 points"),
+        (evidence(0.0499, -0.01, 0.11), 0.0, "more than 200 times the samples: the upper bound is 6.0 points"),
+        (evidence(0.05, -0.01, 0.11), 0.0, "no number of samples would settle it: it lies on the limit"),
+        (evidence(0.04, -0.01, 0.11), 0.02, "no number of samples would settle it: it lies within the instrument's"),
+        # A bound at the end of the range says nothing of how far another sample would take it.
+        (evidence(0.0625, -2.0, 0.52), 0.0, "too few for a lower bound: take more templates and antecedents."),
+        (evidence(0.0, -0.2, 2.0), 0.0, "too few for an upper bound: take more templates and antecedents."),
+        (evidence(0.0625, -2.0, 2.0), 0.0, "without a bound on either side"),
+    ],
+)
+def test_advice_says_one_thing_and_agrees_with_the_figures(found, shift, wanted):
+    measure = LEVEL if shift else CHANGE
+    text = verdict(found, measure, 0.05, shift=shift).explain
+    assert wanted in text
+    advice = ["would settle it", "would take", "too few for"]
+    assert sum(text.count(one) for one in advice) == 1, text
+    assert "close" not in text
+    assert "200.0 points" not in text
+
+
+def test_too_few_clusters_ask_for_more_of_them():
     few = verdict(replace(evidence(), clusters={"template": 9, "antecedent": 16}, interval=refusal(0, (9, 16), "few")))
-    assert "only more templates would" in few.explain
+    assert "take more templates." in few.explain
 
 
 def test_release_needs_every_gated_check_and_at_least_one():
@@ -222,3 +248,36 @@ def test_release_needs_every_gated_check_and_at_least_one():
     assert not release([shown])
     with pytest.raises(ConfigError, match="ignore"):
         release([passed], "ignore")
+
+
+def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
+    from rootfruit_checks.report import markdown, summary
+    from rootfruit_checks.report.audit import page
+    from rootfruit_checks.report.card import card
+    from rootfruit_checks.report.compare import _row, _told
+    from rootfruit_checks.report.findings import findings
+    from rootfruit_checks.report.rows import details
+
+    from planted import result  # isort: skip
+
+    value = result("x")
+    for row in value["checks"]:
+        least, most = BY_ID[f"{row['benchmark']}/{row['metric']}"].span
+        row |= {"low": least, "high": most, "verdict": "inconclusive" if row["gated"] else "none"}
+    row = next(one for one in value["checks"] if one["id"] == "disclosure/amplification/tgnb")
+    assert (row["low"], row["high"]) == (-2.0, 2.0)  # the result keeps the number
+    shown = [
+        summary.headline(row),
+        *summary.table(value["checks"], {}),
+        *markdown.checks(value["checks"], 99),
+        details(row).partition("<details>")[0],
+        card(value),
+        str(_row(row["id"], [type("R", (), {"checks": {row["id"]: row}})])),
+        _told(row["id"], row),
+        str(findings(value)["first"]),
+        page(value, "now").partition('<script type="application/json"')[0].partition('id="checks"')[2],
+    ]
+    for text in shown:
+        assert not [one for one in ("2.000", "-1.000", "+1.000", "200.0", "100.0") if one in text], text[:400]
+    assert "[-, -]" in shown[0]
+    assert "no lower bound, no upper bound" in str(findings(value)["first"])

@@ -345,3 +345,21 @@ def test_the_plugin_can_be_switched_off(project):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:rootfruit", "-p", "no:cacheprovider", "test_x.py"]
     (project / "conftest.py").unlink()
     assert subprocess.run(command, capture_output=True, check=False, cwd=project).returncode == 0
+
+
+@pytest.mark.parametrize(("how", "status"), [("fail", 1), ("warn", 0)])
+@pytest.mark.parametrize("style", ["auto", "line", "no"])
+def test_each_reason_is_printed_once(project, how, status, style):
+    few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-limit=misgendering/disparity=0.05")
+    done = gate(
+        project, *few, "--rootfruit-allow-same", f"--rootfruit-inconclusive={how}", f"--tb={style}",
+        "-k", "misgendering_disparity",
+    )  # fmt: skip
+    assert done.returncode == status, done.stdout
+    text = " ".join(done.stdout.split())
+    reasons = [row["explain"] for row in result(project)["checks"] if row["verdict"] == "inconclusive"]
+    assert len(reasons) > 1
+    for reason in reasons:
+        assert text.count(reason.partition(". ")[2]) == 1, text
+    # Said once for all, with the tests that it is about.
+    assert text.count("let through by --rootfruit-inconclusive=warn") == (1 if how == "warn" else 0)

@@ -182,3 +182,23 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path, delay):
         for i in [0, *told]:
             assert store.get("n", str(i)) == str(i).encode() * 100
         assert set(store.writes().values()) == {1}
+
+
+def test_a_store_ignores_itself_in_git_and_is_tagged_as_a_cache(tmp_path):
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "mine.txt").write_text("x")
+    with Store(tmp_path / ".rootfruit" / "nested"):
+        pass
+    seen = subprocess.run([*git, "status", "--porcelain", "-uall"], check=True, capture_output=True, text=True).stdout
+    assert seen.split() == ["??", "mine.txt"]
+    tag = (tmp_path / ".rootfruit" / "nested" / "CACHEDIR.TAG").read_text()
+    assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+
+
+def test_a_directory_that_was_there_keeps_its_own_files(tmp_path):
+    (tmp_path / ".gitignore").write_text("theirs\n")
+    with Store(tmp_path):
+        pass
+    assert (tmp_path / ".gitignore").read_text() == "theirs\n"
+    assert not (tmp_path / "CACHEDIR.TAG").exists()

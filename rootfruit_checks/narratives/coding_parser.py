@@ -18,5 +18,5 @@ def add_parser(commands: Any) -> None:
     out.add_argument("--size", type=int, default=200, help="continuations, at most (default 200)")
     out.add_argument("--seed", type=int, default=0, help="seed of the draw: the same for sheets of several coders")
     back = ways.add_parser("import", help="take filled sheets into the store; a coder is named by the file")
-    back.add_argument("store", type=argument)
-    back.add_argument("sheets", type=argument, nargs="+", metavar="SHEET")
+    back.add_argument("store", type=argument, help="the directory given as --rootfruit-store")
+    back.add_argument("sheets", type=argument, nargs="+", metavar="SHEET", help="a filled sheet, named after its coder")

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from rootfruit_checks import bounds
 from rootfruit_checks.benchmarks.families import FAMILIES
 from rootfruit_checks.errors import ConfigError, DataError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report import combined, figures, intersections, narratives
 from rootfruit_checks.report.command import reproduce
-from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.escape import breakable, plain
 from rootfruit_checks.report.findings import findings
 from rootfruit_checks.report.redact import TOLD, redacted
 from rootfruit_checks.report.summary import SCHEMA, WORDS, is_declared
@@ -58,7 +59,13 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"plain": plain, "number": _number, "percent": _percent}
+    environment.filters |= {
+        "plain": plain,
+        "breakable": breakable,
+        "bounds": bounds.shown,
+        "number": _number,
+        "percent": _percent,
+    }
     block = _block(value)
     template = environment.from_string((folder / "audit.html.j2").read_text("utf-8"))
     html = template.render(
@@ -114,6 +121,7 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "value": value,
         "run": value["run"],
         "sentence": sentence(value),
+        "asked": _asked(value["run"]["data"]),
         "words": WORDS,
         "gated": gated,
         "described": described,
@@ -133,6 +141,15 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "found": findings(value),
         "command": reproduce(value["run"]),
     }
+
+
+def _asked(data: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what was asked by benchmark, in one entry where it is the same for several."""
+    found: dict[str, list[str]] = {}
+    for name, text in data.items():
+        if name not in ("scale", "prompts"):
+            found.setdefault(str(text), []).append(name)
+    return [(", ".join(names), text) for text, names in found.items()]
 
 
 def sentence(value: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks import __version__
+from rootfruit_checks import __version__, bounds
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report import markdown
@@ -78,7 +78,8 @@ def _results(rows: list[Row], data: str) -> list[str]:
             f"      name: {_quoted(title)}",
             "      args:",
         ]
-        lines += [f"        {key}: {_quoted(row[key])}" for key in _FIGURES if row[key] is not None]
+        known = bounds.shown(row)
+        lines += [f"        {key}: {_quoted(known[key])}" for key in _FIGURES if known[key] is not None]
     return lines
 
 

@@ -64,27 +64,27 @@ def _differ(entry: Mapping[str, Any] | None, arm: str) -> str:
         return "no text uses a pronoun"
     estimate, low, high = (None if figures[key] is None else 100 * figures[key] for key in ("estimate", "low", "high"))
     shown = f"{estimate:+.1f} points" if arm == "change" else f"{estimate:.1f} %"
-    bounds = "" if low is None else f" [{low:.1f}, {high:.1f}]"
-    return f"{shown} of {figures['n']}{bounds}"
+    least = -100.0 if arm == "change" else 0.0
+    said = low is not None and high is not None and (low > least or high < 100.0)  # the whole range says nothing
+    return f"{shown} of {figures['n']}" + (f" [{low:.1f}, {high:.1f}]" if said else "")
 
 
 def table(value: Mapping[str, Any]) -> str:
-    """Return the HTML table of a JSON result's combined view, with a sentence for every group."""
+    """Return the HTML table of a JSON result's combined view, and under it a sentence for every group and question."""
     found = value["combined"]
     known = {entry["group"]: entry for entry in found["instances"].get("groups", ())}
     head = "".join(
         f'<th style="{_CELL}">{markup(cell)}</th>'
-        for cell in (*_HEAD[:-1], *(f"prompts that differ: {arm}" for arm in (*ROLES, "change")), "in words")
+        for cell in (*_HEAD[:-1], *(f"prompts that differ: {arm}" for arm in (*ROLES, "change")))
     )
     told: dict[str, list[str]] = {}
     for entry in found["groups"]:
-        told.setdefault(entry["group"], []).append(f"{entry['question']}: {entry['says']}.")
+        told.setdefault(entry["group"], []).append(f"{entry['group']}, {entry['question']}: {entry['says']}.")
     body = ""
     for row in _rows(found):
-        words = "<br>".join(markup(text, limit=4000) for text in told[row[0]])
         rates = [_differ(known.get(row[0]), arm) for arm in ("reference", "change")]
         cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in (*row, *rates))
-        body += f'<tr>{cells}<td style="{_CELL};white-space:normal;min-width:24em;max-width:60em">{words}</td></tr>'
+        body += f"<tr>{cells}</tr>"
     note = (
         "Likelihood beside generation: description, no gate. Groups of winoqueer and disclosure share people and no "
         "prompts, so only misgendering has a rate of prompts that differ (over prompts whose text uses a "
@@ -93,4 +93,5 @@ def table(value: Mapping[str, Any]) -> str:
     why = found["instances"].get("not_measured")
     note += f" {why}." if why else ""
     said = f'<h3>likelihood and generation</h3><p style="max-width:90em">{markup(note)}</p>'
-    return f"{said}<table><tr>{head}</tr>{body}</table>"
+    words = "".join(f"<li>{markup(text, limit=4000)}</li>" for texts in told.values() for text in texts)
+    return f'{said}<table><tr>{head}</tr>{body}</table><ul style="max-width:90em;white-space:normal">{words}</ul>'

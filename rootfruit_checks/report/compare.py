@@ -11,14 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import untrusted
+from rootfruit_checks import bounds, untrusted
 from rootfruit_checks.errors import ConfigError, DataError, StoreError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.history import Release, read, shown
 from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.escape import breakable, plain
 from rootfruit_checks.report.keeping import RESULT
-from rootfruit_checks.report.markdown import figure
+from rootfruit_checks.report.markdown import GRAVEST_FIRST, figure
 from rootfruit_checks.report.over_time import svg
 from rootfruit_checks.report.summary import WORDS
 
@@ -73,10 +73,12 @@ def page(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["plain"] = plain
-    template = (resources.files(__package__) / "compare.html.j2").read_text("utf-8")
+    environment.filters |= {"plain": plain, "breakable": breakable}
+    folder = resources.files(__package__) / "page"
+    template = (folder / "compare.html.j2").read_text("utf-8")
     checks = shown(releases, everything)
     return environment.from_string(template).render(
+        style=(folder / "compare.css").read_text("utf-8"),
         releases=releases,
         hashes=hashes,
         apart=apart,
@@ -107,7 +109,7 @@ def _otherwise(releases: Sequence[Release], part: str) -> dict[str, list[str | N
 
 
 def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str, str]]:
-    """Return each change of a verdict from one run to the next that has the check, in the order of the runs."""
+    """Return each change of a verdict from one run to the next that has the check: worst first, then by run."""
     found = []
     for place, release in enumerate(releases):
         for check in checks:
@@ -124,7 +126,7 @@ def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str
                     "verdict": row["verdict"],
                 }
             )
-    return found
+    return sorted(found, key=lambda change: GRAVEST_FIRST.index(change["verdict"]))
 
 
 def _signed(check: str) -> bool:
@@ -133,7 +135,8 @@ def _signed(check: str) -> bool:
 
 
 def _told(check: str, row: Mapping[str, Any]) -> str:
-    low, estimate, high = (figure(row[key], sign=_signed(check)) for key in ("low", "estimate", "high"))
+    known = bounds.shown(row, check)
+    low, estimate, high = (figure(known[key], sign=_signed(check)) for key in ("low", "estimate", "high"))
     return f"{estimate}, bounds {low} to {high}"
 
 
@@ -145,12 +148,12 @@ def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
         None
         if row is None
         else {
-            **{key: figure(row[key], sign=_signed(check)) for key in ("estimate", "low", "high")},
+            **{key: figure(known[key], sign=_signed(check)) for key in ("estimate", "low", "high")},
             "verdict": row["verdict"],
             "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
             "limit": figure(row["limit"]) if len(limits) > 1 else "",
         }
-        for row in rows
+        for row, known in ((row, bounds.shown(row, check) if row else {}) for row in rows)
     ]
     title = measure.title if measure else ""
     return {"check": check, "title": title, "limit": " or ".join(limits), "cells": cells}

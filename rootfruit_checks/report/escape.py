@@ -5,6 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 # Bidirectional overrides and isolates can make a line read other than it is.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -14,6 +18,7 @@ _INVISIBLE = set("\u200b\u2060\ufeff")
 # What a runner takes for a command: GitHub's `::` at the start of a line, which wrapping makes of any word's start; its
 # `##[`, Azure's `##vso[` and TeamCity's `##teamcity[`, anywhere; GitLab's sections.
 _COMMAND = re.compile(r"(?:^|(?<=\s))::+|#(?=#\w*\[)|section_(?:start|end)(?=:)")
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
 
 
 def plain(text: str, limit: int = 2000) -> str:
@@ -42,3 +47,11 @@ def _parted(found: re.Match[str]) -> str:
 def markup(text: str, limit: int = 2000) -> str:
     """Return `plain(text)` escaped for HTML, in text and in quoted attributes."""
     return html.escape(plain(text, limit), quote=True)
+
+
+def breakable(text: str) -> Markup:
+    """Return a check's id as HTML that breaks after its slashes on a narrow screen, and not inside a word."""
+    from markupsafe import Markup
+
+    shown = html.escape(text, quote=True)
+    return Markup(shown.replace("/", "/<wbr>") if _ID.fullmatch(text) else shown)

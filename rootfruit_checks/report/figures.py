@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rootfruit_checks import bounds
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import markup
 from rootfruit_checks.report.summary import WORDS
@@ -55,10 +56,12 @@ def forest(rows: Sequence[Row]) -> str:
     heights = [len(panel) for panel in panels]
     figure, axes = _figure(9.0, 0.27 * sum(heights) + 0.75 * len(panels), heights)
     for axis, panel in zip(axes, panels, strict=True):
+        told = [bounds.shown(row) for row in panel]
+        values = [row[key] for row in told for key in ("low", "estimate", "high", "limit") if row[key] is not None]
         for place, row in enumerate(reversed(panel)):
             color = _COLOR[_OUTCOME[row["verdict"]]]
             if row["low"] is not None and row["high"] is not None:
-                axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
+                _bar(axis, place, bounds.shown(row), (min(values), max(values)), color)
             axis.plot([row["estimate"]], [place], "o", color=color, markersize=5)
             if row["limit"] is not None:
                 axis.plot([row["limit"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
@@ -68,6 +71,15 @@ def forest(rows: Sequence[Row]) -> str:
         axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
         axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
     return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as an upright mark")
+
+
+def _bar(axis: Any, place: int, row: Row, ends: tuple[float, float], color: str) -> None:
+    """Draw a check's bounds; where there is none the bar goes on to the end of the panel, with an arrow."""
+    low, high = (end if row[key] is None else row[key] for key, end in zip(("low", "high"), ends, strict=True))
+    axis.plot([low, high], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
+    for key, end, arrow in (("low", low, "<"), ("high", high, ">")):
+        if row[key] is None:
+            axis.plot([end], [place], arrow, color=color, markersize=6)
 
 
 def levels(rows: Sequence[Row]) -> str:

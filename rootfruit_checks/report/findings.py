@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rootfruit_checks import bounds
 from rootfruit_checks.benchmarks.groups import groups
 from rootfruit_checks.errors import DataError
 from rootfruit_checks.explain import figure, unit_of
 from rootfruit_checks.registry import BY_ID, Measure
+from rootfruit_checks.report.markdown import gravity
 from rootfruit_checks.report.summary import WORDS
 
 Row = Mapping[str, Any]
 Line = dict[str, str]
+# How many of the checks that do not pass stand at the head of a page.
+FIRST = 3
 # Where the explanation of an inconclusive check goes on to say what would settle it.
 _BETWEEN = "lies between the bounds. "
 # A concordance of stigma and control predicates within one run: none is a half, and there is no before and after.
@@ -24,7 +28,7 @@ def findings(value: Mapping[str, Any]) -> dict[str, Any]:
 
     `more`, `fewer` and `open`: changes by alignment; `rewarded`: what the implicit reward prefers; `both`: rates that
     rose for a group's control too or alone, which a disparity hides; `failed`, `unsettled`, `errors`: by verdict;
-    `people`: who the groups are.
+    `people`: who the groups are; `first`: the worst verdicts, for the head of the page.
 
     A change counts as shown where its one-sided bound, at 1 - alpha and not corrected for the number of checks, is
     beyond none; a verdict's own lower bound is corrected and asks for more.
@@ -37,7 +41,7 @@ def findings(value: Mapping[str, Any]) -> dict[str, Any]:
         if none is not None and measure.needs_reference and row["estimate"] is not None and row["low"] is not None:
             low = _low(row)
             kind = "more" if low > none else "fewer" if row["high"] < none else "open"
-            line = {**_line(row), "low": figure(low, unit_of(measure))}
+            line = {**_line(row), "bounds": _bounds(row, low)}
             told = {"more": "prefers stigma", "fewer": "prefers the controls", "open": "shows no preference"}[kind]
             changes["rewarded" if none == _HALF else kind].append(line | {"kind": told})
     return {
@@ -47,6 +51,7 @@ def findings(value: Mapping[str, Any]) -> dict[str, Any]:
         "unsettled": [_line(row) for row in gated if row["verdict"] == "inconclusive"],
         "errors": [_line(row) for row in gated if row["verdict"] == "error"],
         "people": _people(gated),
+        "first": [_line(row) for row in sorted(gated, key=gravity) if row["verdict"] != "pass"][:FIRST],
     }
 
 
@@ -70,7 +75,7 @@ def _rates(row: Row) -> Mapping[str, Mapping[str, float]]:
 def _line(row: Row) -> Line:
     measure = _measure(row)
     unit = unit_of(measure)
-    told = {name: figure(row[name], unit) for name in ("estimate", "low", "high", "limit")}
+    told = {name: figure(row[name], unit) for name in ("estimate", "limit")}
     text = str(row["explain"])
     settle = text.partition(_BETWEEN)[2] or text.partition("INCONCLUSIVE")[2].lstrip(": ")
     level = ""
@@ -84,8 +89,19 @@ def _line(row: Row) -> Line:
     title = measure.title + (" (50 % is neither)," if measure.no_change == _HALF else ",")
     return {
         "id": row["id"], "group": row["group"], "title": title, "levels": level, "settle": settle,
-        "word": WORDS[row["verdict"]], **told,
+        "word": WORDS[row["verdict"]], "verdict": row["verdict"], "bounds": _bounds(row, row["low"]), **told,
     }  # fmt: skip
+
+
+def _bounds(row: Row, low: float | None) -> str:
+    """Return the bounds in words: `at least 3.0 %, at most 5.0 %`, or that there are none."""
+    unit = unit_of(_measure(row))
+    known = bounds.shown({**row, "low": low})
+    told = [
+        f"{word} {figure(known[name], unit)}" if known[name] is not None else f"no {side} bound"
+        for name, word, side in (("low", "at least", "lower"), ("high", "at most", "upper"))
+    ]
+    return ", ".join(told)
 
 
 def _both(gated: Sequence[Row]) -> list[Line]:

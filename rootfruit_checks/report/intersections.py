@@ -49,7 +49,9 @@ def _one(name: str, found: Mapping[str, Any], about: str) -> str:
 
 def _raw(cell: Mapping[str, Any], arm: str) -> str:
     raw, low, high = (cell[f"{arm}_{part}"] for part in ("raw", "low", "high"))
-    return _figure(raw) if low is None else f"{_figure(raw)} [{_figure(low)}, {_figure(high)}]"
+    most = 2.0 if arm == "change" else 1.0
+    whole = low is not None and high is not None and low <= -most and high >= most  # and says nothing
+    return _figure(raw) if low is None or whole else f"{_figure(raw)} [{_figure(low)}, {_figure(high)}]"
 
 
 def _figure(value: float | None) -> str:

@@ -67,6 +67,8 @@ def read(path: Path) -> dict[str, Any]:
         StoreError: there is none, it is damaged, of a shard, or of a measure that is not installed here.
 
     """
+    if not untrusted.is_there(path):
+        raise StoreError(f"{untrusted.shown(path)}: does not exist; name a result (JSON) or a store directory")
     stored = untrusted.is_directory(path)
     file = path / RESULT if stored else path
     if stored and not untrusted.is_there(file):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rootfruit_checks import bounds
 from rootfruit_checks.registry import BY_ID
 from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.summary import WORDS
@@ -106,13 +107,13 @@ def _is_default(row: Row) -> bool:
 def _cells(row: Row) -> tuple[str, ...]:
     measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
     sign = measure is not None and measure.signed
-    word = WORDS[row["verdict"]]
+    word, known = WORDS[row["verdict"]], bounds.shown(row)
     return (
         code(row["id"]),
         str(row["n"]),
         figure(row["policy"]),
         figure(row["reference"]),
-        *(figure(row[key], sign=sign) for key in ("estimate", "low", "high")),
+        *(figure(known[key], sign=sign) for key in ("estimate", "low", "high")),
         figure(row["limit"]) + ("\\*" if _is_default(row) else ""),
         word if row["verdict"] == "pass" else f"**{word}**",
     )

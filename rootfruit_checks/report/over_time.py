@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from rootfruit_checks import bounds
 from rootfruit_checks.report.escape import markup
 
 _COLUMNS, _WIDE, _HIGH, _GAP = 3, 300, 150, 24
@@ -63,7 +64,8 @@ def _legend(width: int) -> list[str]:
 
 
 def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int) -> list[str]:
-    values = [row[key] for row in rows if row for key in ("estimate", "low", "high", "limit")]
+    told = [bounds.shown(row, check) if row else {} for row in rows]
+    values = [row[key] for row in told if row for key in ("estimate", "low", "high", "limit")]
     known = [value for value in values if value is not None]
     low, high = (min([0.0, *known]), max([0.0, *known])) if known else (0.0, 1.0)
     room = (high - low or 1.0) * 0.06
@@ -108,9 +110,11 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
                 f'y2="{at(row["limit"])}" stroke="#222222" stroke-dasharray="4 3"/>'
             )
         if row["low"] is not None and row["high"] is not None:
+            # Where a bound says nothing the bar goes to the panel's edge.
+            ends = ((low, "low"), (high, "high"))
+            first, last = (at(edge if told[number][key] is None else row[key]) for edge, key in ends)
             parts.append(
-                f'<line x1="{center}" y1="{at(row["low"])}" x2="{center}" y2="{at(row["high"])}" stroke="{color}" '
-                'stroke-width="3"/>'
+                f'<line x1="{center}" y1="{first}" x2="{center}" y2="{last}" stroke="{color}" stroke-width="3"/>'
             )
         parts.append(_mark(center, at(row["estimate"]), row["verdict"]))
     return [*parts, "</g>"]

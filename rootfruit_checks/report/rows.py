@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rootfruit_checks import bounds
 from rootfruit_checks.report import combined, intersections
 from rootfruit_checks.report.audit import sentence
 from rootfruit_checks.report.escape import markup
@@ -45,11 +46,12 @@ _STYLE = """<style>
 
 def details(row: Row) -> str:
     """Return the HTML of one verdict (a mapping as `summary.as_json` makes it). Samples are blurred until clicked."""
+    known = bounds.shown(row)
     figures = {
         "samples": str(row["n"]),
         "unscored": str(row["unscored"]),
         "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
-        **{name: _figure(row[name]) for name in ("policy", "reference", "estimate", "low", "high", "limit")},
+        **{name: _figure(known[name]) for name in ("policy", "reference", "estimate", "low", "high", "limit")},
         "data": row["data"],
     }
     heads = "".join(f"<th>{name}</th>" for name in figures)
@@ -131,6 +133,6 @@ def overview(value: Mapping[str, Any]) -> str:
     beside = combined.table(value) + intersections.folded(value) if "combined" in value else ""
     return (
         f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'
-        f"<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
-        f"{reasons}{rest}{beside}</div>"
+        f"{reasons}<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
+        f"{rest}{beside}</div>"
     )

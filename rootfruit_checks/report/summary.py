@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks import bounds
 from rootfruit_checks.errors import RootfruitError
 from rootfruit_checks.files import write_atomic
 from rootfruit_checks.registry import BY_ID
@@ -84,7 +85,8 @@ def write(path: str | Path, value: Mapping[str, Any]) -> None:
 def headline(row: Row) -> str:
     """Return one verdict in one line: word, check, estimate between its bounds, limit."""
     sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
-    estimate, low, high = (_figure(row[key], sign=sign) for key in ("estimate", "low", "high"))
+    figures = bounds.shown(row)
+    estimate, low, high = (_figure(figures[key], sign=sign) for key in ("estimate", "low", "high"))
     return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['limit'])}"
 
 
@@ -113,14 +115,15 @@ def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int 
         limit = _figure(row["limit"])
         if row["limit"] is not None:
             limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
-        bounds = [_figure(row[key], sign=difference) for key in ("estimate", "low", "high")]
+        known = bounds.shown(row)
+        figures = [_figure(known[key], sign=difference) for key in ("estimate", "low", "high")]
         lines.append(
             (
                 row["id"],
                 str(row["n"]),
                 _figure(row["policy"]),
                 _figure(row["reference"]),
-                *bounds,
+                *figures,
                 limit,
                 WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "-",
             )
@@ -138,12 +141,21 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " ".join([name.ljust(widths[0]), *figures, cells[-1]]).rstrip()
 
 
-def closing(value: Mapping[str, Any]) -> list[str]:
-    """Return the lines under the table: what blocks and why, and whether this run was a release gate at all."""
+def closing(value: Mapping[str, Any], told: Collection[str] = ()) -> list[str]:
+    """Return the lines under the table: what blocks and why, and whether this run was a release gate at all.
+
+    Args:
+        value: a JSON result.
+        told: ids of checks whose reasons pytest has printed already, with the tests that failed.
+
+    """
     gated = [row for row in value["checks"] if row["gated"]]
+    open_ones = [row for row in gated if row["verdict"] != "pass"]
     lines = [
-        f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in gated if row["verdict"] != "pass"
+        f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in open_ones if row["id"] not in told
     ]
+    if any(row["id"] in told for row in open_ones):
+        lines.append("Why checks do not pass is printed above, with each test that failed.")
     if any(row["limit"] is not None for row in gated):
         lines.append(_STARTING_POINT)
     lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
