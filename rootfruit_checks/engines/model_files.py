@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ _TOKENIZER = "tokenizer_config.json"
 _INDEX = "model.safetensors.index.json"
 # What transformers, tokenizers and PEFT may open in a model directory.
 _OPENED = (".json", ".jinja", ".safetensors", ".model", ".txt", ".bin", ".pt", ".py", ".spm")
+# One file of several that hold a model's weights.
+_PART = re.compile(r"model-\d+-of-\d+\.safetensors")
 # A header has about a hundred bytes a tensor; safetensors itself takes no more than this.
 _HEADER_LIMIT = 100 * untrusted.MIB
 _TEMPLATE_LIMIT = untrusted.MIB
@@ -74,7 +77,10 @@ def check_files(path: Path, error: untrusted.Error = EngineError) -> None:
         elif name.endswith(".safetensors"):
             check_header(path / name, error)
     if _INDEX in names:
-        _check_index(path, read(path, _INDEX, WeightIndex, error)["weight_map"], error)
+        places = read(path, _INDEX, WeightIndex, error)["weight_map"]
+        _check_index(path, places, error)
+        if stray := sorted(name for name in names if _PART.fullmatch(name) and name not in set(places.values())):
+            raise error(f"{path / _INDEX}: does not name {stray[0]}, so that its tensors would be left out")
 
 
 def _names(path: Path, error: untrusted.Error) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rootfruit_checks.engines.clock import TooLongError, cpu_seconds
+from rootfruit_checks.engines.template_cost import excessive
 from rootfruit_checks.engines.thinking import is_open, mentioned, switches
 from rootfruit_checks.errors import EngineError
 from rootfruit_checks.types import Chat
@@ -85,6 +86,7 @@ class _Template:
     def __init__(self, tokenizer: Any, source: str) -> None:
         self._tokenizer, self.source = tokenizer, source
         self.off: dict[str, object] = switches(source, on=False)
+        self._excess = excessive(source)
         self._form = (False, False)
 
     def render(
@@ -102,6 +104,8 @@ class _Template:
             _RenderError: in words of the template's own, or because it takes too long or writes too much.
 
         """
+        if self._excess:
+            raise _EndlessError(self._excess)
         variables = {"strftime_now": day.strftime, "date_string": day.strftime(_DATE), **self.off, **more}
         state = random.getstate()
         random.seed(seed)

@@ -16,6 +16,7 @@ from rootfruit_checks.engines import turns, vllm_setup
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.clock import TooLongError, cpu_seconds
 from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.template_cost import excessive
 from rootfruit_checks.engines.vllm import VLLMEngine
 from rootfruit_checks.engines.vllm_setup import VLLMSetup
 from rootfruit_checks.errors import ConfigError, EngineError
@@ -131,7 +132,7 @@ def test_an_eos_that_is_no_token_is_refused_in_one_line(value, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(BASE, folder)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": value}))
-    with pytest.raises(EngineError, match=r"generation_config.json: eos_token_id is .*, which is no token id"):
+    with pytest.raises(EngineError, match=r"generation_config.json: (\$\.)?eos_token_id"):
         _ = HFEngine(folder).stops
 
 
@@ -156,6 +157,37 @@ def test_an_endless_template_is_refused(monkeypatch):
         with pytest.raises(EngineError, match="endless"):
             turns.turn_of(engine.tokenizer, "m", CHAT)
         assert render.call_count == 1  # another way of giving content would be as endless
-    engine.tokenizer.chat_template = "{{ messages[-1].content }}{{ 'x' * 2000000 }}"
-    with pytest.raises(EngineError, match="it writes 2000"):
+    engine.tokenizer.chat_template = "{{ messages[-1].content }}{% for i in range(99999) %}" + "x" * 30 + "{% endfor %}"
+    with pytest.raises(EngineError, match="it writes 3000"):
         engine.render(CHAT, "x")
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ 10 ** (10 ** 8) }}", "it computes powers"),
+        ("{{ 'a' * 1_000_000_000 }}", "it names the number"),
+        ("{{ 'a' * messages|length * 9999 }}", "it repeats a text by a number that it computes"),
+        ("{{ '%1000000000d'|format(1) }}", "it formats text with the width"),
+        ("{{ 'x'.center(999999999) }}", "it names the number"),
+    ],
+)
+def test_work_without_end_is_refused_before_it_begins(template, told):
+    assert told in excessive(template + "{{ messages[-1].content }}")
+    engine = HFEngine(BASE)
+    engine.tokenizer.chat_template = template + "{{ messages[-1].content }}"
+    with pytest.raises(EngineError, match=told):
+        engine.render(CHAT, "x")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "**bold** 10000000 {{ messages[-1].content }}",
+        "{{ ' ' * 4 }}{{ 128000 }}",
+        "{% generation %}{{ x }}{% endgeneration %}",
+        "{{ broken",
+    ],
+)
+def test_what_templates_do_is_not_excessive(template):
+    assert excessive(template) == ""

@@ -250,6 +250,14 @@ MODELS = {
         write("model.safetensors.index.json", '{"weight_map": {"a": "b.safetensors"}}'),
         "a lies in b.safetensors, which is not there",
     ),
+    "index short of a file": (
+        lambda model: (
+            (model / "model.safetensors").rename(model / "model-00001-of-00002.safetensors"),
+            shutil.copy(model / "model-00001-of-00002.safetensors", model / "model-00002-of-00002.safetensors"),
+            write("model.safetensors.index.json", '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}')(model),
+        ),
+        "does not name model-00002-of-00002.safetensors",
+    ),
     "weights empty": (write("model.safetensors", ""), "model.safetensors: is no safetensors file"),
     "weights nested": (
         lambda model: (model / "model.safetensors").write_bytes((20_000).to_bytes(8, "little") + DEEP.encode()),
