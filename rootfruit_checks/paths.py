@@ -22,7 +22,10 @@ def expanded(where: str, path: str) -> str:
         ConfigError: there is no such user, nothing says where home is, or no file can have this name.
 
     """
-    parts = [len(os.fsencode(part)) for part in path.split("/")]
+    try:
+        parts = [len(os.fsencode(part)) for part in path.split("/")]
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where}: {plain(path, 60)} holds half a character; no file can have this name") from None
     if "\0" in path:
         raise ConfigError(f"{where}: {plain(path, 60)} holds a null byte; no file can have this name")
     if max(parts) > _LONGEST_NAME or sum(parts) + len(parts) - 1 > _LONGEST_PATH:

@@ -51,7 +51,7 @@ def test_a_classifiers_directory_and_names_that_are_no_paths(home):
     assert parsing.model("x", "owner/name@main") == "owner/name@main"
 
 
-@pytest.mark.parametrize("path", ["~nobody_of_that_name/x", "x" * 300, "a/" * 3000, "a\0b"])
+@pytest.mark.parametrize("path", ["~nobody_of_that_name/x", "x" * 300, "a/" * 3000, "a\0b", "\ud800"])
 def test_what_can_be_no_path_is_refused_by_its_option(path):
     for key in PATHS:
         (option,) = [option for option in OPTIONS if option.key == key]
