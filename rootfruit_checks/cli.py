@@ -125,7 +125,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from rootfruit_checks.report.audit import verify
 
     if not untrusted.is_there(page):
-        raise StoreError(f"{untrusted.shown(page)}: does not exist; name an audit page (HTML)")
+        raise StoreError(f"{untrusted.shown(page)}: no such file or directory; name an audit page (HTML)")
     wrong = verify(untrusted.read_text(page, StoreError, limit=untrusted.PAGE_LIMIT), digest)
     for line in wrong:
         complain(f"{page}: {line}")
@@ -189,7 +189,7 @@ def _export(store: Path, out: Path) -> int:
     from rootfruit_checks.store import Store
 
     if not untrusted.is_there(store):
-        raise StoreError(f"{untrusted.shown(store)}: does not exist; name a store directory")
+        raise StoreError(f"{untrusted.shown(store)}: no such file or directory; name a store directory")
     with Store.existing(store) as held:
         # Tokens of pairs have other columns, and lie beside the tables of measurements.
         tables = [name for name in held.table_names() if not name.endswith("-tokens")]
