@@ -68,7 +68,9 @@ def read(path: Path) -> dict[str, Any]:
 
     """
     if not untrusted.is_there(path):
-        raise StoreError(f"{untrusted.shown(path)}: no such file or directory; name a result (JSON) or a store directory")
+        raise StoreError(
+            f"{untrusted.shown(path)}: no such file or directory; name a result (JSON) or a store directory"
+        )
     stored = untrusted.is_directory(path)
     file = path / RESULT if stored else path
     if stored and not untrusted.is_there(file):
