@@ -188,6 +188,7 @@ def _export(store: Path, out: Path) -> int:
     from rootfruit_checks import untrusted
     from rootfruit_checks.store import Store
 
+    writable(out, "export")
     if not untrusted.is_there(store):
         raise StoreError(f"{untrusted.shown(store)}: no such file or directory; name a store directory")
     with Store.existing(store) as held:
