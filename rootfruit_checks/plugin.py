@@ -38,6 +38,7 @@ _MARKERS = (
 # The latest result in a store (`report.keeping.RESULT`, whose module is not loaded here).
 RESULT = "result.json"
 GONE: pytest.StashKey[list[str]] = pytest.StashKey()
+WRONG_MARKERS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -155,7 +156,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             several = len({check.measure.id for check in checks}) > 1
             params = [_param(check, several) for check in checks] or [_not_run(metafunc)]
         except ConfigError as error:
-            raise pytest.Collector.CollectError(f"rootfruit: {metafunc.definition.nodeid}: {error}") from None
+            told = f"{metafunc.definition.nodeid}: {error}"
+            if is_worker(metafunc.config):
+                raise pytest.Collector.CollectError(f"rootfruit: {told}") from None
+            # An error here would be one of many in pytest's list; after collection it ends the session in one line.
+            metafunc.config.stash.setdefault(WRONG_MARKERS, []).append(told)
+            params = []
         metafunc.parametrize("rootfruit_check", params, indirect=True)
     if "rootfruit_exploration" in metafunc.fixturenames:
         names = metafunc.config.stash[SETTINGS].benchmarks
@@ -204,6 +210,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to start where a gating test is selected and no model is named (on workers a fixture says it)."""
     config = session.config
+    if wrong := config.stash.get(WRONG_MARKERS, []):
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise pytest.UsageError(_line(ConfigError(wrong[0] + more)))
     if looks(config) or not any(map(_asks, session.items)) or is_worker(config):
         return
     settings = config.stash[SETTINGS]
@@ -282,6 +291,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if call.excinfo
         else False
     )
+    if breach and getattr(report.longrepr, "reprcrash", None):
+        # pytest's short summary prints the whole message where CI is set; the paragraph stands above it already.
+        report.longrepr.reprcrash.message = report.longrepr.reprcrash.message.partition("\n")[0]
     report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share, "breach": breach}
     if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
         item.config.stash[TOLD] = True

@@ -98,6 +98,7 @@ class Session:
         self.settings, self.results = settings, results
         self.here, self.looking, self.gone = here, looking, gone
         self.gates = False
+        self._broke = False
         self._owed = False
         self._cut = False
         self._told = False
@@ -109,6 +110,10 @@ class Session:
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         """Note whether any test gates, before some are deselected."""
         self.gates = self.gates or any(map(takes, items))
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note whether a file could not be collected, here or on a worker: what it holds is not known."""
+        self._broke = self._broke or report.failed
 
     @hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -189,11 +194,11 @@ class Session:
             lines = [
                 "Nothing was gated: of the tests that gate none was run; they were deselected, skipped or cut off."
             ]
-        elif status in {0, 1, 5}:
+        elif status in {0, 1, 5} and not self._broke:
             lines = ["Nothing was gated: no test here asks for a check."]
         else:
             lines = ["Nothing was gated: the session ended before its tests."]
-        if status in {0, 1, 5} and self.here and not self.gates and not self.looking:
+        if status in {0, 1, 5} and self.here and not (self.gates or self.looking or self._broke):
             models = [name for name in (self.settings.model, self.settings.reference) if name]
             short = plain(shlex.join(models), 300)
             flags = [f"--rootfruit-{role}={name}" for role, name in zip(("model", "reference"), models, strict=False)]

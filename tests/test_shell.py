@@ -219,10 +219,33 @@ def test_a_wrong_marker_is_refused_at_collection(project, marker, told):
         f"import pytest\n@pytest.mark.rootfruit{marker}\ndef test_own(rootfruit_check):\n    assert rootfruit_check\n"
     )
     done = gate(project, *PAIR, "-q", suite=("test_own.py",))
-    assert done.returncode == 2
-    assert told in done.stdout
-    assert "Traceback" not in done.stdout
-    assert "INTERNALERROR" not in done.stdout
+    assert done.returncode == 4
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ERROR: rootfruit: test_own.py::test_own: ")
+    assert told in line
+    assert "ERRORS" not in done.stdout
+
+
+def test_several_wrong_markers_are_one_line(project):
+    test = '@pytest.mark.rootfruit("winoqueer/preference", groups=["{0}"])\ndef test_{0}(rootfruit_check): ...\n'
+    (project / "test_own.py").write_text("import pytest\n" + test.format("martian") + test.format("venusian"))
+    done = gate(project, *PAIR, "-q", suite=("test_own.py",))
+    assert done.returncode == 4
+    (line,) = done.stderr.strip().splitlines()
+    assert "'martian' is no group of winoqueer" in line
+    assert line.endswith("(and 1 more)")
+
+
+def test_a_wrong_marker_on_workers_is_no_hint_to_run_another_suite(project):
+    (project / "test_own.py").write_text(
+        'import pytest\n@pytest.mark.rootfruit("winoqueer/preference", groups=["martian"])\n'
+        "def test_own(rootfruit_check): ...\n"
+    )
+    done = gate(project, *PAIR, "-q", "-n", "2", suite=("test_own.py",))
+    assert done.returncode == 1
+    assert "'martian' is no group of winoqueer" in done.stdout
+    assert "rootfruit gate" not in done.stdout
+    assert "no test here asks" not in done.stdout
 
 
 def test_a_reference_that_prefers_nothing_stigmatizing_blocks_nothing(project):
@@ -347,10 +370,12 @@ def test_the_plugin_can_be_switched_off(project):
     assert subprocess.run(command, capture_output=True, check=False, cwd=project).returncode == 0
 
 
+# With CI set, pytest's short summary prints whole messages.
+@pytest.mark.parametrize("ci", ["", "true"])
 @pytest.mark.parametrize(("how", "status"), [("fail", 1), ("warn", 0)])
 @pytest.mark.parametrize("style", ["auto", "line", "no"])
-def test_each_reason_is_printed_once(project, how, status, style, monkeypatch):
-    monkeypatch.delenv("CI", raising=False)  # there pytest repeats whole messages in its short summary
+def test_each_reason_is_printed_once(project, how, status, style, ci, monkeypatch):
+    monkeypatch.setenv("CI", ci)
     monkeypatch.delenv("BUILD_NUMBER", raising=False)
     few = (*PAIR, "--rootfruit-benchmarks=misgendering", "--rootfruit-limit=misgendering/disparity=0.05")
     done = gate(

@@ -34,8 +34,8 @@ class Groups:
     """Benchmark -> group -> identities, as `groups.toml` spells them.
 
     Beside the named groups every identity is a group of its own, named by its label in lower case with hyphens for
-    spaces. Where a named group already has that name (disclosure `transgender`), the identity's own group ends in
-    `-only`.
+    spaces, unless a named group holds it alone (WinoQueer's `nonbinary` is its label NB). Where a named group already
+    has that name (disclosure `transgender`), the identity's own group ends in `-only`.
     """
 
     table: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -132,8 +132,11 @@ def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ..
         if _slug(group) != group:
             raise DataError(f"{where} group {group!r} must be lower case, without spaces")
         named[group] = tuple(labels)
+    alone = {labels for labels in named.values() if len(labels) == 1}
     for label in spelled.values():
         own = _slug(label)
+        if (label,) in alone:
+            continue  # a named group is that identity already, and a second name for it would be another check
         if own not in named:
             named[own] = (label,)
         elif named[own] != (label,):

@@ -38,6 +38,14 @@ def test_each_identity_is_a_group_and_a_clash_gets_a_suffix() -> None:
         assert alone == known(benchmark)
 
 
+def test_no_two_groups_hold_the_same_people() -> None:
+    """`nb` beside `nonbinary` would be one check under two names."""
+    for benchmark in ("winoqueer", "disclosure", "misgendering"):
+        held = [frozenset(members(benchmark, name)) for name in groups().names(benchmark)]
+        assert len(set(held)) == len(held), benchmark
+    assert "nb" not in groups().names("winoqueer")
+
+
 @pytest.mark.parametrize("spelled", ["genderfluid", "Gender Fluid", "gender-fluid", "GENDERFLUID"])
 def test_check_forgives_spelling_and_answers_ours(spelled: str) -> None:
     assert check("disclosure", spelled) == "genderfluid"
