@@ -19,7 +19,7 @@ from rootfruit_checks.configuring import begin, is_worker, read
 from rootfruit_checks.errors import ConfigError, RootfruitError
 from rootfruit_checks.fixtures import RUN, SETTINGS, SHARE, TOLD, VERDICTS, properties
 from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.session import GATES, forget_early, looks, named_here, takes
+from rootfruit_checks.session import GATES, REFUSED, forget_early, looks, named_here, takes
 from rootfruit_checks.settings import Settings
 from rootfruit_checks.types import BENCHMARKS
 
@@ -156,11 +156,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             several = len({check.measure.id for check in checks}) > 1
             params = [_param(check, several) for check in checks] or [_not_run(metafunc)]
         except ConfigError as error:
-            told = f"{metafunc.definition.nodeid}: {error}"
-            if is_worker(metafunc.config):
-                raise pytest.Collector.CollectError(f"rootfruit: {told}") from None
             # An error here would be one of many in pytest's list; after collection it ends the session in one line.
-            metafunc.config.stash.setdefault(WRONG_MARKERS, []).append(told)
+            metafunc.config.stash.setdefault(WRONG_MARKERS, []).append(f"{metafunc.definition.nodeid}: {error}")
             params = []
         metafunc.parametrize("rootfruit_check", params, indirect=True)
     if "rootfruit_exploration" in metafunc.fixturenames:
@@ -207,26 +204,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         vars(config)["workeroutput"][GATES] = any(map(takes, items))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to start where a gating test is selected and no model is named (on workers a fixture says it)."""
+    """Refuse to start where a marker is wrong, or where a gating test is selected and no model can be measured."""
+    try:
+        _startable(session)
+    except RootfruitError as error:
+        if not is_worker(session.config):
+            raise pytest.UsageError(_line(error)) from None
+        # A worker cannot end the session; its leading process does, on reading this: see `Session`.
+        report = pytest.CollectReport("", "failed", _line(error), [], **{REFUSED: _line(error)})
+        session.config.hook.pytest_collectreport(report=report)
+
+
+def _startable(session: pytest.Session) -> None:
     config = session.config
     if wrong := config.stash.get(WRONG_MARKERS, []):
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise pytest.UsageError(_line(ConfigError(wrong[0] + more)))
-    if looks(config) or not any(map(_asks, session.items)) or is_worker(config):
+        raise ConfigError(wrong[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""))
+    if looks(config) or not any(map(_asks, session.items)):
         return
     settings = config.stash[SETTINGS]
     from rootfruit_checks.checks import require_model
 
-    try:
+    if not is_worker(config):
         for earlier in (settings.json, settings.report, None if settings.shard else Path(settings.store) / RESULT):
             if earlier:
                 outputs.forget(earlier)
-        require_model(settings)
-        if not named_here(config):
-            preflight.check(settings)
-    except RootfruitError as error:
-        raise pytest.UsageError(_line(error)) from None
+    require_model(settings)
+    if not named_here(config):
+        preflight.check(settings)
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ FIXTURES = frozenset({"rootfruit_check", "rootfruit_run", "rootfruit_exploration
 _NO_SESSION = ("help", "markers", "rootfruit_plan")
 # Where a session's lists of tests tell the leading process that some of them gate.
 GATES = "rootfruit_gates"
+# What a worker refuses to start with, on a report that crosses to its leading process.
+REFUSED = "rootfruit_refused"
 _USAGE_ERROR = 4
 
 
@@ -111,8 +113,18 @@ class Session:
         """Note whether any test gates, before some are deselected."""
         self.gates = self.gates or any(map(takes, items))
 
+    @hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:
-        """Note whether a file could not be collected, here or on a worker: what it holds is not known."""
+        """End the session where a worker refuses to start; note whether a file could not be collected.
+
+        Raises:
+            pytest.UsageError: a worker refuses.
+
+        """
+        if told := getattr(report, REFUSED, None):
+            import pytest
+
+            raise pytest.UsageError(told)
         self._broke = self._broke or report.failed
 
     @hookimpl(optionalhook=True)

@@ -42,12 +42,11 @@ def test_without_a_model_the_right_command_is_told(project):
     assert "INTERNALERROR" not in done.stdout
 
 
-def test_without_a_model_under_workers_each_gate_is_an_error(project):
+def test_without_a_model_under_workers_the_right_command_is_told(project):
     done = gate(project, "-n", "2", "-q")
-    assert done.returncode == 1
-    assert "pytest --model=path/to/policy" in done.stdout
-    assert "INTERNALERROR" not in done.stdout
-    assert "passed" not in done.stdout.splitlines()[-1]
+    assert done.returncode == 4
+    (line,) = done.stderr.strip().splitlines()
+    assert "pytest --model=path/to/policy --reference=path/to/reference" in line
 
 
 def test_a_biased_model_is_blocked_and_the_result_says_why(project):
@@ -236,16 +235,29 @@ def test_several_wrong_markers_are_one_line(project):
     assert line.endswith("(and 1 more)")
 
 
-def test_a_wrong_marker_on_workers_is_no_hint_to_run_another_suite(project):
+def test_a_wrong_marker_on_workers_is_one_line_too(project):
     (project / "test_own.py").write_text(
         'import pytest\n@pytest.mark.rootfruit("winoqueer/preference", groups=["martian"])\n'
         "def test_own(rootfruit_check): ...\n"
     )
     done = gate(project, *PAIR, "-q", "-n", "2", suite=("test_own.py",))
-    assert done.returncode == 1
-    assert "'martian' is no group of winoqueer" in done.stdout
-    assert "rootfruit gate" not in done.stdout
-    assert "no test here asks" not in done.stdout
+    assert done.returncode == 4
+    (line,) = done.stderr.strip().splitlines()
+    assert "'martian' is no group of winoqueer" in line
+    assert "ERRORS" not in done.stdout
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_wrong_model_that_is_only_configured_is_one_line(tmp_path, workers):
+    (tmp_path / "pyproject.toml").write_text('[tool.rootfruit]\nmodel = "nosuch"\nreference = "other"\n')
+    marked = '@pytest.mark.rootfruit("winoqueer/preference")\ndef test_own(rootfruit_check): ...\n'
+    (tmp_path / "test_own.py").write_text(f"import pytest\n{marked}")
+    command = [sys.executable, "-m", "pytest", *workers]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 4
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ERROR: rootfruit: --model nosuch: no such directory")
+    assert "ERRORS" not in done.stdout
 
 
 def test_a_reference_that_prefers_nothing_stigmatizing_blocks_nothing(project):
