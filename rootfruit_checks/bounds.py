@@ -23,7 +23,12 @@ def informative(measure: Measure | None, low: float | None, high: float | None) 
         high: the upper bound.
 
     """
-    least, most = measure.span if measure else (-math.inf, math.inf)
+    return within(measure.span if measure else (-math.inf, math.inf), low, high)
+
+
+def within(span: tuple[float, float], low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Return both bounds of a quantity that lies in `span`, with None for one that says no more than that."""
+    least, most = span
     return (
         low if low is not None and math.isfinite(low) and low > least + _SLACK else None,
         high if high is not None and math.isfinite(high) and high < most - _SLACK else None,
@@ -41,3 +46,15 @@ def shown(row: Mapping[str, Any], check: str = "") -> dict[str, Any]:
     measure = BY_ID.get(str(check or row["id"]).rsplit("/", 1)[0])
     low, high = informative(measure, row["low"], row["high"])
     return {**row, "low": low, "high": high}
+
+
+def share(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a share's estimate and bounds, to be shown: bounds that say nothing are None."""
+    low, high = within((0.0, 1.0), figures["low"], figures["high"])
+    return {**figures, "low": low, "high": high}
+
+
+def change(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same of the difference of two shares."""
+    low, high = within((-1.0, 1.0), figures["low"], figures["high"])
+    return {**figures, "low": low, "high": high}

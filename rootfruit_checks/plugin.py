@@ -131,6 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SETTINGS] = settings = read(config)
         if not is_worker(config):
             begin(config, settings, config.stash.get(GONE, []))
+            config.pluginmanager.register(_Leading(), "rootfruit-leading")
     except RootfruitError as error:
         raise pytest.UsageError(_line(error)) from None
     config.pluginmanager.register(fixtures, "rootfruit-fixtures")
@@ -212,9 +213,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except RootfruitError as error:
         if not is_worker(session.config):
             raise pytest.UsageError(_line(error)) from None
-        # A worker cannot end the session; its leading process does, on reading this: see `Session`.
-        report = pytest.CollectReport("", "failed", _line(error), [], **{REFUSED: _line(error)})
+        # A worker cannot end the session; its leading process does, on reading this.
+        report = pytest.CollectReport("", "failed", _line(error), [])
+        vars(report)[REFUSED] = _line(error)
         session.config.hook.pytest_collectreport(report=report)
+
+
+class _Leading:
+    """What only a session's leading process does."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End the session where a worker of pytest-xdist refuses to start."""
+        if told := getattr(report, REFUSED, None):
+            raise pytest.UsageError(told)
 
 
 def _startable(session: pytest.Session) -> None:

@@ -113,18 +113,8 @@ class Session:
         """Note whether any test gates, before some are deselected."""
         self.gates = self.gates or any(map(takes, items))
 
-    @hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:
-        """End the session where a worker refuses to start; note whether a file could not be collected.
-
-        Raises:
-            pytest.UsageError: a worker refuses.
-
-        """
-        if told := getattr(report, REFUSED, None):
-            import pytest
-
-            raise pytest.UsageError(told)
+        """Note whether a file could not be collected, here or on a worker: what it holds is not known."""
         self._broke = self._broke or report.failed
 
     @hookimpl(optionalhook=True)

@@ -50,7 +50,8 @@ def closure(*roots):
 
 
 def test_the_lists_hold_every_module_that_decides_a_label():
-    words = {"errors.py"}  # what is said when something is wrong decides no label
+    # What reads and refuses a file, and what is said when something is wrong, decides no label.
+    words = closure("errors.py", "engines/model_files.py")
     judge = closure("benchmarks/pronouns.py") - words
     assert set(PRONOUN_JUDGE) == judge
     assert set(REGARD) == closure("classifiers/regard.py") - words

@@ -63,6 +63,8 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
         "plain": plain,
         "breakable": breakable,
         "bounds": bounds.shown,
+        "share": bounds.share,
+        "change": bounds.change,
         "number": _number,
         "percent": _percent,
     }

@@ -39,6 +39,7 @@ _STYLE = """<style>
 .rootfruit td.text{white-space:normal;max-width:30em;overflow-wrap:anywhere}
 .rootfruit summary{cursor:pointer;padding:3px 0}
 .rootfruit .fail,.rootfruit .error{color:#a40000}.rootfruit .inconclusive{color:#7a4b00}.rootfruit .pass{color:#136b1e}
+.rootfruit .wide{overflow-x:auto}
 .rootfruit pre{font-size:12px;color:#111;overflow-x:auto}.logwrapper:not(:has(.log)){display:none}
 .col-links a,.rootfruit a{color:#0b4fa8}.col-testId,.col-duration{color:#333}
 </style>"""
@@ -58,7 +59,8 @@ def details(row: Row) -> str:
     cells = "".join(f"<td>{markup(text)}</td>" for text in figures.values())
     return (
         f'<div class="rootfruit"><p><strong class="{row["verdict"]}">{markup(headline(row))}</strong></p>'
-        f"<p>{markup(row['explain'], 4000)}</p><table><tr>{heads}</tr><tr>{cells}</tr></table>{_samples(row)}</div>"
+        f"<p>{markup(row['explain'], 4000)}</p>"
+        f'<div class="wide"><table><tr>{heads}</tr><tr>{cells}</tr></table></div>{_samples(row)}</div>'
     )
 
 
@@ -80,7 +82,7 @@ def _samples(row: Row) -> str:
     note = "They hold stigmatizing text or model output and are blurred until clicked."
     return (
         f"<details><summary>The {len(samples)} worst samples</summary><p>{note}</p>"
-        f"<table><tr>{heads}</tr>{lines}</table></details>"
+        f'<div class="wide"><table><tr>{heads}</tr>{lines}</table></div></details>'
     )
 
 
@@ -131,6 +133,7 @@ def overview(value: Mapping[str, Any]) -> str:
     rest = "".join(f"<p>{markup(line, 4000)}</p>" for line in closing(value)[len(open_ones) :])
     run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value["run"]))
     beside = combined.table(value) + intersections.folded(value) if "combined" in value else ""
+    beside = f'<div class="wide">{beside}</div>'
     return (
         f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'
         f"{reasons}<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"

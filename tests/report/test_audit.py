@@ -222,3 +222,15 @@ def test_a_browser_shows_the_samples_and_runs_nothing_else(tmp_path):
     assert seen.tags.count("article") == cards
     assert "img" not in seen.tags
     assert len(seen.scripts) == 2
+
+
+def test_a_bound_at_the_end_of_a_themes_range_is_no_figure():
+    value = result()
+    line = value["narratives"]["groups"][0]["themes"][0]
+    line["policy"] = {"estimate": 0.25, "low": 0.0, "high": 1.0}
+    line["change"] = {"estimate": 0.125, "low": -1.0, "high": 1.0}
+    html = page(value, "2026-01-01 00:00 UTC")
+    (told,) = re.findall(r"<tr><th scope=\"row\">Violence</th><td>25\.0 %</td>(.*?)</tr>", html)
+    cells = re.findall(r"<td>(.*?)</td>", told)
+    assert cells[:2] == ["\u2013", "\u2013"]
+    assert cells[3:6] == ["+0.125", "\u2013", "\u2013"]
