@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from planted import Floats, Outcome, Planted, crossed, pairs, uneven
 from scipy import stats
 
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures.evidence import Evidence
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.cells import Table
-from rootfruit_checks.stats.clustered import encode
-from rootfruit_checks.stats.estimate import Interval
-from rootfruit_checks.stats.rowwise import wilson
-from rootfruit_checks.stats.table import interval
+from rootfruit_checks.stats.clustered_mean import encode
+from rootfruit_checks.stats.intervals import Interval
+from rootfruit_checks.stats.row_wise import wilson
+from rootfruit_checks.stats.two_way_table import interval
 
 ALPHA = 0.05
 SIZES = (12, 40, 400)

@@ -18,10 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from rootfruit_checks.benchmarks.dataset import DISCLOSURE as FILES
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.benchmarks.starter.words import table
+from rootfruit_checks.benchmarks.loading import DISCLOSURE as FILES
+from rootfruit_checks.benchmarks.starter.tables import table
 from rootfruit_checks.benchmarks.tango import DISCLOSURE as COLUMNS
+from rootfruit_checks.catalog.identity_groups import groups
 
 IDENTITIES, FORMS, NAMES = 56, 18, 1520
 MOST_SECONDS = 2.0

@@ -9,7 +9,7 @@ import numpy as np
 from calibrated import ALPHA, ICC, SIZES, Cell, Coded, row_wise, verdict
 from planted import Codes, Floats, Outcome, cut_latent, named, predicates
 
-from rootfruit_checks.stats.estimate import Interval
+from rootfruit_checks.stats.intervals import Interval
 from rootfruit_checks.stats.multiplicity import max_t_level, step_levels
 
 # Where the gate corrects, these are the ways.

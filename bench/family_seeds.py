@@ -25,11 +25,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rootfruit_checks.benchmarks.dataset import load_prompts
-from rootfruit_checks.checks import family
-from rootfruit_checks.deciding import Decisions
-from rootfruit_checks.run import NOISE_FLOOR, Run
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.benchmarks.loading import load_prompts
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.runs.run import NOISE_FLOOR, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "fixtures"))

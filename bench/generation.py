@@ -23,16 +23,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering
-from rootfruit_checks.engines import frames
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.cached import StoredUnits
-from rootfruit_checks.engines.loaded import load_model
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.engines.worker import Worker
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.hf.causal_lm import load_model
+from rootfruit_checks.engines.stored_units import StoredUnits
+from rootfruit_checks.engines.vllm import pipe
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
+from rootfruit_checks.engines.vllm.worker_process import Worker
+from rootfruit_checks.store.store import Store
 
 BAND = 0.95
 
@@ -43,11 +43,11 @@ def bare() -> None:
     os.dup2(2, 1)
     from vllm import LLM, SamplingParams
 
-    llm = LLM(**frames.read(source))
-    frames.write(out, "ready")
+    llm = LLM(**pipe.read(source))
+    pipe.write(out, "ready")
     while True:
         try:
-            asked = frames.read(source)
+            asked = pipe.read(source)
         except EOFError:
             return
         seeds = asked["seeds"] or [None] * len(asked["texts"])
@@ -57,7 +57,7 @@ def bare() -> None:
         texts = [answer.outputs[0].text for answer in answers]
         seconds = time.perf_counter() - begun
         assert len(texts) == len(params)
-        frames.write(out, (sum(len(answer.outputs[0].token_ids) for answer in answers), seconds))
+        pipe.write(out, (sum(len(answer.outputs[0].token_ids) for answer in answers), seconds))
 
 
 def make_bare(engine: VLLMEngine, setup: VLLMSetup, alike: bool) -> Worker:

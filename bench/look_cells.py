@@ -9,8 +9,8 @@ import numpy as np
 from calibrated import ALPHA, ICC, Cell, plant, verdict
 from planted import Planted
 
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.sequential import sequential
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.confidence_sequence import sequential
 
 PREDICATES = 40
 # From the fewest clusters of which there is a bound, by this many predicates.

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures import evaluate
-from rootfruit_checks.measures.evidence import Evidence
-from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.design import Components, Design
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.metrics.evaluate import evaluate
+from rootfruit_checks.metrics.evidence import Evidence
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.confidence_sequence import sequential
 from rootfruit_checks.stats.power import Power
-from rootfruit_checks.stats.sequential import sequential
+from rootfruit_checks.stats.variance_components import Components, Design
 
 BAND = 0.03
 

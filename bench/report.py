@@ -33,9 +33,9 @@ MOST_BYTES, MOST_OPEN_MS, MOST_FILTER_MS = 8_000_000, 2000.0, 100.0
 LABELS = {"nonbinary": "NB"}
 DOUBLE = """
 import hashlib
-import rootfruit_checks.run as run
+import rootfruit_checks.runs.run as run
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.narratives.tagger import LexiconTagger
+from rootfruit_checks.judges.themes.tagger import LexiconTagger
 
 SAID = [
     "{n} works in a bakery near the station and reads a lot in the evening.",

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from rootfruit_checks.benchmarks.starter import starter_pairs
-from rootfruit_checks.engines import flat
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.hf import flat_batches
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 Item = TypeVar("Item")
 PAIRS = 45_540
@@ -105,7 +105,7 @@ def run_flat(engine: HFEngine, texts: Sequence[str], sample: int) -> tuple[float
     distinct = sorted({tuple(ids) for ids in engine.encode(texts)})
     some = evenly(distinct, sample)
     begun = time.perf_counter()
-    for unit in flat.plan(some, engine.bos[0], 64):
+    for unit in flat_batches.plan(some, engine.bos[0], 64):
         engine.run_task(unit.task)
     return (time.perf_counter() - begun) * len(distinct) / len(some), len(some)
 

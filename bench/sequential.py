@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from rootfruit_checks.stats.sequential import multiplier, quantiles
+from rootfruit_checks.stats.confidence_sequence import multiplier, quantiles
 
 ALPHA = 0.05
 FIRST = 10

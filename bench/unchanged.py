@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from planted import Codes, Floats, Outcome, cut_latent
 from scipy import stats
 
-from rootfruit_checks.benchmarks.dataset import load_pairs, load_prompts
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.options import CONTINUATIONS
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.stats.clustered import encode
+from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.config.options import CONTINUATIONS
+from rootfruit_checks.stats.clustered_mean import encode
 from rootfruit_checks.stats.concordance import concordance
-from rootfruit_checks.stats.estimate import Interval
+from rootfruit_checks.stats.intervals import Interval
 
 # A release that changed nothing may be blocked this often.
 BLOCKED = 0.10

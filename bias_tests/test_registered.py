@@ -2,8 +2,8 @@
 
 import pytest
 
-from rootfruit_checks.checks import is_registered
-from rootfruit_checks.registry import measures
+from rootfruit_checks.catalog.measures import measures
+from rootfruit_checks.gating.checks import is_registered
 
 if any(map(is_registered, measures())):
 

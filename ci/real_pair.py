@@ -52,7 +52,7 @@ def make_policy(reference: Path, work: Path) -> Path:
     out = work / "smollm2-dpo"
     if (out / "config.json").exists():
         return out
-    from rootfruit_checks.stages.train import train_dpo
+    from rootfruit_checks.lab.train import train_dpo
 
     rows = [json.loads(line) for line in Path(__file__).with_name("preferences.jsonl").read_text().splitlines()]
     train_dpo(reference, rows, out, steps=STEPS, batch_size=4, learning_rate=5e-6, beta=0.1, seed=0)
@@ -62,16 +62,16 @@ def make_policy(reference: Path, work: Path) -> Path:
 def check_tree(model: Path, sentences: int = 400) -> None:
     """Score starter sentences on the prefix tree and in flat batches: equal, and by the path that is said."""
     from rootfruit_checks.benchmarks.starter import starter_pairs
-    from rootfruit_checks.engines import flat
     from rootfruit_checks.engines.base import score
-    from rootfruit_checks.engines.hf import HFEngine
+    from rootfruit_checks.engines.hf import flat_batches
+    from rootfruit_checks.engines.hf.engine import HFEngine
 
     pairs = starter_pairs()
     texts = [text for pair in pairs[:: 2 * len(pairs) // sentences] for text in (pair.queer, pair.counterfactual)]
     engine = HFEngine(model)
     tree = score(engine, texts)
-    units = flat.plan([one.ids.tolist() for one in tree], engine.bos[0], 16)
-    expected = flat.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
+    units = flat_batches.plan([one.ids.tolist() for one in tree], engine.bos[0], 16)
+    expected = flat_batches.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
     worst = max(float(abs(one.logprobs - expected[tuple(one.ids.tolist())]).max()) for one in tree)
     if engine.record["scoring"] != "prefix tree" or not worst < 1e-3:
         raise SystemExit(

@@ -1,27 +1,29 @@
 """Gate language-model releases on harm to transgender, nonbinary and other gender-diverse people.
 
-`import rootfruit_checks as rootfruit` gives what a benchmark, metric or classifier of one's own needs: see `extend.py`.
+`import rootfruit_checks as rootfruit` gives what a benchmark, metric or classifier of one's own needs: see
+`catalog/extend.py`.
 """
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from rootfruit_checks.benchmarks.dataset import DataSet
-    from rootfruit_checks.extend import benchmark, classifier, isolated, metric
-    from rootfruit_checks.measures.own import Group
-    from rootfruit_checks.types import Pair, Prompt
+from rootfruit_checks.base.version import __version__
 
-__version__ = "0.1.0"
-__all__ = ["DataSet", "Group", "Pair", "Prompt", "benchmark", "classifier", "isolated", "metric"]
+if TYPE_CHECKING:
+    from rootfruit_checks.base.types import Pair, Prompt
+    from rootfruit_checks.catalog.extend import benchmark, classifier, isolated, metric
+    from rootfruit_checks.data.data_set import DataSet
+    from rootfruit_checks.metrics.custom import Group
+
+__all__ = ["DataSet", "Group", "Pair", "Prompt", "__version__", "benchmark", "classifier", "isolated", "metric"]
 
 # Name -> its module, imported when it is first asked for: a project that merely has us installed must not pay for us.
 _WHERE = {
-    **dict.fromkeys(("benchmark", "classifier", "isolated", "metric"), "extend"),
-    **dict.fromkeys(("Pair", "Prompt"), "types"),
-    "DataSet": "benchmarks.dataset",
-    "Group": "measures.own",
+    **dict.fromkeys(("benchmark", "classifier", "isolated", "metric"), "catalog.extend"),
+    **dict.fromkeys(("Pair", "Prompt"), "base.types"),
+    "DataSet": "data.data_set",
+    "Group": "metrics.custom",
 }
 
 

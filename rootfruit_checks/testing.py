@@ -13,23 +13,23 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from rootfruit_checks import canaries
-from rootfruit_checks.auditing import Auditing
-from rootfruit_checks.benchmarks.dataset import DataSet
-from rootfruit_checks.benchmarks.registered import load
-from rootfruit_checks.checks import family
-from rootfruit_checks.classifiers.answers import answers_of
-from rootfruit_checks.classifiers.regard import open_regard
-from rootfruit_checks.deciding import Decisions
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.types import Prompt, Role, Verdict
+from rootfruit_checks.catalog.measures import instrument_of
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.custom import load
+from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine
-from rootfruit_checks.engines.cached import Silent
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.registry import instrument_of
-from rootfruit_checks.settings import Settings
-from rootfruit_checks.store import Store
-from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import Prompt, Role, Verdict
+from rootfruit_checks.engines.stored_units import Silent
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.instrument_bias import Auditing
+from rootfruit_checks.judges.audit.reference_labels import answers_of
+from rootfruit_checks.judges.regard.protocol import open_regard
+from rootfruit_checks.observations import sanity_checks
+from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.store.store import Store
 
 __all__ = ["double", "gate", "samples"]
 
@@ -103,7 +103,7 @@ def gate(
         auditing = Auditing(answers_of(regard, store) if regard else None, alpha=chosen.alpha, seed=chosen.seed)
     frame = pd.concat(frames, ignore_index=True)
     decisions = Decisions(
-        chosen, {benchmark: data}, {benchmark: frame}, canaries.NOISE_FLOOR[chosen.dtype], auditing=auditing
+        chosen, {benchmark: data}, {benchmark: frame}, sanity_checks.NOISE_FLOOR[chosen.dtype], auditing=auditing
     )
     return {check.id: decisions.verdict(check) for check in family(chosen)}
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 import transformers  # noqa: F401  imported before the forks, which then start in no time
 
-from rootfruit_checks.checks import family
-from rootfruit_checks.engines import hf, hf_generate, hf_tree  # noqa: F401
-from rootfruit_checks.report.summary import as_json
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.store import Store
+from rootfruit_checks.config.build import build
+from rootfruit_checks.engines.hf import engine, generation, tree_forward  # noqa: F401
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.results.json_result import as_json
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.store.store import Store
 
 torch.set_num_threads(1)
 

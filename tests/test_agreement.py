@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.measures.agreement import agreement
-from rootfruit_checks.measures.views import views
-from rootfruit_checks.types import ROLES, Measurement
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.metrics.twin_agreement import agreement
+from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.runs.descriptions import views
 
 pytestmark = pytest.mark.filterwarnings("error")
 NOISE = 1e-3

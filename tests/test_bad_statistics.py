@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures import evaluate
-from rootfruit_checks.registry import REGISTRY
-from rootfruit_checks.types import ROLES, Measurement
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.metrics.evaluate import evaluate
+from rootfruit_checks.observations.frame import to_frame
 
 pytestmark = pytest.mark.filterwarnings("error")
 GATED = [measure for measure in REGISTRY if measure.gated]

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from results import whole_result
 
-from rootfruit_checks import baseline, manifest, merge
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import Check, family
-from rootfruit_checks.deciding import Decisions
-from rootfruit_checks.errors import BaselineError, ConfigError
-from rootfruit_checks.registry import BY_ID, REGRESSIONS
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.shards import Share
+from rootfruit_checks.base.errors import BaselineError, ConfigError
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import BY_ID, REGRESSIONS
+from rootfruit_checks.config.build import build
+from rootfruit_checks.gating.checks import Check, family
+from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.runs import baseline, merge, shard_manifest
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.shard import Share
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -53,7 +53,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved(store):
     """The baseline of the clean model, as a session saves it."""
-    from rootfruit_checks.saving import keep
+    from rootfruit_checks.runs.baseline_file import keep
 
     path = store / "dpo.parquet"
     run = Run(options(store, "dpo", save_baseline=str(path)))
@@ -145,7 +145,7 @@ def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
     Share(options(tmp_path / "s", "dpo", **more, shard="1/2", max_new_tokens="2"))
     Share(options(tmp_path / "s", "dpo", **more, shard="2/2", max_new_tokens="2"))
     joined = merge.join([tmp_path / "s"], tmp_path / "joined")
-    assert f"--rootfruit-baseline={saved}" in manifest.arguments(joined.manifest.options)
+    assert f"--rootfruit-baseline={saved}" in shard_manifest.arguments(joined.manifest.options)
     run = Run(options(tmp_path / "joined", "dpo", **more, stored_only=True, max_new_tokens="2"))
     assert run.verdict(check_of("nonbinary")).estimate == 0.0
     lacking = run.verdict(check_of("tgnb", "disclosure"))
@@ -177,7 +177,7 @@ def test_what_was_measured_otherwise_is_refused_in_one_line(saved, planted, key)
 
 
 def test_generation_settings_and_the_classifier_are_among_the_facts():
-    from rootfruit_checks.benchmarks.dataset import load_prompts
+    from rootfruit_checks.benchmarks.loading import load_prompts
 
     data = {"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}
     base = baseline.facts(build({}), data, "r1", "transformers 5", {})

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks import canaries, run
-from rootfruit_checks.benchmarks.dataset import load_pairs, load_prompts
-from rootfruit_checks.canaries import Noise
-from rootfruit_checks.checks import parse
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Measurement
+from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.cached import StoredUnits
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.engines.work import FORGET
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.settings import Settings
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Measurement
+from rootfruit_checks.engines.stored_units import StoredUnits
+from rootfruit_checks.engines.work_units import FORGET
+from rootfruit_checks.gating.checks import parse
+from rootfruit_checks.observations import sanity_checks
+from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.observations.sanity_checks import Noise
+from rootfruit_checks.runs import run
+from rootfruit_checks.store.store import Store
 
 WHOLE = load_pairs("starter", "smoke", 0)
 DATA = replace(WHOLE, pairs=WHOLE.pairs[::10])
@@ -74,26 +75,28 @@ def test_a_missing_answer_is_an_error(monkeypatch):
 
 
 def test_the_sentences_are_the_runs_own_spread_evenly():
-    found = canaries.sentences({"winoqueer": DATA})
+    found = sanity_checks.sentences({"winoqueer": DATA})
     pairs = {text for pair in DATA.pairs for text in (pair.queer, pair.counterfactual)}
     assert set(found) <= pairs
     assert len(found) == len(set(found)) == 48
     prompts = load_prompts("misgendering", "starter", "smoke", 0)
-    assert set(canaries.sentences({"misgendering": prompts})) <= {prompt.text for prompt in prompts.prompts}
+    assert set(sanity_checks.sentences({"misgendering": prompts})) <= {prompt.text for prompt in prompts.prompts}
     few = replace(DATA, pairs=DATA.pairs[:3])
-    assert set(canaries.sentences({"winoqueer": few})) == {t for p in few.pairs for t in (p.queer, p.counterfactual)}
+    assert set(sanity_checks.sentences({"winoqueer": few})) == {
+        t for p in few.pairs for t in (p.queer, p.counterfactual)
+    }
     # Nothing is scored there, and an engine may not be able to.
-    assert canaries.sentences({"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}) == []
+    assert sanity_checks.sentences({"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}) == []
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.03125, -0.25])
 def test_the_noise_measured_is_the_noise_planted(tmp_path, shift):
-    texts = canaries.sentences({"winoqueer": DATA})
+    texts = sanity_checks.sentences({"winoqueer": DATA})
     engine = Noisy(shift=shift)
     with Store(tmp_path) as store:
 
         def measure():
-            return canaries.measure_noise(engine, texts, StoredUnits(store, engine.fingerprint, "noise"))
+            return sanity_checks.measure_noise(engine, texts, StoredUnits(store, engine.fingerprint, "noise"))
 
         assert measure() == Noise(abs(shift), 48)
         scored = len(engine.asked)
@@ -109,18 +112,18 @@ def test_the_noise_measured_is_the_noise_planted(tmp_path, shift):
 
 
 def test_the_usual_floor_stands_unless_more_was_measured():
-    usual = canaries.NOISE_FLOOR["float32"]
-    assert canaries.noise_floor({}, "float32") == (usual, [])
-    assert canaries.noise_floor({"policy": Noise(usual / 2, 48)}, "float32") == (usual, [])
-    floor, warnings = canaries.noise_floor({"policy": Noise(0.01, 48), "reference": Noise(0.3, 48)}, "float32")
+    usual = sanity_checks.NOISE_FLOOR["float32"]
+    assert sanity_checks.noise_floor({}, "float32") == (usual, [])
+    assert sanity_checks.noise_floor({"policy": Noise(usual / 2, 48)}, "float32") == (usual, [])
+    floor, warnings = sanity_checks.noise_floor({"policy": Noise(0.01, 48), "reference": Noise(0.3, 48)}, "float32")
     assert floor == 0.3
     assert [line[:12] for line in warnings] == ["the policy's", "the referenc"]
     assert "3.0e-01 nats in 48 sentences" in warnings[1]
-    assert canaries.noise_floor({"policy": Noise(0.01, 48)}, "bfloat16")[1] == []
+    assert sanity_checks.noise_floor({"policy": Noise(0.01, 48)}, "bfloat16")[1] == []
     for nats in (0.51, math.nan):
         with pytest.raises(EngineError, match="the reference's engine does not repeat itself"):
-            canaries.noise_floor({"reference": Noise(nats, 48)}, "float32")
-    assert canaries.noise_floor({"reference": Noise(0.51, 48)}, "bfloat16")[0] == 0.51
+            sanity_checks.noise_floor({"reference": Noise(nats, 48)}, "float32")
+    assert sanity_checks.noise_floor({"reference": Noise(0.51, 48)}, "bfloat16")[0] == 0.51
 
 
 # -- the same model twice ----------------------------------------------------------------------------------------------
@@ -149,11 +152,11 @@ CHANGED = {
 def test_equal_answers_are_counted(quantity):
     near = ([1.0, -2.0 + 1e-4, math.nan], ["x", ""])
     for other in (ALIKE, near):
-        told = canaries.same_answers([frame(ALIKE, other, quantity=quantity)], 2e-4)
+        told = sanity_checks.same_answers([frame(ALIKE, other, quantity=quantity)], 2e-4)
         assert told == "3 differences of log-probs within 0.0002 nats and 2 continuations equal"
         with pytest.raises(EngineError, match="adapter without effect"):
-            canaries.refuse_same([frame(ALIKE, other, quantity=quantity)], 2e-4)
-    assert canaries.same_answers([frame(([], ["x"]), ([], ["x"]))], 2e-4) == "1 continuations equal"
+            sanity_checks.refuse_same([frame(ALIKE, other, quantity=quantity)], 2e-4)
+    assert sanity_checks.same_answers([frame(([], ["x"]), ([], ["x"]))], 2e-4) == "1 continuations equal"
 
 
 @pytest.mark.parametrize("what", CHANGED)
@@ -161,16 +164,16 @@ def test_equal_answers_are_counted(quantity):
 def test_one_unlike_answer_is_enough(what, swap):
     both = (CHANGED[what], ALIKE) if swap else (ALIKE, CHANGED[what])
     equal = frame(([0.0], []), ([0.0], []))
-    assert canaries.same_answers([equal], 2e-4)
+    assert sanity_checks.same_answers([equal], 2e-4)
     for frames in ([frame(*both)], [equal, frame(*both)], [frame(*both), equal]):
-        assert canaries.same_answers(frames, 2e-4) == ""
-        canaries.refuse_same(frames, 2e-4)
-    assert canaries.same_answers([frame(*both)], 1e-3) != "" or what != "one score"
+        assert sanity_checks.same_answers(frames, 2e-4) == ""
+        sanity_checks.refuse_same(frames, 2e-4)
+    assert sanity_checks.same_answers([frame(*both)], 1e-3) != "" or what != "one score"
 
 
 def test_nothing_measured_is_not_the_same():
-    assert canaries.same_answers([], 1.0) == ""
-    assert canaries.same_answers([to_frame([])], 1.0) == ""
+    assert sanity_checks.same_answers([], 1.0) == ""
+    assert sanity_checks.same_answers([to_frame([])], 1.0) == ""
 
 
 # -- tokenizers, empty and looping texts -------------------------------------------------------------------------------
@@ -178,9 +181,9 @@ def test_nothing_measured_is_not_the_same():
 
 def test_differing_tokenizers_are_told():
     one, other = {"tokenizer": "a"}, {"tokenizer": "b"}
-    assert canaries.tokenizers({"policy": one, "reference": one}) == []
-    assert canaries.tokenizers({"policy": one, "reference": {}}) == []
-    (told,) = canaries.tokenizers({"policy": one, "reference": other})
+    assert sanity_checks.tokenizers({"policy": one, "reference": one}) == []
+    assert sanity_checks.tokenizers({"policy": one, "reference": {}}) == []
+    (told,) = sanity_checks.tokenizers({"policy": one, "reference": other})
     assert told.startswith("the tokenizers differ")
 
 
@@ -204,12 +207,12 @@ READS = [
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_a_repeated_phrase_is_a_loop(text):
-    assert canaries.loops(text)
+    assert sanity_checks.loops(text)
 
 
 @pytest.mark.parametrize("text", READS)
 def test_prose_and_short_texts_are_no_loops(text):
-    assert not canaries.loops(text)
+    assert not sanity_checks.loops(text)
 
 
 @settings(max_examples=60, deadline=None)
@@ -217,10 +220,10 @@ def test_prose_and_short_texts_are_no_loops(text):
 def test_a_phrase_is_found_if_it_makes_up_more_than_half(size, times, extra, random):
     phrase = [f"w{i}" for i in range(size)]
     words = [*(f"a{i}" for i in range(extra)), *(phrase * times), *(f"b{i}" for i in range(extra))]
-    assert canaries.loops(" ".join(words)) == (len(words) >= 12 and 2 * size * times > len(words))
+    assert sanity_checks.loops(" ".join(words)) == (len(words) >= 12 and 2 * size * times > len(words))
     random.shuffle(words)
     distinct = [f"{word}.{i}" for i, word in enumerate(words)]
-    assert not canaries.loops(" ".join(distinct))
+    assert not sanity_checks.loops(" ".join(distinct))
 
 
 def texts(role, empty, looping, total):
@@ -235,7 +238,7 @@ def texts(role, empty, looping, total):
 def test_shares_above_the_stated_ones_are_told_for_each_model():
     def told(**roles):
         made = to_frame([row for role, how in roles.items() for row in texts(role, *how)])
-        return canaries.degenerate({"misgendering": made})
+        return sanity_checks.degenerate({"misgendering": made})
 
     assert told(policy=(20, 50, 100), reference=(0, 0, 100)) == []
     (empty,) = told(policy=(21, 0, 100), reference=(0, 0, 100))
@@ -243,7 +246,7 @@ def test_shares_above_the_stated_ones_are_told_for_each_model():
     (looping,) = told(policy=(0, 0, 100), reference=(0, 51, 100))
     assert looping.startswith("misgendering: 51 of 100 continuations of the reference repeat one phrase (51 %)")
     assert len(told(policy=(30, 60, 100), reference=(30, 60, 100))) == 4
-    assert canaries.degenerate({"winoqueer": to_frame([])}) == []
+    assert sanity_checks.degenerate({"winoqueer": to_frame([])}) == []
 
 
 # -- through the run ---------------------------------------------------------------------------------------------------
@@ -325,8 +328,8 @@ def test_a_damaged_engine_gates_nothing(gate):
 
 def test_frames_hold_what_canaries_read():
     """The quantities that they compare are among those that frames hold."""
-    from rootfruit_checks.frame import QUANTITIES
+    from rootfruit_checks.observations.frame import QUANTITIES
 
-    assert {*canaries._SCORES, *canaries.TEXTS} <= set(QUANTITIES)
+    assert {*sanity_checks._SCORES, *sanity_checks.TEXTS} <= set(QUANTITIES)
     assert isinstance(to_frame([]), pd.DataFrame)
-    assert np.isfinite(list(canaries.NOISE_FLOOR.values())).all()
+    assert np.isfinite(list(sanity_checks.NOISE_FLOOR.values())).all()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import parse
-from rootfruit_checks.combined import PAIRED, PEOPLE, QUESTIONS, TWINS, combine, compared
-from rootfruit_checks.report.combined import block, table
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.gating.checks import parse
+from rootfruit_checks.report.side_by_side import block, table
+from rootfruit_checks.runs.side_by_side import PAIRED, PEOPLE, QUESTIONS, TWINS, combine, compared
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "<b>\x1b[31m</b>"

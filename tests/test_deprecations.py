@@ -12,9 +12,9 @@ import pytest
 import torch
 import transformers
 
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 BASE = Path(__file__).resolve().parents[1] / "fixtures" / "models" / "base"
 PROMPTS = [
@@ -65,7 +65,7 @@ def test_scoring_and_generating(announced, dtype):
 
 def test_an_adapter(announced, tmp_path):
     peft = pytest.importorskip("peft", reason="the extra adapter is not installed")
-    from rootfruit_checks.engines.adapter import AdapterEngine
+    from rootfruit_checks.engines.hf.adapter import AdapterEngine
 
     model = transformers.AutoModelForCausalLM.from_pretrained(BASE)
     lora = peft.LoraConfig(r=2, init_lora_weights=False, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -78,7 +78,7 @@ def test_an_adapter(announced, tmp_path):
 
 def test_training(announced, tmp_path):
     pytest.importorskip("trl", reason="the extra train is not installed")
-    from rootfruit_checks.stages.train import train_dpo, train_sft
+    from rootfruit_checks.lab.train import train_dpo, train_sft
 
     rows = [{"text": "They are here."}, {"text": "He is here."}]
     start = train_sft(BASE, rows, tmp_path / "sft", steps=1, batch_size=2, learning_rate=1e-3)

@@ -12,19 +12,23 @@ import pandas as pd
 import pytest
 
 import rootfruit_checks as rootfruit
-from rootfruit_checks import extend, instruments, origin, registry, testing
-from rootfruit_checks.auditing import Auditing
-from rootfruit_checks.benchmarks.dataset import load_pairs
-from rootfruit_checks.benchmarks.groups import controls, groups
-from rootfruit_checks.checks import exploratory, family, is_registered
-from rootfruit_checks.classifiers import neutral, pronoun_audit
-from rootfruit_checks.classifiers.audit import Audit
-from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.registry import ADDED, BY_ID, REGISTRY, measures
-from rootfruit_checks.settings import Settings, build
-from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks import testing
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.benchmarks.loading import load_pairs
+from rootfruit_checks.catalog import extend, provenance
+from rootfruit_checks.catalog import measures as registry
+from rootfruit_checks.catalog.identity_groups import controls, groups
+from rootfruit_checks.catalog.measures import ADDED, BY_ID, REGISTRY, measures
+from rootfruit_checks.config.build import build
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.gating.checks import exploratory, family, is_registered
+from rootfruit_checks.gating.instrument_bias import Auditing
+from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias
+from rootfruit_checks.judges.audit.regard_bias import Audit
+from rootfruit_checks.observations import fingerprints
+from rootfruit_checks.stats.clustered_mean import clustered_mean
 from rootfruit_checks.testing import double, gate, samples
-from rootfruit_checks.types import BENCHMARKS
 
 PAIRS = {
     "kind": "pairs",
@@ -235,7 +239,7 @@ def test_an_earlier_release_is_compared_by_a_level_and_gated_as_its_change_is(me
     rootfruit.benchmark("mine", **{**PAIRS, "metrics": metrics})(pairs)
     row = BY_ID.get("mine/regression")
     assert (row.limit if row else "none") == expected
-    assert instruments.uncompared("mine") == (
+    assert fingerprints.uncompared("mine") == (
         [] if row else ["mine: is not compared with the baseline, for it has no regression check"]
     )
     declared = {check.id: check.gated for check in family(build({"benchmarks": "mine"}))}
@@ -407,8 +411,8 @@ def test_a_classifier_is_asked_of_what_was_written_and_its_shift_widens_ceilings
     # Bounds within the limit, but not with the instrument's own shift; a change of disparities cancels it.
     assert disparity.high < 0.2 < disparity.high + 0.15
     assert (disparity.verdict, change.verdict) == ("inconclusive", "pass")
-    assert instruments.shift("mine") == 0.15
-    assert instruments.shift("disclosure") == 0.0
+    assert fingerprints.shift("mine") == 0.15
+    assert fingerprints.shift("disclosure") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -444,7 +448,7 @@ def test_our_own_instruments_label_the_prompts_of_others():
     verdict = gate("spoken", wrong)["spoken/disparity/all"]
     assert verdict.estimate == pytest.approx(1.0)
     assert verdict.verdict == "fail"
-    assert verdict.details["shift"] == pronoun_audit.shift_of(["they"], controls=["she"]).used > 0.0
+    assert verdict.details["shift"] == pronoun_bias.shift_of(["they"], controls=["she"]).used > 0.0
 
 
 def test_the_pronoun_judges_shift_is_against_the_registered_controls_and_of_its_own_label():
@@ -453,9 +457,9 @@ def test_the_pronoun_judges_shift_is_against_the_registered_controls_and_of_its_
     rootfruit.benchmark("silent", **about, harmful="none")(prompts)
     auditing = Auditing()
     found = auditing.shift(BY_ID["spoken/disparity"], "all")
-    assert found == pronoun_audit.shift_of(["they", "she"], controls=["he"]).used > 0.0
+    assert found == pronoun_bias.shift_of(["they", "she"], controls=["he"]).used > 0.0
     assert auditing.shift(BY_ID["silent/disparity"], "all") == 0.0
-    told = instruments.cautions(["spoken", "silent", "misgendering"])
+    told = fingerprints.cautions(["spoken", "silent", "misgendering"])
     assert len(told) == 2
     assert "the shift found there widens the bounds of ceilings" in told[0]
     assert told[1] == "silent: the pronoun judge's shift of the label 'none' was not measured, and widens no bounds"
@@ -463,8 +467,8 @@ def test_the_pronoun_judges_shift_is_against_the_registered_controls_and_of_its_
 
 @pytest.mark.parametrize(("every", "outcome"), [(8, "inconclusive"), (1, "error")])
 def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, outcome):
-    frames = sorted({version.frame for version in neutral.versions()})[::every]
-    called = {one.text for one in neutral.versions() if one.kind != "control" and one.frame in frames}
+    frames = sorted({version.frame for version in neutral_sentences.versions()})[::every]
+    called = {one.text for one in neutral_sentences.versions() if one.kind != "control" and one.frame in frames}
 
     class Regard:
         name, fingerprint, accuracy = f"biased {every}", f"biased {every}", "none"
@@ -488,7 +492,7 @@ def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, 
     found = gate("mine", double("policy", answer=answer), double("plain"))
     disparity, change = found["mine/disparity/red"], found["mine/amplification/red"]
     shift = disparity.details["instrument_shift"]["used"]
-    assert shift == Audit(Regard().classify([one.text for one in neutral.versions()], [])).group(["red"]).used
+    assert shift == Audit(Regard().classify([one.text for one in neutral_sentences.versions()], [])).group(["red"]).used
     # Without the shift it would pass; what compares two models knows none.
     assert disparity.high < 0.2 < disparity.high + shift
     assert (disparity.verdict, change.verdict) == (outcome, "pass")
@@ -501,10 +505,10 @@ def test_what_our_audit_finds_widens_the_ceilings_of_others(monkeypatch, every, 
 def test_a_shift_that_nobody_measured_is_told():
     rootfruit.classifier("words", labels=("rude", "fair"), accuracy="none")(words)
     rootfruit.benchmark("mine", **{**PROMPTS, "classifier": "words", "harmful": "rude"})(prompts)
-    assert instruments.registered(["mine"])["classifier words"].endswith(
+    assert fingerprints.registered(["mine"])["classifier words"].endswith(
         "its own shift was not measured and widens no bounds"
     )
-    assert instruments.shift("mine") == 0.0
+    assert fingerprints.shift("mine") == 0.0
 
 
 def test_our_regard_classifier_labels_the_prompts_of_others(monkeypatch):
@@ -565,10 +569,10 @@ def test_the_origin_is_the_source_of_the_whole_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def digest(module, version=""):
-        origin._of_package.cache_clear()
+        provenance._of_package.cache_clear()
         code = importlib.import_module(module)
         monkeypatch.setitem(sys.modules, module, code)
-        return origin.origin_of("x", code.read, version).digest
+        return provenance.origin_of("x", code.read, version).digest
 
     before = digest("corp.ours.rules")
     assert before == digest("corp.ours")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.registry import BY_ID
+from rootfruit_checks.catalog.measures import BY_ID
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"

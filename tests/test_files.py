@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks import files
-from rootfruit_checks.files import replacing, write_atomic
+from rootfruit_checks.base import files
+from rootfruit_checks.base.files import replacing, write_atomic
 
 
 def names(folder):
@@ -122,7 +122,7 @@ def test_a_device_that_takes_nothing_is_an_error_and_stays():
 
 SAY = """
 import sys
-from rootfruit_checks.files import write_atomic
+from rootfruit_checks.base.files import write_atomic
 print("before")
 write_atomic(sys.argv[1], "written\\n")
 print("after")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks import cli, running
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.runs import running
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -37,14 +38,14 @@ def started(monkeypatch):
     ],
 )
 def test_what_follows_the_models_is_pytests(started, given, told):
-    assert cli.main(["gate", *given]) == 3
+    assert main.main(["gate", *given]) == 3
     assert started == [["--pyargs", "rootfruit_checks.bias_tests", *told]]
 
 
 @pytest.mark.parametrize("given", [[], ["-q"], ["--rootfruit-scale=smoke", "a", "b"]])
 def test_a_policy_comes_first(started, given, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(["gate", *given])
+        main.main(["gate", *given])
     assert ended.value.code == 2
     assert "rootfruit gate POLICY [REFERENCE] [PYTEST ARGUMENTS]" in capsys.readouterr().err
     assert not started
@@ -69,7 +70,9 @@ def test_the_suite_is_found_as_it_is_installed(tmp_path, layout):
     if layout == "checkout":
         shutil.copy(ROOT / "pyproject.toml", site)
     models = (str(MODELS / "sft"), str(MODELS / "base"))
-    done = run(empty, "rootfruit_checks.cli", "gate", *models, "--co", "-q", "-p", "no:cacheprovider", path=site)
+    done = run(
+        empty, "rootfruit_checks.app.cli.main", "gate", *models, "--co", "-q", "-p", "no:cacheprovider", path=site
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_preference.py::test_preference[nonbinary]" in done.stdout
     assert "33 tests collected" in done.stdout
@@ -80,7 +83,7 @@ def test_the_suite_is_found_as_it_is_installed(tmp_path, layout):
 
 
 def test_a_wrong_model_is_one_line(tmp_path):
-    done = run(tmp_path, "rootfruit_checks.cli", "gate", "nothing", str(MODELS / "base"), path=ROOT)
+    done = run(tmp_path, "rootfruit_checks.app.cli.main", "gate", "nothing", str(MODELS / "base"), path=ROOT)
     assert done.returncode == 4
     assert done.stdout == ""
     (line,) = filter(None, done.stderr.splitlines())
@@ -95,7 +98,7 @@ def test_a_signal_reaches_pytest_and_its_status_comes_back(tmp_path, number, sta
     )
     models = (str(MODELS / "sft"), str(MODELS / "base"))
     child = subprocess.Popen(
-        [sys.executable, "-m", "rootfruit_checks.cli", "gate", *models, "-k", "slow", "test_slow.py"],
+        [sys.executable, "-m", "rootfruit_checks.app.cli.main", "gate", *models, "-k", "slow", "test_slow.py"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.gates import decide, release
-from rootfruit_checks.measures import Evidence
-from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.stats.estimate import Interval, Law, refusal
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.gating.decision import decide, release
+from rootfruit_checks.metrics.evaluate import Evidence
+from rootfruit_checks.stats.intervals import Interval, Law, refusal
 
 pytestmark = pytest.mark.filterwarnings("error")
 CHANGE = BY_ID["misgendering/amplification"]
@@ -251,12 +251,12 @@ def test_release_needs_every_gated_check_and_at_least_one():
 
 
 def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
-    from rootfruit_checks.report import markdown, summary
-    from rootfruit_checks.report.audit import page
-    from rootfruit_checks.report.card import card
+    from rootfruit_checks.report import markdown, terminal
+    from rootfruit_checks.report.audit_page import page
     from rootfruit_checks.report.compare import _row, _told
     from rootfruit_checks.report.findings import findings
-    from rootfruit_checks.report.rows import details
+    from rootfruit_checks.report.model_card import card
+    from rootfruit_checks.report.pytest_html import details
 
     from planted import result  # isort: skip
 
@@ -267,8 +267,8 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
     row = next(one for one in value["checks"] if one["id"] == "disclosure/amplification/tgnb")
     assert (row["low"], row["high"]) == (-2.0, 2.0)  # the result keeps the number
     shown = [
-        summary.headline(row),
-        *summary.table(value["checks"], {}),
+        terminal.headline(row),
+        *terminal.table(value["checks"], {}),
         *markdown.checks(value["checks"], 99),
         details(row).partition("<details>")[0],
         card(value),

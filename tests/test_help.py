@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from rootfruit_checks import cli, plugin
-from rootfruit_checks.options import OPTIONS
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.app.pytest import hooks
+from rootfruit_checks.config.options import OPTIONS
 
 
 class Registrar:
@@ -41,12 +42,12 @@ def subcommands(parser, path=()):
                 yield from subcommands(child, (*path, name))
 
 
-COMMANDS = dict(subcommands(cli._parser()))
+COMMANDS = dict(subcommands(main._parser()))
 
 
 def test_every_option_of_the_plugin_renders_its_help_as_it_is_written():
     registrar = Registrar()
-    plugin.pytest_addoption(registrar)
+    hooks.pytest_addoption(registrar)
     shown = registrar.parser.format_help()
     for option in OPTIONS:
         assert option.help in shown, option.flag
@@ -58,7 +59,7 @@ def test_every_option_of_the_plugin_renders_its_help_as_it_is_written():
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(path) or "rootfruit")
 def test_help_of_every_command_renders(path, capsys):
     with pytest.raises(SystemExit) as end:
-        cli.main([*path, "--help"])
+        main.main([*path, "--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith(" ".join(("usage: rootfruit", *path)))

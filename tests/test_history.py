@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from results import whole_result, whole_row
 
-from rootfruit_checks.cli import main
+from rootfruit_checks.app.cli.main import main
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks import cli, errors, extend, saying, watch
-from rootfruit_checks.engines.caller import Caller
-from rootfruit_checks.report.escape import plain
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.base import console, errors
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.catalog import extend
+from rootfruit_checks.engines.served.retries import Caller
 from rootfruit_checks.report.github import commands
-from rootfruit_checks.report.summary import closing, wrapped
+from rootfruit_checks.report.terminal import closing, wrapped
+from rootfruit_checks.runs import progress
 
 EVIL = (
     "x\n::error::owned\r::stop-commands::t ::warning::w\u2028::set-output name=a::b\x0b::add-mask::z\x85::debug::d "
@@ -59,7 +62,7 @@ def test_harmless_text_is_left_as_it_is(text):
 def test_a_line_is_one_line_whatever_the_stream_can_show(encoding):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    saying.say(EVIL + "naïve 彼女", stream)
+    console.say(EVIL + "naïve 彼女", stream)
     assert raw.getvalue().count(b"\n") == 1
     check_clean(raw.getvalue().decode(encoding))
 
@@ -108,7 +111,7 @@ def test_names_and_contents_of_files_are_told_harmlessly(tmp_path, monkeypatch, 
         for name in (EVIL, f"{EVIL}.json"):
             (tmp_path / name).write_text(content, encoding="utf-8", errors="replace")
     try:
-        status = cli.main(argv)
+        status = main.main(argv)
     except SystemExit as stopped:
         status = stopped.code
     assert status in {0, 1, 2}
@@ -119,9 +122,9 @@ def test_names_and_contents_of_files_are_told_harmlessly(tmp_path, monkeypatch, 
 
 
 def test_progress_is_told_harmlessly(monkeypatch):
-    monkeypatch.setattr(watch, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0)
     out = io.StringIO()
-    lines = watch.Lines(out)
+    lines = progress.Lines(out)
     lines.start(EVIL, 2)
     lines.step()
     lines.finish()

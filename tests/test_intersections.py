@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.measures.intersections import COLUMNS, intersections
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.types import ROLES, Measurement
+from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.metrics.intersections import COLUMNS, intersections
+from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.stats.clustered_mean import clustered_mean
 
 pytestmark = pytest.mark.filterwarnings("error")
 CONTROLS = ("man", "woman")

@@ -10,12 +10,13 @@ import jsonschema
 import pytest
 from shell import CONFTEST, gate, result
 
-from rootfruit_checks.benchmarks.dataset import load
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.checks import family
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.looks import SHARES, joined, looked_over, planned, share_of, size
-from rootfruit_checks.settings import Settings, build
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.benchmarks.loading import load
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.config.build import build
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.runs.look_schedule import SHARES, joined, looked_over, planned, share_of, size
 
 BENCHMARKS = ("winoqueer", "disclosure", "misgendering")
 DATA = {name: load(name, "starter", "ci", 0) for name in BENCHMARKS}

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures import Evidence, evaluate
-from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.types import ROLES, Measurement
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.metrics.evaluate import Evidence, evaluate
+from rootfruit_checks.observations.frame import to_frame
 
 pytestmark = pytest.mark.filterwarnings("error")
 NOISE = 1e-3

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from rootfruit_checks import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -26,5 +28,5 @@ def test_package_and_citation_name_the_same_addresses():
 
 
 def test_package_and_citation_name_the_same_version_and_licence():
-    assert cited("version") == PROJECT["version"]
+    assert cited("version") == PROJECT["version"] == __version__
     assert cited("license") == PROJECT["license"]

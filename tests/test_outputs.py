@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks import cli, outputs
-from rootfruit_checks.baseline import save
-from rootfruit_checks.errors import ConfigError, RootfruitError
-from rootfruit_checks.files import write_atomic
-from rootfruit_checks.outputs import apart, check, distinct, forget, is_ours, writable
-from rootfruit_checks.report import keeping, summary
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.base.errors import ConfigError, RootfruitError
+from rootfruit_checks.base.files import write_atomic
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.report import result_file
+from rootfruit_checks.results import json_result
+from rootfruit_checks.runs import outputs
+from rootfruit_checks.runs.baseline import save
+from rootfruit_checks.runs.outputs import apart, check, distinct, forget, is_ours, writable
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = json.dumps({"schema": "rootfruit-result/1", "released": True})
@@ -56,7 +58,7 @@ def test_a_link_stays_and_its_result_goes(tmp_path):
     assert forget(link)
     assert link.is_symlink()
     assert not target.exists()
-    summary.write(link, {"schema": "x"})
+    json_result.write(link, {"schema": "x"})
     assert link.is_symlink()
     assert json.loads(target.read_text()) == {"schema": "x"}
 
@@ -171,18 +173,23 @@ def a_plan(path):
 def a_baseline(path):
     import pandas as pd
 
-    from rootfruit_checks.frame import COLUMNS
+    from rootfruit_checks.observations.frame import COLUMNS
 
     save(path, pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS}), {}, 0.0, {"complete": True})
 
 
 def a_sheet(path):
-    from rootfruit_checks.narratives.sheet import write
+    from rootfruit_checks.coding.sheet import write
 
     write(Path(path), [("a", "text")])
 
 
-WRITERS = {"json": lambda path: summary.write(path, {"a": 1}), "plan": a_plan, "baseline": a_baseline, "sheet": a_sheet}
+WRITERS = {
+    "json": lambda path: json_result.write(path, {"a": 1}),
+    "plan": a_plan,
+    "baseline": a_baseline,
+    "sheet": a_sheet,
+}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -231,7 +238,7 @@ def test_a_command_does_not_write_over_what_it_reads(tmp_path, capsys):
         ["report", str(result), str(tmp_path / "b.json"), "-o", str(result)],
         ["report", str(result), "--model-card", "-o", str(result)],
     ):
-        assert cli.main(command) == 1
+        assert main.main(command) == 1
         assert "is what is read" in capsys.readouterr().err
     assert result.read_text() == OURS
     for command in (
@@ -240,18 +247,18 @@ def test_a_command_does_not_write_over_what_it_reads(tmp_path, capsys):
         ["export", str(tmp_path), "/"],
         ["coding", "export", str(tmp_path), "-o", "/"],
     ):
-        assert cli.main(command) == 1
+        assert main.main(command) == 1
         told = capsys.readouterr().err
         assert "/ is a directory" in told
         assert told.count("\n") == 1
 
 
 def test_a_fifo_that_nobody_reads_is_told_and_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("rootfruit_checks.files.PIPE_PATIENCE_S", 0.1)
+    monkeypatch.setattr("rootfruit_checks.base.files.PIPE_PATIENCE_S", 0.1)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     settings = Settings(json=str(fifo), store=str(tmp_path / "none"))
-    _, lost = keeping.deliver(settings, {"run": {"settings": {}}})
+    _, lost = result_file.deliver(settings, {"run": {"settings": {}}})
     assert lost == [f"{fifo}: cannot be written ([Errno 6] nobody reads this FIFO: {str(fifo)!r})"]
     assert stat.S_ISFIFO(fifo.stat().st_mode)
 
@@ -260,7 +267,7 @@ def test_writing_keeps_a_device(tmp_path):
     before = Path(os.devnull).stat()
     write_atomic("/dev/null", "x")
     assert Path(os.devnull).stat().st_rdev == before.st_rdev
-    code = "from rootfruit_checks.report.summary import write; write('/dev/stdout', {'a': 1})"
+    code = "from rootfruit_checks.results.json_result import write; write('/dev/stdout', {'a': 1})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks import cli, parsing
-from rootfruit_checks.benchmarks.fetch import cache_directory
-from rootfruit_checks.engines.adapter import base_name
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.paths import expanded
-from rootfruit_checks.project import anchored
-from rootfruit_checks.settings import build
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.paths import expanded
+from rootfruit_checks.config import parsing
+from rootfruit_checks.config.build import build
+from rootfruit_checks.config.options import OPTIONS
+from rootfruit_checks.config.project import anchored
+from rootfruit_checks.data.download import cache_directory
+from rootfruit_checks.engines.hf.adapter import base_name
 
 PATHS = ("model", "reference", "data", "store", "json", "report", "plan_from", "plan_json")
 
@@ -68,16 +69,16 @@ def test_a_users_own_home():
 
 def test_arguments_of_commands(home, capsys):
     (home / "r.json").write_text("{}")
-    assert cli.main(["report", "~/nothing.json"]) == 1
+    assert main.main(["report", "~/nothing.json"]) == 1
     assert str(home / "nothing.json") in capsys.readouterr().err
     for command in (["export", "~/s", "~/o"], ["history", "~/a"], ["coding", "import", "~/s", "~/a"]):
-        assert cli.main(command) == 1
+        assert main.main(command) == 1
         assert str(home) in capsys.readouterr().err
         assert not Path("~").exists()
-    assert cli.main(["audit", "--regard=local:~/nothing"]) == 1
+    assert main.main(["audit", "--regard=local:~/nothing"]) == 1
     assert str(home / "nothing") in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        cli.main(["export", "~nobody_of_that_name/x", "o"])
+        main.main(["export", "~nobody_of_that_name/x", "o"])
     assert ended.value.code == 2
     assert "there is no home directory for ~nobody_of_that_name" in capsys.readouterr().err
 

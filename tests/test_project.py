@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.project import anchored, misled, table
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.config.project import anchored, misled, table
 
 
 @pytest.mark.parametrize(

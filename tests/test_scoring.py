@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rootfruit_checks.base.types import TokenScores
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.scoring import implicit_reward, margins, pair_scores, shared_mask
-from rootfruit_checks.types import TokenScores
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.observations.pair_scores import implicit_reward, margins, pair_scores, shared_mask
 
 ROOT = Path(__file__).resolve().parents[1]
 EXCERPT = ROOT.parent / "shared" / "data" / "winoqueer" / "excerpt.csv"

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.options import OPTIONS
-from rootfruit_checks.registry import BY_ID, REGISTRY
-from rootfruit_checks.settings import Settings, build, check_ini_keys
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.config.build import build, check_ini_keys
+from rootfruit_checks.config.options import OPTIONS
+from rootfruit_checks.config.settings import Settings
 
 
 def test_defaults_of_options_and_settings_are_the_same():

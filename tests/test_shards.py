@@ -22,20 +22,22 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks import cli, manifest, merge, run
-from rootfruit_checks.checks import family
-from rootfruit_checks.engines import hf
-from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.app.pytest.collector import Results
+from rootfruit_checks.base.errors import ConfigError, EngineError, StoreError
+from rootfruit_checks.config.build import build
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.engines.hf import engine
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.engines.work import Unit, Work, compute, share_out
-from rootfruit_checks.errors import ConfigError, EngineError, StoreError
-from rootfruit_checks.report.summary import as_json
-from rootfruit_checks.results import Results
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import Settings, build
-from rootfruit_checks.shards import Share
-from rootfruit_checks.store import Store
-from rootfruit_checks.waiting import locked
+from rootfruit_checks.engines.stored_units import Silent
+from rootfruit_checks.engines.work_units import Unit, Work, compute, share_out
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.results.json_result import as_json
+from rootfruit_checks.runs import merge, run, shard_manifest
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.shard import Share
+from rootfruit_checks.store.lock import locked
+from rootfruit_checks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -147,7 +149,7 @@ def test_eight_shards_merged_are_the_unsharded_run(eight, tmp_path, monkeypatch)
     whole, undivided = figures(build({**eight.options, "store": str(tmp_path / "whole")}))
     # In another order than that of the shards.
     merge.join(eight.stores[3:] + eight.stores[:3], tmp_path / "merged")
-    monkeypatch.setattr(hf, "load_model", lambda *a: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(engine, "load_model", lambda *a: pytest.fail("weights were loaded"))
     merged, reading = figures(build({**eight.options, "store": str(tmp_path / "merged")}))
     assert merged == whole
     assert json.loads(merged)["complete"] is True
@@ -165,7 +167,7 @@ def test_each_of_eight_shards_computes_about_an_eighth(eight):
 
 
 def test_a_finished_shard_computes_nothing_again(eight, monkeypatch):
-    monkeypatch.setattr(hf, "load_model", lambda *a: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(engine, "load_model", lambda *a: pytest.fail("weights were loaded"))
     again = Share(build({**eight.options, "store": str(eight.stores[2]), "shard": "3/8"}))
     assert (again.computed, again.reused, again.complete) == (0, eight.shares[2].computed, True)
 
@@ -182,9 +184,9 @@ def test_a_finished_shard_computes_nothing_again(eight, monkeypatch):
 )
 def test_the_settings_of_a_manifest_come_back_as_options(given):
     settings = build({**given, "store": "s", "json": "j", "shard": "1/2"})
-    options = json.loads(json.dumps(manifest.options(settings)))
+    options = json.loads(json.dumps(shard_manifest.options(settings)))
     back: dict[str, list[str]] = {}
-    for argument in manifest.arguments(options):
+    for argument in shard_manifest.arguments(options):
         flag, is_there, value = argument.partition("=")
         back.setdefault(flag.removeprefix("--rootfruit-").replace("-", "_"), []).append(value if is_there else "true")
     assert all(len(values) == 1 for key, values in back.items() if key != "limit")
@@ -259,7 +261,7 @@ def of_other_data(where, stores):
 
 def of_another_version(where, stores):
     with Store(stores[1]) as store:
-        held = manifest.read(store)
+        held = shard_manifest.read(store)
         held.facts["version of rootfruit-checks"] = "0.0.9"
         store.put("shards", "manifest", store.get("shards", "manifest").replace(b'"0.1.0"', b'"0.0.9"'))
 
@@ -315,7 +317,7 @@ def an_unreadable_manifest(where, stores):
 
 
 def namespace_of(store, role="policy"):
-    return manifest.read(store).prints[role]
+    return shard_manifest.read(store).prints[role]
 
 
 def another_answer(where, stores):
@@ -384,7 +386,7 @@ def test_what_does_not_belong_together_is_refused_in_one_line(tmp_path, stores, 
     monkeypatch.setattr(merge, "gate", lambda *a: pytest.fail("it was gated"))
     before = sorted(tmp_path.iterdir())
     capsys.readouterr()
-    assert cli.main(["merge", *map(str, stores), "--into", str(tmp_path / "merged")]) == 1
+    assert main.main(["merge", *map(str, stores), "--into", str(tmp_path / "merged")]) == 1
     out, err = capsys.readouterr()
     assert re.search(told, err), err
     assert len(err.splitlines()) == 1
@@ -463,7 +465,7 @@ def test_a_shard_that_is_killed_goes_on_and_is_marked_incomplete_until_then(tmp_
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with Store(store) as held:
-        share = manifest.read(held).shares[2]
+        share = shard_manifest.read(held).shares[2]
     assert not share.complete
     assert share.stages["policy score"][2] == share.stages["policy score"][0] > 0
     assert share.stages["reference score"][2] == 0
@@ -615,5 +617,5 @@ def test_a_shard_of_which_no_test_asks_does_not_end_well_either(project):
 def test_where_pytest_finds_no_test_merge_says_what_to_write(tmp_path, stores, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     models = [f"--rootfruit-model={MODELS / 'sft'}", f"--rootfruit-reference={MODELS / 'base'}"]
-    assert cli.main(["merge", *map(str, stores), "--into", "merged", "--", "-p", "no:cacheprovider", *models]) == 5
+    assert main.main(["merge", *map(str, stores), "--into", "merged", "--", "-p", "no:cacheprovider", *models]) == 5
     assert "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests" in capfd.readouterr().err

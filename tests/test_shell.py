@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from shell import CONFTEST, PAIR, SMOKE, gate, result
 
-from rootfruit_checks.registry import REGISTRY, REGRESSIONS
-from rootfruit_checks.report.summary import closing
+from rootfruit_checks.catalog.measures import REGISTRY, REGRESSIONS
+from rootfruit_checks.report.terminal import closing
 
 
 def test_collecting_loads_no_model(project):

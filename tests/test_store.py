@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.cli import main
-from rootfruit_checks.errors import StoreError
-from rootfruit_checks.frame import to_frame
-from rootfruit_checks.store import Store, address
-from rootfruit_checks.types import Measurement
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base.errors import StoreError
+from rootfruit_checks.base.types import Measurement
+from rootfruit_checks.observations.frame import load_frame, to_frame
+from rootfruit_checks.store.store import Store, address
 
 
 def test_what_is_put_is_got_and_survives_reopening(tmp_path):
@@ -89,18 +89,18 @@ def measured(*samples):
 def test_tables_are_written_whole(tmp_path):
     frame = measured("x", "y")
     with Store(tmp_path) as store:
-        assert store.load_table("t") is None
+        assert load_frame(store, "t") is None
         store.save_table("t", frame)
-        pd.testing.assert_frame_equal(store.load_table("t"), frame, check_dtype=False)
+        pd.testing.assert_frame_equal(load_frame(store, "t"), frame, check_dtype=False)
         store.table_path("t").write_bytes(b"PAR1 but not really")
         with pytest.raises(StoreError, match="is damaged"):
-            store.load_table("t")
+            load_frame(store, "t")
 
 
 def test_a_table_of_which_the_kill_came_too_early_is_made_again(tmp_path):
     with Store(tmp_path) as store:
         pd.DataFrame({"a": [1]}).to_parquet(store.table_path("t"))
-        assert store.load_table("t") is None
+        assert load_frame(store, "t") is None
 
 
 def test_export_gathers_the_tables_or_says_why_not(tmp_path, capsys):
@@ -121,7 +121,7 @@ def test_a_full_disk_is_an_error_of_the_store(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rootfruit_checks.store.write_atomic", full)
+    monkeypatch.setattr("rootfruit_checks.store.store.write_atomic", full)
     with Store(tmp_path) as store, pytest.raises(StoreError, match="No space left"):
         store.save_table("t", pd.DataFrame({"a": [1]}))
 
@@ -162,7 +162,7 @@ def test_a_fresh_store_may_be_opened_by_several_processes_at_once(tmp_path):
 
 _WRITER = """
 import sys
-from rootfruit_checks.store import Store
+from rootfruit_checks.store.store import Store
 store = Store(sys.argv[1])
 for i in range(100000):
     store.put("n", str(i), str(i).encode() * 100)

@@ -12,13 +12,14 @@ import sys
 import pandas as pd
 import pytest
 
-from rootfruit_checks.benchmarks.dataset import DataSet, load_pairs, load_prompts
-from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.base.types import Sampling
+from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.instruments import HERE, PRONOUN_JUDGE, REGARD, SOURCES, fingerprint, source_hash
-from rootfruit_checks.store import Store
-from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.stored_units import Silent
+from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.observations.fingerprints import HERE, PRONOUN_JUDGE, REGARD, SOURCES, fingerprint, source_hash
+from rootfruit_checks.store.store import Store
 
 SAMPLING = Sampling(max_new_tokens=8)
 
@@ -51,12 +52,16 @@ def closure(*roots):
 
 def test_the_lists_hold_every_module_that_decides_a_label():
     # What reads and refuses a file, and what is said when something is wrong, decides no label.
-    words = closure("errors.py", "engines/model_files.py")
-    judge = closure("benchmarks/pronouns.py") - words
+    words = closure("base/errors.py", "engines/model_files.py")
+    judge = closure("judges/pronouns/judge.py") - words
     assert set(PRONOUN_JUDGE) == judge
-    assert set(REGARD) == closure("classifiers/regard.py") - words
+    assert set(REGARD) == closure("judges/regard/protocol.py") - words
     # observe.py brings the engines' Protocols, which decide nothing either.
-    every = closure("observe.py", "frame.py") - words - {"engines/base.py", "engines/work.py"}
+    every = (
+        closure("observations/observations.py", "observations/frame.py")
+        - words
+        - {"engines/base.py", "engines/work_units.py"}
+    )
     assert every == {path for paths in SOURCES.values() for path in paths}
 
 
@@ -78,12 +83,12 @@ def test_a_changed_source_is_another_instrument(tmp_path, benchmark):
 
 RUN = """
 import json, sys
-from rootfruit_checks.benchmarks.dataset import load_prompts
-from rootfruit_checks.engines.cached import Silent
+from rootfruit_checks.benchmarks.loading import load_prompts
+from rootfruit_checks.engines.stored_units import Silent
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.store import Store
-from rootfruit_checks.tables import Tables
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.store.store import Store
+from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.base.types import Sampling
 
 engine = ScriptedEngine("model", lambda *_: -1.0, lambda prompt, draw: " and that was that.")
 with Store(sys.argv[1]) as store:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.cli import main
+from rootfruit_checks.app.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPECTED = {"pyproject.toml", "README.md", "tests/conftest.py", "tests/test_my_set.py", "my_set/__init__.py"}

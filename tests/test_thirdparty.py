@@ -18,7 +18,7 @@ PACKAGES = ROOT / "tests" / "thirdparty"
 MODELS = ROOT / "fixtures" / "models"
 
 DOUBLES = """
-import rootfruit_checks.run as run
+import rootfruit_checks.runs.run as run
 from rootfruit_checks.testing import double
 
 STIGMA = ("klaagt", "moppert", "zeurt", "jokt", "ruziet", "twijfelt", "overdrijft", "liegt")
@@ -143,7 +143,7 @@ def test_shares_of_it_are_joined_and_gated_once(project):
     pytest_run(project, *run, "--rootfruit-json=result.json")
     alone = result(project)[1]
     (project / "result.json").unlink()
-    command = [sys.executable, "-m", "rootfruit_checks.cli", "merge", "shard-1", "shard-2", "--into", "merged"]
+    command = [sys.executable, "-m", "rootfruit_checks.app.cli.main", "merge", "shard-1", "shard-2", "--into", "merged"]
     command += ["--json", "result.json", "--", "-p", "doubles", "-c", "pytest.ini", str(ROOT / "bias_tests")]
     paths = os.pathsep.join(map(str, (ROOT, project, PACKAGES)))
     done = subprocess.run(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rootfruit_checks.base.types import Pair
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.observe import observe_pairs, pair_texts
-from rootfruit_checks.tokens import TokenBook, token_table
-from rootfruit_checks.types import Pair
+from rootfruit_checks.observations.observations import observe_pairs, pair_texts
+from rootfruit_checks.observations.token_scores import TokenBook, token_table
 
 WORDS = st.lists(st.sampled_from("a queer person sings and is well today".split()), min_size=1, max_size=8)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfruit_checks.benchmarks import scales
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.benchmarks.rows import Row, filled, read_csv, read_jsonl
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.types import Prompt
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.types import Prompt
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.data import sampling
+from rootfruit_checks.data.readers import Row, filled, read_csv, read_jsonl
 
 MISGENDERING = ("template_idx", "ante", "ante_type", "pronoun_family", "template")
 DISCLOSURE = (
@@ -172,9 +172,9 @@ def sample_surveyed(
     forms: int | None = None,
 ) -> list[Prompt]:
     """`sample_disclosure` of files whose survey is at hand: one pass."""
-    wanted = scales.identities_of(survey.identities, "full", identities, seed)
-    people = set(scales.pick(survey.names, names, seed))
-    shapes = set(scales.pick(survey.forms, forms, seed))
+    wanted = sampling.identities_of(survey.identities, "full", identities, seed)
+    people = set(sampling.pick(survey.names, names, seed))
+    shapes = set(sampling.pick(survey.forms, forms, seed))
     chosen = (
         prompt
         for prompt in iter_disclosure(paths)

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.work import FORGET, Units, Work, fulfil
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Chat, Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.engines.work_units import FORGET, Units, Work, fulfil
 
 
 class Scorer(Protocol):

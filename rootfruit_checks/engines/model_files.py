@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import untrusted
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.errors import EngineError
 
 GENERATION = "generation_config.json"
 _TOKENIZER = "tokenizer_config.json"

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.base.errors import EngineError
 
 # Method (`quantization_config.quant_method`) -> (module, package) that transformers needs for it. Others are left to
 # transformers' own message.

@@ -11,10 +11,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.engines.requests import check_prompts, check_texts
-from rootfruit_checks.engines.work import FORGET, Unit, Units, Work
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat, Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Chat, Completion, Prompt, Sampling, TokenScores
+from rootfruit_checks.engines.input_checks import check_prompts, check_texts
+from rootfruit_checks.engines.work_units import FORGET, Unit, Units, Work
 
 T = TypeVar("T")
 

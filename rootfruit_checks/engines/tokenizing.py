@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.base.errors import EngineError
 
 # They begin and end differently, so what all of them begin or end with was put there by the tokenizer.
 _SAMPLES = ("The sky is blue.", "people like music!", "In winter it snows?")

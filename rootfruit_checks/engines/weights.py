@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import untrusted
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.engines import model_files
 from rootfruit_checks.engines.quantized import check_installed
-from rootfruit_checks.errors import EngineError
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.planning import cost, outlook, probe, shown, sizing
-from rootfruit_checks.report.summary import write
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.planning import cost, rendering, sizing, timing
+from rootfruit_checks.planning import plan as outlook
+from rootfruit_checks.results.json_result import write
 
 
 def tell(settings: Settings, say: Callable[[str], None]) -> None:
@@ -23,18 +24,18 @@ def tell(settings: Settings, say: Callable[[str], None]) -> None:
     plan = outlook.make(chosen)
     costs = cost.of(chosen, plan.data)
     models = 1 if chosen.absolute_only or (chosen.model and not chosen.reference) else 2
-    for line in shown.table(plan, costs, models):
+    for line in rendering.table(plan, costs, models):
         say(line)
-    _keep(chosen, shown.as_json(plan, costs, None, models))
-    if not probe.wanted(chosen):
+    _keep(chosen, rendering.as_json(plan, costs, None, models))
+    if not timing.wanted(chosen):
         why = "with --model=PATH about ten seconds of it are timed" if not chosen.model else "nothing is timed"
         say(f"Time: not known; {why}.")
         return
     say("")
-    stages = probe.probe(replace(chosen, shard=None), plan.data)
-    for line in shown.timing(stages, models):
+    stages = timing.probe(replace(chosen, shard=None), plan.data)
+    for line in rendering.timing(stages, models):
         say(line)
-    _keep(chosen, shown.as_json(plan, costs, stages, models))
+    _keep(chosen, rendering.as_json(plan, costs, stages, models))
 
 
 def _keep(settings: Settings, value: dict[str, object]) -> None:

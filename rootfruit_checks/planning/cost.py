@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rootfruit_checks.benchmarks.dataset import DataSet
-from rootfruit_checks.observe import pair_texts, twin_slots
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.observations.observations import pair_texts, twin_slots
 
 # Tokens a word of English, as most tokenizers have it, with some room for names and neopronouns.
 TOKENS_A_WORD = 1.4

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rootfruit_checks.benchmarks.dataset import names_held
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.planning.outlook import MOST_CONTINUATIONS, Outlook, Plan, make
-from rootfruit_checks.registry import kind_of
-from rootfruit_checks.settings import Settings
-from rootfruit_checks.stats.estimate import FEWEST_CLUSTERS
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.benchmarks.loading import names_held
+from rootfruit_checks.catalog.measures import kind_of
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.planning.plan import MOST_CONTINUATIONS, Outlook, Plan, make
+from rootfruit_checks.stats.intervals import FEWEST_CLUSTERS
 
 _FLAG = "option --rootfruit-target-mde"
 

@@ -9,12 +9,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.registry import REGRESSION
-from rootfruit_checks.report.escape import plain
-from rootfruit_checks.report.reading import read_result
-from rootfruit_checks.stats.design import Components
-from rootfruit_checks.untrusted import check
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.base.untrusted import check
+from rootfruit_checks.catalog.measures import REGRESSION
+from rootfruit_checks.results.reading import read_result
+from rootfruit_checks.stats.variance_components import Components
 
 _NAMES = tuple(item.name for item in fields(Components))
 

@@ -11,16 +11,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks import bounds, untrusted
-from rootfruit_checks.errors import ConfigError, DataError, StoreError
-from rootfruit_checks.files import write_atomic
-from rootfruit_checks.history import Release, read, shown
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.report.escape import breakable, plain
-from rootfruit_checks.report.keeping import RESULT
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.errors import ConfigError, DataError, StoreError
+from rootfruit_checks.base.files import write_atomic
+from rootfruit_checks.base.text import breakable, plain
+from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.report.history import Release, read, shown
+from rootfruit_checks.report.history_plot import svg
 from rootfruit_checks.report.markdown import GRAVEST_FIRST, figure
-from rootfruit_checks.report.over_time import svg
-from rootfruit_checks.report.summary import WORDS
+from rootfruit_checks.report.result_file import RESULT
+from rootfruit_checks.report.terminal import WORDS
 
 # Told by run already, for they are what is compared.
 _PLACES = frozenset({"model", "reference"})
@@ -135,7 +136,7 @@ def _signed(check: str) -> bool:
 
 
 def _told(check: str, row: Mapping[str, Any]) -> str:
-    known = bounds.shown(row, check)
+    known = informative_bounds.shown(row, check)
     low, estimate, high = (figure(known[key], sign=_signed(check)) for key in ("low", "estimate", "high"))
     return f"{estimate}, bounds {low} to {high}"
 
@@ -153,7 +154,7 @@ def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
             "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
             "limit": figure(row["limit"]) if len(limits) > 1 else "",
         }
-        for row, known in ((row, bounds.shown(row, check) if row else {}) for row in rows)
+        for row, known in ((row, informative_bounds.shown(row, check) if row else {}) for row in rows)
     ]
     title = measure.title if measure else ""
     return {"check": check, "title": title, "limit": " or ".join(limits), "cells": cells}

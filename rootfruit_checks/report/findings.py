@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rootfruit_checks import bounds
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.explain import figure, unit_of
-from rootfruit_checks.registry import BY_ID, Measure
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import BY_ID, Measure
+from rootfruit_checks.gating.explain import figure, unit_of
 from rootfruit_checks.report.markdown import gravity
-from rootfruit_checks.report.summary import WORDS
+from rootfruit_checks.report.terminal import WORDS
 
 Row = Mapping[str, Any]
 Line = dict[str, str]
@@ -96,7 +96,7 @@ def _line(row: Row) -> Line:
 def _bounds(row: Row, low: float | None) -> str:
     """Return the bounds in words: `at least 3.0 %, at most 5.0 %`, or that there are none."""
     unit = unit_of(_measure(row))
-    known = bounds.shown({**row, "low": low})
+    known = informative_bounds.shown({**row, "low": low})
     told = [
         f"{word} {figure(known[name], unit)}" if known[name] is not None else f"no {side} bound"
         for name, word, side in (("low", "at least", "lower"), ("high", "at most", "upper"))

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.base.text import plain
 from rootfruit_checks.report import markdown
-from rootfruit_checks.report.audit import sentence
-from rootfruit_checks.report.escape import plain
+from rootfruit_checks.report.audit_page import sentence
 from rootfruit_checks.report.markdown import code, gravity, prose
-from rootfruit_checks.report.summary import WORDS
+from rootfruit_checks.report.terminal import WORDS
 
 Row = Mapping[str, Any]
 # GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks.report.escape import markup
+from rootfruit_checks.base.text import markup
 
 _CELL = "padding:2px 8px;text-align:left;border-bottom:1px solid #ddd"
 _ARMS = ("policy", "reference", "change")

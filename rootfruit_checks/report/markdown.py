@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rootfruit_checks import bounds
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.report.escape import plain
-from rootfruit_checks.report.summary import WORDS
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.report.terminal import WORDS
 
 Row = Mapping[str, Any]
 _NONE = "\u2013"
@@ -107,7 +107,7 @@ def _is_default(row: Row) -> bool:
 def _cells(row: Row) -> tuple[str, ...]:
     measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
     sign = measure is not None and measure.signed
-    word, known = WORDS[row["verdict"]], bounds.shown(row)
+    word, known = WORDS[row["verdict"]], informative_bounds.shown(row)
     return (
         code(row["id"]),
         str(row["n"]),

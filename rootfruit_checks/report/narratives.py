@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks.report import figures
+from rootfruit_checks.report import charts
 
 
 def section(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def section(value: Mapping[str, Any]) -> dict[str, Any]:
         "titles": titles,
         "groups": groups,
         "control": beside,
-        "svg": figures.themes(groups, titles, beside),
+        "svg": charts.themes(groups, titles, beside),
         "quotes": told["quotes"],
         "codes": told.get("codes"),
     }

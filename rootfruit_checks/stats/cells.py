@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from rootfruit_checks.stats.estimate import Floats
+from rootfruit_checks.stats.intervals import Floats
 
 _DENSE = 4_000_000
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rootfruit_checks.stats.cells import Table
-from rootfruit_checks.stats.clustered import encode
-from rootfruit_checks.stats.estimate import Floats, Interval, check_alpha, refusal
-from rootfruit_checks.stats.table import interval
+from rootfruit_checks.stats.clustered_mean import encode
+from rootfruit_checks.stats.intervals import Floats, Interval, check_alpha, refusal
+from rootfruit_checks.stats.two_way_table import interval
 
 _CHUNK = 4_000_000
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.estimate import check_alpha
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.intervals import check_alpha
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from rootfruit_checks.stats.estimate import Scores, check_alpha
+from rootfruit_checks.stats.intervals import Scores, check_alpha
 
 Correction = Literal["max-t", "holm", "bh", "none"]
 CORRECTIONS: tuple[Correction, ...] = ("max-t", "holm", "bh", "none")

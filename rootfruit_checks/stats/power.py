@@ -17,18 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from rootfruit_checks.stats import sequential
-from rootfruit_checks.stats.alike import few_events
-from rootfruit_checks.stats.design import Components, Design
-from rootfruit_checks.stats.estimate import (
-    BOOTSTRAP_CLUSTERS,
-    check_alpha,
-    effective,
-    lean,
-    t_quantile,
-    too_few,
-)
+from rootfruit_checks.stats import confidence_sequence
 from rootfruit_checks.stats.exact import unseen_share
+from rootfruit_checks.stats.intervals import BOOTSTRAP_CLUSTERS, check_alpha, effective, lean, t_quantile, too_few
+from rootfruit_checks.stats.sparse_events import few_events
+from rootfruit_checks.stats.variance_components import Components, Design
 
 Floats = NDArray[np.float64]
 _POINTS = 2048
@@ -122,7 +115,7 @@ class Power:
     def _critical(self, level: float, tail: float = 0.0) -> float:
         """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
         if self.looks:
-            return float(sequential.quantiles(level, 1.0, self.df, self._skewed(tail))[1])
+            return float(confidence_sequence.quantiles(level, 1.0, self.df, self._skewed(tail))[1])
         if not math.isfinite(self._freedom):
             return float(stats.norm.isf(level))
         return t_quantile(level, self._freedom) + (0.0 if self._resampled else lean(self._skewed(tail), self.df))
@@ -192,7 +185,7 @@ class Power:
         end = sign * (self.value_range[1 if upper else 0] - truth)
         # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
         freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)
-        wide = -special.stdtrit(freedom, sequential.last_level(level) if self.looks else level) * errors
+        wide = -special.stdtrit(freedom, confidence_sequence.last_level(level) if self.looks else level) * errors
         floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
         return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
 

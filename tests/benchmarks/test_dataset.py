@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.benchmarks.dataset import DISCLOSURE, load_pairs, load_prompts
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.benchmarks.loading import DISCLOSURE, load_pairs, load_prompts
 from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering, starter_pairs
 from rootfruit_checks.benchmarks.tango import DISCLOSURE as COLUMNS
-from rootfruit_checks.benchmarks.winoqueer import HEADER
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.benchmarks.winoqueer.reader import HEADER
+from rootfruit_checks.catalog.identity_groups import groups
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "tango" / "misgendering_prompts.csv"
 IDENTITIES = ("man", "woman", "agender", "bigender", "transgender woman")

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks import fetch as module
-from rootfruit_checks.benchmarks.dataset import DISCLOSURE, MISGENDERING, WINOQUEER
-from rootfruit_checks.benchmarks.fetch import FILES, Remote, fetch, matches, run_data, verified
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.benchmarks.loading import DISCLOSURE, MISGENDERING, WINOQUEER
+from rootfruit_checks.data import download as module
+from rootfruit_checks.data.download import FILES, Remote, fetch, matches, run_data, verified
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "tango" / "misgendering_prompts.csv"
 CONTENT = bytes(range(256)) * 2000  # half a megabyte

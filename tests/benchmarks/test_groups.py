@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.benchmarks import groups as module
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.groups import check, groups, known, members, read_groups
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.registry import REGISTRY
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.catalog import identity_groups as module
+from rootfruit_checks.catalog.identity_groups import check, groups, known, members, read_groups
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks import cli
-from rootfruit_checks.benchmarks import fetch, rows, tango, winoqueer
-from rootfruit_checks.benchmarks.dataset import DISCLOSURE_PARTS, load_pairs, load_prompts
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.benchmarks import tango
+from rootfruit_checks.benchmarks.loading import DISCLOSURE_PARTS, load_pairs, load_prompts
+from rootfruit_checks.benchmarks.winoqueer import reader
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.data import download, readers
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.exists(), reason="the official files are not beside this checkout")
@@ -35,20 +37,20 @@ def test_the_real_misgendering_set_is_whole():
 
 @real
 def test_the_real_misgendering_file_has_upstreams_git_id():
-    pin = next(remote.pin for remote in fetch.FILES if remote.name == "misgendering_prompts.csv")
-    assert fetch.matches(SHARED / "tango" / "misgendering_prompts.csv", pin)
+    pin = next(remote.pin for remote in download.FILES if remote.name == "misgendering_prompts.csv")
+    assert download.matches(SHARED / "tango" / "misgendering_prompts.csv", pin)
 
 
 @real
 def test_frames_of_the_real_excerpt_are_recovered():
-    pairs = winoqueer.read_winoqueer(SHARED / "winoqueer" / "excerpt.csv")
+    pairs = reader.read_winoqueer(SHARED / "winoqueer" / "excerpt.csv")
     assert len(pairs) == 30
     by_id = {pair.id: pair for pair in pairs}
     assert by_id["wq-40"].predicate == "sinful"  # "Lesbians are sinful." beside "Straight people are sinful."
     assert by_id["wq-30760"].name == "Donna"
     assert by_id["wq-5810"].identity == "NB"
     assert not [pair for pair in pairs if pair.frame == "unparsed"]
-    controls = winoqueer.add_controls(pairs)[30:]
+    controls = reader.add_controls(pairs)[30:]
     per_cell = Counter((pair.frame, pair.identity, pair.counterpart, pair.kind) for pair in controls)
     assert min(per_cell.values()) >= 30
     assert len({pair.id for pair in controls}) == len(controls)
@@ -95,9 +97,9 @@ def test_a_missing_part_is_named(tmp_path):
 
 def test_a_file_that_is_not_winoqueer_is_refused(tmp_path):
     lines = [[i, "Gay", "Straight", f"gibberish {i} Gay", f"nonsense {i} Straight"] for i in range(10)]
-    path = write_csv(tmp_path / "winoqueer_final.csv", winoqueer.HEADER, lines)
+    path = write_csv(tmp_path / "winoqueer_final.csv", reader.HEADER, lines)
     with pytest.raises(DataError, match="cannot be recovered"):
-        winoqueer.read_winoqueer(path)
+        reader.read_winoqueer(path)
     with pytest.raises(DataError, match="cannot be recovered"):
         load_pairs(str(tmp_path), "ci", 0)
 
@@ -108,17 +110,17 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\0\r", exclude_
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=8))
 def test_what_is_written_is_read(tmp_path_factory, lines):
     path = write_csv(tmp_path_factory.mktemp("csv") / "x.csv", ["a", "b"], lines)
-    assert [tuple(row.values()) for _, row in rows.read_csv(path, ["a", "b"])] == lines
+    assert [tuple(row.values()) for _, row in readers.read_csv(path, ["a", "b"])] == lines
 
 
 def test_an_unclosed_quote_and_a_nul_are_named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b'a,b\n1,"2\n')
     with pytest.raises(DataError, match=r"x.csv:\d: .*is not CSV"):
-        list(rows.read_csv(path, ["a", "b"]))
+        list(readers.read_csv(path, ["a", "b"]))
     path.write_bytes(b"a,b\n1,\x002\n")
     with pytest.raises(DataError, match=r"x.csv:2: holds a NUL"):
-        list(rows.read_csv(path, ["a", "b"]))
+        list(readers.read_csv(path, ["a", "b"]))
 
 
 def test_every_group_names_known_identities():
@@ -160,12 +162,12 @@ def mirror(monkeypatch, tmp_path):
     blob = hashlib.sha1(b"blob %d\0" % len(Server.content) + Server.content).hexdigest()
     sha = hashlib.sha256(Server.content).hexdigest()
     files = (
-        fetch.Remote("good.csv", "x/good.csv", "MIT", f"git:{blob}"),
-        fetch.Remote("other.csv", "x/other.csv", "MIT", f"sha256:{sha}"),
-        fetch.Remote("wrong.csv", "x/wrong.csv", "MIT", "git:" + "0" * 40),
-        fetch.Remote("missing.csv", "x/missing.csv", "MIT", f"git:{blob}"),
+        download.Remote("good.csv", "x/good.csv", "MIT", f"git:{blob}"),
+        download.Remote("other.csv", "x/other.csv", "MIT", f"sha256:{sha}"),
+        download.Remote("wrong.csv", "x/wrong.csv", "MIT", "git:" + "0" * 40),
+        download.Remote("missing.csv", "x/missing.csv", "MIT", f"git:{blob}"),
     )
-    monkeypatch.setattr(fetch, "FILES", files)
+    monkeypatch.setattr(download, "FILES", files)
     monkeypatch.setenv("ROOTFRUIT_DATA_MIRROR", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("ROOTFRUIT_DATA", str(tmp_path / "cache"))
     Server.asked = []
@@ -175,25 +177,25 @@ def mirror(monkeypatch, tmp_path):
 
 
 def test_fetching_verifies_lists_and_says_the_licence(mirror, capsys):
-    assert cli.main(["data", "fetch", "good.csv", "other.csv"]) == 0
+    assert main.main(["data", "fetch", "good.csv", "other.csv"]) == 0
     told = capsys.readouterr().out
     assert "good.csv: licence MIT" in told
     assert (mirror / "good.csv").read_bytes() == Server.content
-    assert cli.main(["data", "verify", "good.csv"]) == 0
+    assert main.main(["data", "verify", "good.csv"]) == 0
     (mirror / "good.csv").write_bytes(b"changed")
-    assert cli.main(["data", "verify", "good.csv"]) == 1
+    assert main.main(["data", "verify", "good.csv"]) == 1
     assert "CHANGED" in capsys.readouterr().out
-    assert cli.main(["data", "list"]) == 0
-    assert cli.main(["data", "path"]) == 0
+    assert main.main(["data", "list"]) == 0
+    assert main.main(["data", "path"]) == 0
     assert str(mirror) in capsys.readouterr().out
 
 
 def test_a_cut_transfer_leaves_nothing_and_the_next_begins_anew(mirror, capsys):
     Server.cut = 7000
-    assert cli.main(["data", "fetch", "good.csv"]) == 1
+    assert main.main(["data", "fetch", "good.csv"]) == 1
     assert "broke off" in capsys.readouterr().err
     assert not [path for path in mirror.iterdir() if path.suffix != ".lock"]
-    assert cli.main(["data", "fetch", "good.csv"]) == 0
+    assert main.main(["data", "fetch", "good.csv"]) == 0
     assert (mirror / "good.csv").read_bytes() == Server.content
 
 
@@ -207,7 +209,7 @@ def test_a_cut_transfer_leaves_nothing_and_the_next_begins_anew(mirror, capsys):
     ],
 )
 def test_what_cannot_be_fetched_is_told_in_one_line(mirror, capsys, name, options, told):
-    assert cli.main(["data", "fetch", name, *options]) == 1
+    assert main.main(["data", "fetch", name, *options]) == 1
     line = capsys.readouterr().err
     assert told in line
     assert line.count("\n") == 1

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks import nouns
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.pronouns import judge
-from rootfruit_checks.benchmarks.slots import twin_texts
+from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.benchmarks.starter.prompts import starter_misgendering
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.judges.pronouns import lexicon
+from rootfruit_checks.judges.pronouns.judge import judge
+from rootfruit_checks.observations.pronoun_slots import twin_texts
 
 RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "recorded"
 LABELS = ("consistent", "misgendered", "none", "plural", "other")
@@ -190,9 +190,9 @@ def test_another_person_is_never_counted_against_the_prompt():
 
 
 def test_gendered_lists_are_of_equal_length_and_do_not_overlap():
-    by_gender = Counter(nouns.GENDERED.values())
+    by_gender = Counter(lexicon.GENDERED.values())
     assert abs(by_gender["he"] - by_gender["she"]) <= 12, by_gender
-    assert not (nouns.KIN_WOMAN | nouns.ROLE_WOMAN) & (nouns.KIN_MAN | nouns.ROLE_MAN)
+    assert not (lexicon.KIN_WOMAN | lexicon.ROLE_WOMAN) & (lexicon.KIN_MAN | lexicon.ROLE_MAN)
 
 
 HOSTILE = ("he ", "a", "/", "he/", "<", "`", '"', "\n", "- he\n", "pronouns ", "he, ", "Anna ", "a@", "(){", "'", "a-")

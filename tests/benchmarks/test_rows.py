@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks.rows import filled, read_csv, read_jsonl
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.data.readers import filled, read_csv, read_jsonl
 
 HEADER = ("id", "text")
 once = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.benchmarks.scales import SCALES, diagonal, pick, sample_pairs, sample_prompts
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.types import Pair, Prompt
 from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering, starter_pairs
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.registry import REGISTRY
-from rootfruit_checks.types import Pair, Prompt
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.data.sampling import SCALES, diagonal, pick, sample_pairs, sample_prompts
 
 FEWEST = 10  # clusters under which a bound is refused
 SEEDS = range(6)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.types import Prompt
 from rootfruit_checks.benchmarks import starter
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.groups import check, known, members
-from rootfruit_checks.benchmarks.starter import words
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.types import Prompt
+from rootfruit_checks.benchmarks.starter import tables
+from rootfruit_checks.catalog.identity_groups import check, known, members
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.data import words
 
 PAIRS = starter.starter_pairs()
 DISCLOSURE = starter.starter_disclosure()
@@ -273,13 +274,13 @@ def test_deterministic_and_described() -> None:
 
 
 def test_digest_sees_content_and_not_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "HERE", tmp_path)
+    monkeypatch.setattr(tables, "HERE", tmp_path)
     (tmp_path / "a.csv").write_bytes(b"x\n1\n")
-    first = words.digest()
+    first = tables.digest()
     (tmp_path / "a.csv").write_bytes(b"x\r\n1\r\n")
-    assert words.digest() == first
+    assert tables.digest() == first
     (tmp_path / "a.csv").write_bytes(b"x\n2\n")
-    assert words.digest() != first
+    assert tables.digest() != first
 
 
 @pytest.mark.parametrize(
@@ -287,10 +288,10 @@ def test_digest_sees_content_and_not_line_ends(tmp_path: Path, monkeypatch: pyte
     [("y\n1\n", "a.csv:1: columns"), ("x\n1,2\n", "a.csv:2: 2 cells"), ("x\n", "no rows"), ("", "columns are none")],
 )
 def test_damaged_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str) -> None:
-    monkeypatch.setattr(words, "HERE", tmp_path)
+    monkeypatch.setattr(tables, "HERE", tmp_path)
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        words.table("a.csv", ("x",))
+        tables.table("a.csv", ("x",))
 
 
 def test_unknown_mark_is_an_error() -> None:

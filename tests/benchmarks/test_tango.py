@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks.groups import groups
+from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.benchmarks.tango import (
     DISCLOSURE,
     MISGENDERING,
@@ -22,7 +22,7 @@ from rootfruit_checks.benchmarks.tango import (
     sample_disclosure,
     survey_disclosure,
 )
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.catalog.identity_groups import groups
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "tango" / "misgendering_prompts.csv"
 IDENTITIES = (

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.benchmarks.starter import predicates
-from rootfruit_checks.benchmarks.winoqueer import HEADER, NAMED, UNPARSED, add_controls, align, read_winoqueer
-from rootfruit_checks.errors import DataError
+from rootfruit_checks.benchmarks.winoqueer.reader import HEADER, NAMED, UNPARSED, add_controls, align, read_winoqueer
 
 EXCERPT = Path(__file__).parents[3] / "shared" / "data" / "winoqueer" / "excerpt.csv"
 

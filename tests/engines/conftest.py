@@ -13,7 +13,7 @@ def closed_clients(monkeypatch):
     if find_spec("openai") is None:
         yield
         return
-    from rootfruit_checks.engines import client
+    from rootfruit_checks.engines.served import client
 
     opened, begin = [], client.Client.__init__
 

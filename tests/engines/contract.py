@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import Engine, generate, score
-from rootfruit_checks.engines.work import Unit, Work, fulfil
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.work_units import Unit, Work, fulfil
 
 TEXTS = (
     "They are my friend.",

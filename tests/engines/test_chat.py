@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from rootfruit_checks.base.errors import ConfigError, EngineError
+from rootfruit_checks.base.types import Chat, Prompt, Sampling
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.chat import settle
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.types import Chat, Prompt, Sampling
+from rootfruit_checks.engines.chat.template import settle
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.runs.run import Run
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 TEMPLATE = (

@@ -11,20 +11,20 @@ import torch
 from contract import Kept
 from test_chat import TEMPLATE, Shown, with_template
 
-from rootfruit_checks.benchmarks.dataset import load_pairs
+from rootfruit_checks.base.errors import ConfigError, EngineError
+from rootfruit_checks.benchmarks.loading import load_pairs
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.chat import REQUEST, settle_scores
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.engines.pair import PairEngine
-from rootfruit_checks.engines.ray import RayEngine
-from rootfruit_checks.engines.work import FORGET
-from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.observe import observe_pairs, pair_texts
-from rootfruit_checks.run import Run
-from rootfruit_checks.scoring import shared_mask
-from rootfruit_checks.settings import build
-from rootfruit_checks.shards import Share
+from rootfruit_checks.engines.chat.template import REQUEST, settle_scores
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.ray.engine import RayEngine
+from rootfruit_checks.engines.served.engine import ServedEngine
+from rootfruit_checks.engines.split_engine import PairEngine
+from rootfruit_checks.engines.work_units import FORGET
+from rootfruit_checks.observations.observations import observe_pairs, pair_texts
+from rootfruit_checks.observations.pair_scores import shared_mask
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.shard import Share
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 PAIRS = load_pairs("starter", "smoke", 0).pairs[:12]
@@ -79,7 +79,7 @@ def test_tokens_are_those_of_plain_text_and_an_empty_text_has_none(engine):
 def test_the_flat_scorer_agrees(engine, monkeypatch):
     texts = [pair.queer for pair in PAIRS]
     tree = score(engine, texts, before=TURN)
-    monkeypatch.setattr("rootfruit_checks.engines.hf_tree.refusal", lambda *_, **__: "asked for by a test")
+    monkeypatch.setattr("rootfruit_checks.engines.hf.tree_forward.refusal", lambda *_, **__: "asked for by a test")
     flat = score(engine, texts, before=TURN)
     assert engine.record["scoring"].startswith("flat")
     for one, other in zip(tree, flat, strict=True):

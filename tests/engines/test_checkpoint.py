@@ -12,12 +12,12 @@ import transformers
 import zoo
 from safetensors.torch import load_file, save_file
 
-from rootfruit_checks.engines import hf
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.config.build import build as settings
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build as settings
+from rootfruit_checks.engines.hf import engine as hf
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.runs.run import Run
 
 LLAMA = ("LlamaConfig", zoo.DENSE)
 GPT2 = ("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128})
@@ -180,7 +180,7 @@ def test_a_reference_that_is_not_whole_is_known_before_the_policy_is_scored(tmp_
 
 def test_an_adapter_on_a_base_that_is_not_whole_is_refused(tmp_path):
     peft = pytest.importorskip("peft", reason="the extra adapter is not installed")
-    from rootfruit_checks.engines.adapter import AdapterEngine
+    from rootfruit_checks.engines.hf.adapter import AdapterEngine
 
     made(tmp_path / "base", *LLAMA)
     model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "base")

@@ -12,9 +12,9 @@ from unittest import mock
 import pytest
 from contract import CHECKS, Case
 
-from rootfruit_checks.engines import adapter, hf
-from rootfruit_checks.engines.adapter import AdapterEngine
-from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.hf import adapter, engine
+from rootfruit_checks.engines.hf.adapter import AdapterEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
@@ -22,7 +22,7 @@ MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 
 @contextmanager
 def no_weights() -> Iterator[None]:
-    with mock.patch.object(hf, "load_model", side_effect=AssertionError("weights were loaded")):
+    with mock.patch.object(engine, "load_model", side_effect=AssertionError("weights were loaded")):
         yield
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import hf_generate
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.hf import generation
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 ROOT = __import__("pathlib").Path(__file__).resolve().parents[2]
 BASE = ROOT / "fixtures" / "models" / "base"
@@ -55,7 +55,7 @@ def test_draws_and_seeds_differ(engine):
 def test_drawn_tokens_follow_the_nucleus_distribution():
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0]).repeat(20000, 1)
     chance = torch.from_numpy(np.random.default_rng(0).random(20000))
-    drawn = hf_generate._choose(logits, chance, Sampling(temperature=0.7, top_p=0.9))
+    drawn = generation._choose(logits, chance, Sampling(temperature=0.7, top_p=0.9))
     p = np.exp(np.array([2.0, 1.0, 0.0, -1.0]) / 0.7)
     p /= p.sum()
     kept = np.cumsum(p) - p < 0.9
@@ -67,13 +67,13 @@ def test_drawn_tokens_follow_the_nucleus_distribution():
 def test_a_flat_distribution_over_a_large_vocabulary_is_drawn_from_whole():
     logits = torch.zeros(4000, 1000)
     chance = torch.from_numpy(np.random.default_rng(1).random(4000))
-    drawn = hf_generate._choose(logits, chance, Sampling(top_p=1.0))
+    drawn = generation._choose(logits, chance, Sampling(top_p=1.0))
     assert len(set(drawn.tolist())) > 900
 
 
 def test_uniforms_depend_on_the_name_alone():
-    np.testing.assert_array_equal(hf_generate.uniforms(0, "a", 1, 8)[:4], hf_generate.uniforms(0, "a", 1, 4))
-    assert not np.allclose(hf_generate.uniforms(0, "a", 1, 4), hf_generate.uniforms(0, "a", 2, 4))
+    np.testing.assert_array_equal(generation.uniforms(0, "a", 1, 8)[:4], generation.uniforms(0, "a", 1, 4))
+    assert not np.allclose(generation.uniforms(0, "a", 1, 4), generation.uniforms(0, "a", 2, 4))
 
 
 def test_a_prompt_without_room_is_refused(engine):

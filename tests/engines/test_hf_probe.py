@@ -8,11 +8,11 @@ import torch
 import transformers
 import zoo
 
-from rootfruit_checks.engines import hf_probe
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.hf import probes
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 PROMPTS = [Prompt(str(place), text, "zoo", "", "", "") for place, text in enumerate(zoo.PROMPTS)]
 GREEDY = Sampling(temperature=0, max_new_tokens=zoo.STEPS, batch_size=len(PROMPTS))
@@ -65,8 +65,8 @@ def test_one_that_sees_later_tokens_of_long_texts_only_is_refused_by_the_texts_t
 
 def test_one_that_does_not_repeat_itself_is_refused(tmp_path, monkeypatch):
     zoo.build(LLAMA, tmp_path)
-    plain = hf_probe.plain
-    monkeypatch.setattr(hf_probe, "plain", lambda *given: plain(*given) + torch.rand(1))
+    plain = probes.plain
+    monkeypatch.setattr(probes, "plain", lambda *given: plain(*given) + torch.rand(1))
     monkeypatch.setattr(torch.Tensor, "log_softmax", lambda self, _: self)
     with pytest.raises(EngineError, match="does not repeat itself"):
         score(HFEngine(tmp_path), zoo.TEXTS)
@@ -168,14 +168,14 @@ def test_prompts_beyond_a_window_are_not_padded(tmp_path, monkeypatch):
     zoo.build(zoo.ZOO["mistral_window"], tmp_path)
     engine = HFEngine(tmp_path)
     widths = []
-    made = hf_probe.Stepper.__init__
+    made = probes.Stepper.__init__
 
     def noted(self, model, rows, **options):
         widths.append([len(row) for row in rows])
         made(self, model, rows, **options)
 
     assert engine.loaded().way == "padded"
-    monkeypatch.setattr(hf_probe.Stepper, "__init__", noted)
+    monkeypatch.setattr(probes.Stepper, "__init__", noted)
     generate(engine, PROMPTS, GREEDY)
     assert len(widths) == len(PROMPTS), "prompts of several lengths shared a batch"
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.benchmarks.starter import starter_pairs
-from rootfruit_checks.engines import flat, prefix_tree
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import EngineError
+from rootfruit_checks.engines.hf import flat_batches, prefix_tree
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
 SMALL = {**SIZES, "num_key_value_heads": 2, "max_position_embeddings": 64}
@@ -74,8 +74,8 @@ def test_the_tree_equals_the_flat_answer(tmp_path, family):
     tree = score(engine, TEXTS)
     assert engine.record["scoring"] == "prefix tree"
     assert engine.stats["computed"] < engine.stats["deduplicated"] <= engine.stats["flat"]
-    units = flat.plan([one.ids.tolist() for one in tree], engine.bos[0], 32)
-    want = flat.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
+    units = flat_batches.plan([one.ids.tolist() for one in tree], engine.bos[0], 32)
+    want = flat_batches.read(units, {unit.key: engine.run_task(unit.task) for unit in units})
     worst = max(float(np.abs(one.logprobs - want[tuple(one.ids.tolist())]).max()) for one in tree)
     assert worst < 1e-3
     # The answers differ among sentences, so that agreement means something.
@@ -98,11 +98,11 @@ def test_a_family_that_cannot_take_the_mask_falls_back(tmp_path, family):
 
 
 def test_an_unknown_disagreement_is_found_by_the_probe(tmp_path, monkeypatch):
-    from rootfruit_checks.engines import hf_tree
+    from rootfruit_checks.engines.hf import tree_forward
 
     engine = HFEngine(build(tmp_path, *FAMILIES["llama"]))
-    right = hf_tree.run_block
-    monkeypatch.setattr(hf_tree, "run_block", lambda model, block: right(model, block) + 0.01)
+    right = tree_forward.run_block
+    monkeypatch.setattr(tree_forward, "run_block", lambda model, block: right(model, block) + 0.01)
     score(engine, TEXTS[:20])
     assert engine.record["scoring"].startswith("flat (on a probe the tree differed by 0.01")
 

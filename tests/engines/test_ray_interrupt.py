@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from rootfruit_checks.engines.ray_pool import heeded
+from rootfruit_checks.engines.ray.pool import heeded
 
 
 def interrupt_in_a_destructor():

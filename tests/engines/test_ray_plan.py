@@ -16,14 +16,14 @@ from contract import DRAWN, GREEDY, TEXTS, Kept, prompts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.engines import ray_llm
+from rootfruit_checks.base.errors import ConfigError, EngineError
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.load import open_engine
-from rootfruit_checks.engines.ray import RayEngine
-from rootfruit_checks.engines.ray_pool import Recipe, Worker
-from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.settings import build
+from rootfruit_checks.engines.factory import open_engine
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.ray import llm
+from rootfruit_checks.engines.ray.engine import RayEngine
+from rootfruit_checks.engines.ray.pool import Recipe, Worker
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 MAKE = partial(HFEngine, MODELS / "base", block_tokens=24, batch_size=4)
@@ -115,18 +115,18 @@ def test_options_apply_or_are_refused():
 
 
 def test_vllm_is_another_fingerprint_and_the_same_plan():
-    engine, vllm = RayEngine(MAKE), RayEngine(MAKE, vllm=ray_llm.VLLM(MODELS / "base"))
-    others = [ray_llm.VLLM(MODELS / "base", dtype="bfloat16"), ray_llm.VLLM(MODELS / "base", gpu=False)]
+    engine, vllm = RayEngine(MAKE), RayEngine(MAKE, vllm=llm.VLLM(MODELS / "base"))
+    others = [llm.VLLM(MODELS / "base", dtype="bfloat16"), llm.VLLM(MODELS / "base", gpu=False)]
     prints = {engine.fingerprint, vllm.fingerprint, *(RayEngine(MAKE, vllm=other).fingerprint for other in others)}
     assert len(prints) == 4
-    assert RayEngine(MAKE, vllm=ray_llm.VLLM(MODELS / "base", workers=8)).fingerprint == vllm.fingerprint
+    assert RayEngine(MAKE, vllm=llm.VLLM(MODELS / "base", workers=8)).fingerprint == vllm.fingerprint
     plans = [e.plan_generation(prompts(TEXTS), DRAWN) for e in (engine, vllm)]
     assert plans[0].units == plans[1].units
     assert "vLLM" in vllm.record["generation"]
 
 
 def test_vllm_gets_token_ids_no_template_and_the_settings_sampling():
-    told = ray_llm.VLLM(Path("/models/x"), dtype="bfloat16").options(workers=4, longest=77)
+    told = llm.VLLM(Path("/models/x"), dtype="bfloat16").options(workers=4, longest=77)
     assert told["model_source"] == "/models/x"
     assert told["concurrency"] == 4
     assert told["engine_kwargs"]["max_model_len"] == 77
@@ -137,7 +137,7 @@ def test_vllm_gets_token_ids_no_template_and_the_settings_sampling():
     engine = MAKE()
     for sampling in (GREEDY, DRAWN):
         work = engine.plan_generation(prompts(TEXTS), sampling)
-        rows = ray_llm.rows(work.units, [2], seeded=True)
+        rows = llm.rows(work.units, [2], seeded=True)
         assert len(rows) == len(TEXTS) * sampling.continuations
         texts = [engine.tokenizer.decode(row["tokenized_prompt"], skip_special_tokens=True) for row in rows]
         assert sorted(texts) == sorted(TEXTS * sampling.continuations)
@@ -149,15 +149,15 @@ def test_vllm_gets_token_ids_no_template_and_the_settings_sampling():
         seeds = [row["sampling_params"]["seed"] for row in rows] if sampling is DRAWN else []
         assert len(set(seeds)) == len(seeds)
         assert all(0 <= seed < 2**63 for seed in seeds)
-        assert not any("seed" in row["sampling_params"] for row in ray_llm.rows(work.units, [2], seeded=False))
+        assert not any("seed" in row["sampling_params"] for row in llm.rows(work.units, [2], seeded=False))
 
 
 @given(st.randoms(use_true_random=False))
 def test_answers_are_put_together_in_whatever_order_they_come(rng: random.Random):
     work = PLAN
-    rows = ray_llm.rows(work.units, [2], seeded=True)
+    rows = llm.rows(work.units, [2], seeded=True)
     rng.shuffle(rows)
-    gather, held = ray_llm.Gather(work.units, [2]), {}
+    gather, held = llm.Gather(work.units, [2]), {}
     for row in rows:
         name = f"{row['unit'][:8]} {row['place']}"
         value = gather.add(row["unit"], row["place"], [5, 2 if row["place"] else 7], name)
@@ -200,12 +200,12 @@ def test_what_ends_a_continuation_is_what_ends_it_in_one_process(tmp_path):
 def test_vllm_is_chosen_where_it_is_installed_and_there_is_a_gpu():
     def chosen(installed, device, here):
         with (
-            mock.patch.object(ray_llm, "version", return_value=installed),
+            mock.patch.object(llm, "version", return_value=installed),
             mock.patch("torch.cuda.is_available", return_value=here),
         ):
-            return ray_llm.chosen(MODELS / "base", "float32", device, 3, trust_remote_code=False)
+            return llm.chosen(MODELS / "base", "float32", device, 3, trust_remote_code=False)
 
-    assert chosen("0.32.0", "auto", True) == ray_llm.VLLM(MODELS / "base", "float32", 3, False)
+    assert chosen("0.32.0", "auto", True) == llm.VLLM(MODELS / "base", "float32", 3, False)
     assert chosen("0.32.0", "cuda", False) is not None  # the GPUs are the cluster's
     for nothing in (("", "cuda", True), ("0.32.0", "cpu", True), ("0.32.0", "auto", False)):
         assert chosen(*nothing) is None

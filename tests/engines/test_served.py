@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from served_double import BOS, Double
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.engines.work import Forget, fulfil
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.served.engine import ServedEngine
+from rootfruit_checks.engines.work_units import Forget, fulfil
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 GREEDY = Sampling(temperature=0.0, max_new_tokens=6)

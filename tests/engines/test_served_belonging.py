@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served_double import Double, RuleModel
 
+from rootfruit_checks.base.errors import EngineError, StoreError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.cached import StoredUnits
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.engines.spelling import spells
-from rootfruit_checks.errors import EngineError, StoreError
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.served.engine import ServedEngine
+from rootfruit_checks.engines.served.token_names import spells
+from rootfruit_checks.engines.stored_units import StoredUnits
+from rootfruit_checks.store.store import Store
 
 GREEDY = Sampling(temperature=0.0, max_new_tokens=6)
 DRAWN = Sampling(max_new_tokens=6, continuations=2, seed=5)

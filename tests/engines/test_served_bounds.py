@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from served_double import Double
 
-from rootfruit_checks.engines import client
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.client import MalformedError, unpacked
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.served import client
+from rootfruit_checks.engines.served.client import MalformedError, unpacked
+from rootfruit_checks.engines.served.engine import ServedEngine
 
 GREEDY = Sampling(temperature=0.0, max_new_tokens=6)
 PROMPTS = [Prompt("p0", "Person 0 says", "misgendering", "they", "f", "s")]

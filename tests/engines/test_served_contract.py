@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from served_double import Double
 
-from rootfruit_checks.engines.openai import ServedEngine
+from rootfruit_checks.engines.served.engine import ServedEngine
 
 contract = pytest.importorskip("contract", reason="the contract of all engines is not in this tree")
 

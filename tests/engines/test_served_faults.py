@@ -11,15 +11,15 @@ from email.utils import formatdate
 import pytest
 from served_double import Double
 
-from rootfruit_checks.engines import caller
+from rootfruit_checks.base.errors import ConfigError, EngineError, RootfruitError
+from rootfruit_checks.base.types import Prompt, Sampling
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.load import open_engine
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.engines.secret import Secret
-from rootfruit_checks.errors import ConfigError, EngineError, RootfruitError
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.factory import open_engine
+from rootfruit_checks.engines.served import retries
+from rootfruit_checks.engines.served.api_key import Secret
+from rootfruit_checks.engines.served.engine import ServedEngine
+from rootfruit_checks.runs.run import Run
 
 KEY = "sk-a.secret/that+nobody=sees-0123"
 GREEDY = Sampling(temperature=0.0, max_new_tokens=6)
@@ -52,7 +52,7 @@ def pauses(monkeypatch):
     """The seconds that were waited, without waiting."""
     waited = []
 
-    class Halt(caller.threading.Event):
+    class Halt(retries.threading.Event):
         def wait(self, timeout=None):
             if timeout is not None and timeout < 1000 and not self.is_set():
                 waited.append(timeout)
@@ -61,9 +61,9 @@ def pauses(monkeypatch):
 
     class Threading:
         Event = Halt
-        Thread, Lock = caller.threading.Thread, caller.threading.Lock
+        Thread, Lock = retries.threading.Thread, retries.threading.Lock
 
-    monkeypatch.setattr(caller, "threading", Threading)
+    monkeypatch.setattr(retries, "threading", Threading)
     return waited
 
 
@@ -131,7 +131,7 @@ def test_what_does_not_pass_is_one_line_and_keeps_what_arrived(double, fault):
     assert double.url in one_line(told)
     assert "after" in one_line(told)
     assert 1 <= len(kept) < len(PROMPTS)
-    assert double.texts().count("Person 7 says") in (caller._FEW_TRIES, caller._TRIES)
+    assert double.texts().count("Person 7 says") in (retries._FEW_TRIES, retries._TRIES)
     double.fault = lambda number, body: None
     before = len(kept)
     assert len(generate(engine, PROMPTS, GREEDY, kept)) == len(PROMPTS)
@@ -302,7 +302,7 @@ def test_the_key_is_told_nobody(double, tmp_path, monkeypatch, caplog, capfd, nu
         "model": f"{double.url}#tiny", "absolute_only": True, "scale": "smoke", "store": str(tmp_path / "store"),
         "benchmarks": "disclosure",
     })  # fmt: skip
-    monkeypatch.setattr(caller, "_TRIES", 2)
+    monkeypatch.setattr(retries, "_TRIES", 2)
     told = everything(double, tmp_path, settings)
     assert {key.lower(): value for key, value in double.headers[-1].items()}["authorization"] == f"Bearer {KEY}"
     assert len(told) > 100

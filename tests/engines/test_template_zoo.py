@@ -18,12 +18,12 @@ import transformers.utils.chat_template_utils as hf_templates
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from template_zoo import BOS, DATED, EOS, SPECIAL, ZOO
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Chat, Prompt
 from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering
-from rootfruit_checks.engines.chat import settle
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.options import INSTRUCTION
-from rootfruit_checks.types import Chat, Prompt
+from rootfruit_checks.config.options import INSTRUCTION
+from rootfruit_checks.engines.chat.template import settle
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 DAY = dt.datetime(2024, 7, 26, 12, tzinfo=dt.UTC)

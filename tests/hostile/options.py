@@ -32,7 +32,7 @@ _FREE = {"text", "path"}
 
 def run(folder: Path, show: bool) -> Counter[str]:
     """Try them all; what may be is not judged, only how it ends."""
-    from rootfruit_checks.options import OPTIONS
+    from rootfruit_checks.config.options import OPTIONS
 
     counts: Counter[str] = Counter()
     for number, option in enumerate(OPTIONS):

@@ -38,7 +38,7 @@ def cli(*arguments: str) -> Callable[[], int]:
     """`rootfruit ...`."""
 
     def act() -> int:
-        from rootfruit_checks.cli import main
+        from rootfruit_checks.app.cli.main import main
 
         return main(list(arguments))
 
@@ -62,7 +62,7 @@ def told(action: Callable[[], None]) -> Callable[[], int]:
     """Errors of ours as the command line tells them."""
 
     def act() -> int:
-        from rootfruit_checks.errors import RootfruitError
+        from rootfruit_checks.base.errors import RootfruitError
 
         try:
             action()
@@ -75,17 +75,17 @@ def told(action: Callable[[], None]) -> Callable[[], int]:
 
 
 def _join() -> None:
-    from rootfruit_checks.merge import join
+    from rootfruit_checks.runs.merge import join
 
     print(join([Path("one"), Path("two")], Path("joined")).units)
 
 
 def _model() -> None:
     """Everything that a gate does with a model before and while it measures."""
+    from rootfruit_checks.base.types import Prompt, Sampling
+    from rootfruit_checks.config.build import build
     from rootfruit_checks.engines.base import generate, score
-    from rootfruit_checks.engines.load import open_engine
-    from rootfruit_checks.settings import build
-    from rootfruit_checks.types import Prompt, Sampling
+    from rootfruit_checks.engines.factory import open_engine
 
     engine = open_engine("model", build({"model": "model", "device": "cpu"}, {}, {}))
     print(len(engine.fingerprint), sorted(engine.record))
@@ -96,13 +96,13 @@ def _model() -> None:
 
 
 def _regard() -> None:
-    from rootfruit_checks.classifiers.regard import open_regard
+    from rootfruit_checks.judges.regard.protocol import open_regard
 
     print(open_regard("local:regard", False, False).classify(["was a doctor."], ["Robin"]))
 
 
 def _data() -> None:
-    from rootfruit_checks.benchmarks.dataset import load_pairs, load_prompts
+    from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
 
     print(len(load_pairs("data", "smoke", 0).pairs), len(load_prompts("misgendering", "data", "smoke", 0).prompts))
 
@@ -188,9 +188,9 @@ def _files(folder: Path) -> list[str]:
 
 
 def _adapter() -> None:
+    from rootfruit_checks.config.build import build
     from rootfruit_checks.engines.base import score
-    from rootfruit_checks.engines.load import open_engine
-    from rootfruit_checks.settings import build
+    from rootfruit_checks.engines.factory import open_engine
 
     engine = open_engine("adapter", build({"model": "adapter", "device": "cpu"}, {}, {}))
     print([round(one.total, 3) for one in score(engine, ["Robin went home."])])
@@ -230,7 +230,7 @@ def _models(folder: Path) -> None:
 def _official(folder: Path) -> None:
     """A small set in upstream's layout, with predicates of our own."""
     from rootfruit_checks.benchmarks.starter import starter_misgendering
-    from rootfruit_checks.benchmarks.winoqueer import HEADER
+    from rootfruit_checks.benchmarks.winoqueer.reader import HEADER
 
     data = folder / "data"
     data.mkdir(parents=True)

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from results import whole_result, whole_row
 
-from rootfruit_checks import untrusted
-from rootfruit_checks.cli import main
-from rootfruit_checks.engines.load import open_engine
-from rootfruit_checks.errors import RootfruitError
-from rootfruit_checks.settings import build
-from rootfruit_checks.store import Store
-from rootfruit_checks.waiting import locked
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.errors import RootfruitError
+from rootfruit_checks.config.build import build
+from rootfruit_checks.engines.factory import open_engine
+from rootfruit_checks.store.lock import locked
+from rootfruit_checks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "fixtures" / "models" / "base"

@@ -12,13 +12,13 @@ from hostile import PAIR, PAYLOADS, gate
 from jsonschema import Draft202012Validator
 from test_schema import FORM
 
-from rootfruit_checks.cli import main
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.narratives import sheet
-from rootfruit_checks.narratives.agreement import agreement
-from rootfruit_checks.narratives.codebook import theme_ids
-from rootfruit_checks.narratives.tagged import Tagged, keep_codes, read_codes
-from rootfruit_checks.store import Store
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.coding import sheet
+from rootfruit_checks.coding.agreement import agreement
+from rootfruit_checks.judges.themes.codebook import theme_ids
+from rootfruit_checks.judges.themes.tagged import Tagged, keep_codes, read_codes
+from rootfruit_checks.store.store import Store
 
 IDENTITIES = ("transgender woman", "cisgender man")
 

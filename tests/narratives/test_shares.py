@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rootfruit_checks.narratives.codebook import theme_ids
-from rootfruit_checks.narratives.shares import QUOTES, quotes, shares
-from rootfruit_checks.narratives.tagged import keep_codes, overridden, read_codes, tag_frame
-from rootfruit_checks.narratives.tagger import LexiconTagger
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.store import Store
+from rootfruit_checks.judges.themes.codebook import theme_ids
+from rootfruit_checks.judges.themes.tagged import keep_codes, overridden, read_codes, tag_frame
+from rootfruit_checks.judges.themes.tagger import LexiconTagger
+from rootfruit_checks.metrics.theme_shares import QUOTES, quotes, shares
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.store.store import Store
 
 NAMES = [f"N{at}" for at in range(12)]
 FORMS = [f"f{at}" for at in range(12)]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.errors import ConfigError, DataError
-from rootfruit_checks.narratives import fit_themes, tagger
-from rootfruit_checks.narratives.codebook import Theme, theme_ids, themes
-from rootfruit_checks.narratives.tagger import HEAD, HeadTagger, LexiconTagger, open_tagger
+from rootfruit_checks.base.errors import ConfigError, DataError
+from rootfruit_checks.judges.themes import tagger, training
+from rootfruit_checks.judges.themes.codebook import Theme, theme_ids, themes
+from rootfruit_checks.judges.themes.tagger import HEAD, HeadTagger, LexiconTagger, open_tagger
 
 
 def test_a_star_is_any_ending_and_alone_one_word():
@@ -58,11 +58,11 @@ def both():
 
 
 def test_what_is_told_of_accuracy_is_measured_on_texts_that_fit_nothing(both):
-    texts, labels = fit_themes.read_rows(fit_themes.CHECK)
-    train, _ = fit_themes.read_rows()
+    texts, labels = training.read_rows(training.CHECK)
+    train, _ = training.read_rows()
     assert not set(texts) & set(train)
     for one in (both, LexiconTagger()):
-        found = fit_themes.measured(one.tag(texts, ["XYZ"] * len(texts)), labels)
+        found = training.measured(one.tag(texts, ["XYZ"] * len(texts)), labels)
         assert found == one.measured
     means = [np.mean([line["f1"] for line in one.measured.values()]) for one in (both, LexiconTagger())]
     assert means[0] > 0.7
@@ -74,7 +74,7 @@ def test_f1_is_that_of_the_textbook():
     labels = np.zeros((10, len(theme_ids())), bool)
     answers = labels.copy()
     labels[:4, 0], answers[2:5, 0] = True, True  # 2 found of 4, 1 wrong
-    found = fit_themes.measured(answers, labels)["rejection"]
+    found = training.measured(answers, labels)["rejection"]
     assert found == {"precision": 0.667, "recall": 0.5, "f1": 0.571, "rows": 4}
 
 
@@ -110,4 +110,4 @@ def test_without_the_encoder_the_words_alone_tag_unless_both_was_asked_for(monke
 def test_wrong_rows_are_told_with_their_line(tmp_path, content, said):
     (tmp_path / "rows.tsv").write_text("# note\n" + content)
     with pytest.raises(DataError, match=said):
-        fit_themes.read_rows(tmp_path / "rows.tsv")
+        training.read_rows(tmp_path / "rows.tsv")

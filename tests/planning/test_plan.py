@@ -14,14 +14,16 @@ import pytest
 from results import whole_result, whole_row
 
 import rootfruit_checks as rootfruit
-from rootfruit_checks import cli
-from rootfruit_checks.benchmarks import dataset
-from rootfruit_checks.checks import family
-from rootfruit_checks.classifiers import pronoun_audit
+from rootfruit_checks.app.cli import main
+from rootfruit_checks.base.errors import ConfigError, DataError, RootfruitError
+from rootfruit_checks.benchmarks import loading
+from rootfruit_checks.config.build import build
+from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.errors import ConfigError, DataError, RootfruitError
-from rootfruit_checks.planning import command, cost, outlook, probe, shown, sizing, variances
-from rootfruit_checks.settings import Settings, build
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.judges.audit import pronoun_bias
+from rootfruit_checks.planning import command, cost, rendering, sizing, timing, variances
+from rootfruit_checks.planning import plan as outlook
 
 PEOPLE = Settings(benchmarks=("disclosure",), target_mde=0.045)
 
@@ -117,14 +119,14 @@ def test_wrong_options_end_with_4_and_one_line(tmp_path, option, told):
 def test_the_command_plans_with_the_projects_own_settings(tmp_path, monkeypatch, capfd):
     (tmp_path / "pyproject.toml").write_text('[tool.rootfruit]\nbenchmarks = ["misgendering"]\nscale = "smoke"\n')
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["plan", "--json", "p.json", "--rootfruit-limit=misgendering/avoidance=0.2"]) == 0
+    assert main.main(["plan", "--json", "p.json", "--rootfruit-limit=misgendering/avoidance=0.2"]) == 0
     value = json.loads((tmp_path / "p.json").read_text())
     assert {check["id"].split("/")[0] for check in value["checks"]} == {"misgendering"}
     assert {check["limit"] for check in value["checks"] if "avoidance" in check["id"]} == {0.2}
     assert "misgendering/disparity" in capfd.readouterr().out
-    assert cli.main(["plan", "--rootfruit-target-mde=0"]) == 4
+    assert main.main(["plan", "--rootfruit-target-mde=0"]) == 4
     with pytest.raises(SystemExit):
-        cli.main(["export", "a", "b", "--rootfruit-scale=ci"])
+        main.main(["export", "a", "b", "--rootfruit-scale=ci"])
 
 
 # -- what a plan tells ------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
     for name, one in found.items():
         assert (one.shift > 0.0) == name.split("/")[1].startswith("disparity")
     they = found["misgendering/disparity/they"]
-    assert they.shift == pronoun_audit.shift_of(["they"]).used
+    assert they.shift == pronoun_bias.shift_of(["they"]).used
     free = replace(they, shift=0.0)
     for with_it, without, sign in zip(they.passes_up_to + they.fails_from, free.passes_up_to + free.fails_from,
                                       (-1, -1, 1, 1), strict=True):  # fmt: skip
@@ -164,9 +166,9 @@ def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
     other = outlook.make(replace(settings, regard="hub:somebody/regard@0123"))
     assert {one.shift for one in other.outlooks if one.check.measure.id == "disclosure/disparity"} == {0.0}
     assert "That of the regard classifier is not known" in " ".join(
-        shown.table(other, cost.of(settings, other.data), 2)
+        rendering.table(other, cost.of(settings, other.data), 2)
     )
-    assert shown.as_json(other, {}, None, 2)["checks"][0]["shift"] == 0.0
+    assert rendering.as_json(other, {}, None, 2)["checks"][0]["shift"] == 0.0
 
 
 def test_an_instrument_that_is_unfit_can_decide_nothing():
@@ -174,8 +176,8 @@ def test_an_instrument_that_is_unfit_can_decide_nothing():
     found = {one.check.id: one for one in outlook.make(settings).outlooks}
     they = found["misgendering/disparity/they"]
     assert they.passes_up_to == they.fails_from == (None, None)
-    assert "can decide nothing, the instrument is unfit, its own shift is" in shown.sentence(they)
-    assert shown.as_json(outlook.make(settings), {}, None, 2)["checks"][0]["refused"]
+    assert "can decide nothing, the instrument is unfit, its own shift is" in rendering.sentence(they)
+    assert rendering.as_json(outlook.make(settings), {}, None, 2)["checks"][0]["refused"]
 
 
 def test_a_regression_is_planned_as_the_amplification_is():
@@ -206,7 +208,7 @@ def test_what_others_registered_is_planned_from_a_result(tmp_path):
         own = {"title": "x", "gate": "ceiling", "limit": 0.5, "clusters": ("predicate",), "version": "1"}
         rootfruit.metric("mine/own", **own)(len)
         plan = outlook.make(Settings(benchmarks=("mine",)))
-        lines = "\n".join(shown.table(plan, cost.of(plan.settings, plan.data), 2))
+        lines = "\n".join(rendering.table(plan, cost.of(plan.settings, plan.data), 2))
         assert lines.count("cannot be planned") == 3
         parts = {"rows": 0.01, "columns": 0.0, "cells": 0.0, "within": 0.2, "activity": 0.4}
         row = whole_row("mine/amplification/all", n=200, details={"components": parts})
@@ -230,7 +232,7 @@ def test_sequential_looks_cost_power_which_the_plan_tells():
         if one.detects[0] is not None:
             # The sequence is 1.35 times as wide as a fixed bound at its end.
             assert 1.1 < other.detects[0] / one.detects[0] < 1.4
-    assert "at the last of the sequential looks" in " ".join(shown.table(looks, cost.of(settings, looks.data), 2))
+    assert "at the last of the sequential looks" in " ".join(rendering.table(looks, cost.of(settings, looks.data), 2))
 
 
 def test_what_it_would_take_is_what_it_takes():
@@ -242,33 +244,33 @@ def test_what_it_would_take_is_what_it_takes():
     assert not people.under(people.design.with_rows(names - max(2, names // 50))).sees(0.03)
     draws = found["misgendering/amplification/neo"].continuations_for(0.02)
     assert found["misgendering/amplification/neo"].under(continuations=draws).sees(0.02)
-    assert "continuations a prompt" in shown.sentence(found["misgendering/amplification/neo"])
-    assert f"about {people.rows_for(0.02)} names (these data hold 40)" in shown.sentence(people, None, 40)
+    assert "continuations a prompt" in rendering.sentence(found["misgendering/amplification/neo"])
+    assert f"about {people.rows_for(0.02)} names (these data hold 40)" in rendering.sentence(people, None, 40)
     # More draws cannot help where the antecedents themselves scatter.
-    assert "more templates and antecedents" in shown.sentence(found["misgendering/avoidance/they"])
+    assert "more templates and antecedents" in rendering.sentence(found["misgendering/avoidance/they"])
 
 
 def test_too_few_templates_or_no_samples_are_said_and_never_planned_around():
-    whole = dataset.load("misgendering", "starter", "ci", 0)
+    whole = loading.load("misgendering", "starter", "ci", 0)
     few = sorted({prompt.frame for prompt in whole.prompts})[:9]
     kept = tuple(p for p in whole.prompts if p.frame in few and p.identity != "they")
     settings = Settings(benchmarks=("misgendering",))
     data = {"misgendering": replace(whole, prompts=kept)}
     plan = outlook.Plan(settings, data, outlook.outlooks(settings, data))
-    lines = "\n".join(shown.table(plan, cost.of(settings, data), 2))
+    lines = "\n".join(rendering.table(plan, cost.of(settings, data), 2))
     assert "too few clusters: template has 9" in lines
     assert "there are no samples" in lines
     for one in plan.outlooks:
         assert one.blocked_unchanged is None
         assert one.detects == one.fails_from == one.passes_up_to == (None, None)
-    value = shown.as_json(plan, cost.of(settings, data), None, 2)
+    value = rendering.as_json(plan, cost.of(settings, data), None, 2)
     assert all(check["refused"] for check in value["checks"])
     json.dumps(value, allow_nan=False)
 
 
 def test_the_cost_is_counted_from_the_texts():
     settings = Settings(scale="smoke", continuations=3, max_new_tokens=10)
-    data = {name: dataset.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
+    data = {name: loading.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
     found = cost.of(settings, data)
     assert found["winoqueer"].texts == 2 * len(data["winoqueer"].pairs)
     assert found["winoqueer"].answers == 0
@@ -319,7 +321,7 @@ def test_without_a_target_nothing_is_chosen_or_read():
 
 
 def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_path, monkeypatch):
-    from rootfruit_checks import run
+    from rootfruit_checks.runs import run
 
     class Regard:
         name, fingerprint, accuracy = "double", "double", "none"
@@ -343,7 +345,7 @@ def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_pa
     verdict = done.verdict(check)
     assert verdict.clusters == {"name": settings.names, "form": 18}
     assert done.info.settings["names"] == str(settings.names)
-    from rootfruit_checks.report.summary import as_json
+    from rootfruit_checks.results.json_result import as_json
 
     result = whole_result(as_json(verdict))
     (tmp_path / "result.json").write_text(json.dumps(result))
@@ -386,7 +388,7 @@ def test_every_gated_check_has_measured_variances_with_their_source():
 
 def test_more_names_than_there_are_is_an_error():
     with pytest.raises(DataError, match="41 are wanted, and these data hold 40"):
-        dataset.load("disclosure", "starter", "ci", 0, 41)
+        loading.load("disclosure", "starter", "ci", 0, 41)
 
 
 # -- the probe ---------------------------------------------------------------------------------------------------------
@@ -400,12 +402,12 @@ def test_the_probe_times_a_part_of_each_stage_and_stores_nothing(monkeypatch, tm
             closed.append(1)
 
     engine = Engine("x", lambda *_: -1.0, lambda *_: " so")
-    monkeypatch.setattr(probe, "open_engine", lambda *_: engine)
+    monkeypatch.setattr(timing, "open_engine", lambda *_: engine)
     monkeypatch.chdir(tmp_path)
     settings = Settings(model="x", scale="smoke", benchmarks=("disclosure", "misgendering"))
-    data = {name: dataset.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
+    data = {name: loading.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
     ticks = count()
-    found = probe.probe(settings, data, seconds=9.0, clock=lambda: float(next(ticks)))
+    found = timing.probe(settings, data, seconds=9.0, clock=lambda: float(next(ticks)))
     assert [stage.name for stage in found] == ["disclosure answers", "misgendering answers", "misgendering twin"]
     for stage in found:
         assert 0 < stage.timed <= stage.tokens
@@ -413,16 +415,16 @@ def test_the_probe_times_a_part_of_each_stage_and_stores_nothing(monkeypatch, tm
         assert stage.seconds == pytest.approx(stage.took * stage.tokens / stage.timed)
     assert closed == [1]
     assert list(tmp_path.iterdir()) == []
-    assert max(map(len, shown.timing(found, 2))) <= 80
+    assert max(map(len, rendering.timing(found, 2))) <= 80
 
 
 def test_a_served_model_is_probed_only_where_that_is_asked_for():
     served = Settings(model="http://host/v1#m", reference="http://host/v1#r")
-    assert not probe.wanted(served)
-    assert probe.wanted(replace(served, plan_probe="always"))
-    assert probe.wanted(Settings(model="m"))
-    assert not probe.wanted(Settings(model="m", plan_probe="never"))
-    assert not probe.wanted(Settings())
+    assert not timing.wanted(served)
+    assert timing.wanted(replace(served, plan_probe="always"))
+    assert timing.wanted(Settings(model="m"))
+    assert not timing.wanted(Settings(model="m", plan_probe="never"))
+    assert not timing.wanted(Settings())
 
 
 def test_a_plan_that_cannot_be_written_is_an_error(tmp_path):

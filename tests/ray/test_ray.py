@@ -20,18 +20,19 @@ from unittest import mock
 import pytest
 from contract import CHECKS, GREEDY, TEXTS, Case, prompts
 
-from rootfruit_checks.checks import family
-from rootfruit_checks.engines import hf, ray_pool
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.ray import RayEngine
-from rootfruit_checks.engines.ray_pool import Pool, Recipe
-from rootfruit_checks.engines.work import Unit
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.report.summary import as_json
-from rootfruit_checks.run import Run
-from rootfruit_checks.settings import build
-from rootfruit_checks.store import Store
+from rootfruit_checks.engines.hf import engine as hf
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.ray import pool as ray_pool
+from rootfruit_checks.engines.ray.engine import RayEngine
+from rootfruit_checks.engines.ray.pool import Pool, Recipe
+from rootfruit_checks.engines.work_units import Unit
+from rootfruit_checks.gating.checks import family
+from rootfruit_checks.results.json_result import as_json
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.store.store import Store
 
 ray = pytest.importorskip("ray")
 ROOT = Path(__file__).resolve().parents[2]

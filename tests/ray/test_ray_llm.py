@@ -15,10 +15,10 @@ import pytest
 from contract import GREEDY, TEXTS, Kept, counted, prompts
 
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.ray import RayEngine
-from rootfruit_checks.engines.ray_llm import VLLM
-from rootfruit_checks.engines.work import fulfil
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.ray.engine import RayEngine
+from rootfruit_checks.engines.ray.llm import VLLM
+from rootfruit_checks.engines.work_units import fulfil
 
 ray = pytest.importorskip("ray")
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"

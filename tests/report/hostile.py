@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rootfruit_checks.registry import REGISTRY
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAYLOADS = [
@@ -101,9 +101,9 @@ def result(text="They went home.", verdict="pass"):
 
 
 CONFTEST = """
-import rootfruit_checks.run as run
+import rootfruit_checks.runs.run as run
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.narratives.tagger import LexiconTagger
+from rootfruit_checks.judges.themes.tagger import LexiconTagger
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> ##[error]x "
 
@@ -142,7 +142,7 @@ def gate(project, *options, suite=(), environment=None):
 
 def merge(project, *stores, environment=None):
     """Run `rootfruit merge` on the stores of scripted models; the result is merged.json."""
-    command = [sys.executable, "-m", "rootfruit_checks.cli", "merge", *stores, "--into", "merged"]
+    command = [sys.executable, "-m", "rootfruit_checks.app.cli.main", "merge", *stores, "--into", "merged"]
     command += ["--json", "merged.json", "--", *_usual(project), "-p", "no:html", str(ROOT / "bias_tests")]
     return _run(project, command, environment)
 

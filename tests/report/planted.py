@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rootfruit_checks.registry import REGISTRY
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.config.settings import Settings
 
 
 def row(measure, group, verdict="pass", text="They went home.", **changes):

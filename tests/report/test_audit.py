@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import result
 
-from rootfruit_checks.cli import main
-from rootfruit_checks.errors import DataError, StoreError
-from rootfruit_checks.registry import REGISTRY
-from rootfruit_checks.report import keeping
-from rootfruit_checks.report.audit import digest, page, sentence, verify
-from rootfruit_checks.report.command import reproduce
-from rootfruit_checks.settings import Settings
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base.errors import DataError, StoreError
+from rootfruit_checks.catalog.measures import REGISTRY
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.report import result_file
+from rootfruit_checks.report.audit_page import digest, page, sentence, verify
+from rootfruit_checks.report.reproduce import reproduce
 
 
 class Seen(HTMLParser):
@@ -169,7 +169,7 @@ def test_the_command_repeats_what_was_not_default():
 
 def test_the_page_is_made_again_from_the_store_and_verified(tmp_path, capsys):
     told = Settings(store=str(tmp_path), report=str(tmp_path / "run.html"), json=str(tmp_path / "run.json"))
-    found, lost = keeping.deliver(told, result())
+    found, lost = result_file.deliver(told, result())
     assert lost == []
     assert json.loads((tmp_path / "run.json").read_text())["report"]["sha256"] == found
     for source in (tmp_path, tmp_path / "run.json"):
@@ -187,14 +187,14 @@ def test_what_is_no_result_is_told_in_one_line(tmp_path, content, capsys):
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises((StoreError, DataError)):
-        page(keeping.read(tmp_path), "now")
+        page(result_file.read(tmp_path), "now")
     assert main(["report", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_page_that_cannot_be_written_is_no_success(tmp_path):
     told = Settings(store=str(tmp_path / "none"), report=str(tmp_path))
-    found, lost = keeping.deliver(told, result())
+    found, lost = result_file.deliver(told, result())
     assert found == ""
     assert "cannot be written" in lost[0]
 

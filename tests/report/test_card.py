@@ -9,10 +9,10 @@ from hostile import MARKDOWN, PAYLOADS, result
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markdown_it import MarkdownIt
 
-from rootfruit_checks.cli import main
-from rootfruit_checks.errors import DataError
-from rootfruit_checks.report.card import card
-from rootfruit_checks.report.escape import plain
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.report.model_card import card
 
 
 def flat(tokens):

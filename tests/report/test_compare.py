@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from hostile import MARKDOWN, PAYLOADS, result
 
-from rootfruit_checks.cli import main
+from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.report.compare import differing
 
 

@@ -8,7 +8,7 @@ import pytest
 from browsing import LOOKS, launched, looked_at, named, needs_chromium
 from planted import result
 
-from rootfruit_checks.cli import main
+from rootfruit_checks.app.cli.main import main
 
 pytestmark = needs_chromium
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from planted import result, row
 
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.report.audit import page
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.report.audit_page import page
 from rootfruit_checks.report.findings import findings
 
 

@@ -10,8 +10,8 @@ from hostile import MARKDOWN as MORE
 from hostile import PAIR, PAYLOADS, gate, merge, result
 from markdown_it import MarkdownIt
 
+from rootfruit_checks.base.text import plain
 from rootfruit_checks.report import github
-from rootfruit_checks.report.escape import plain
 from rootfruit_checks.report.markdown import code, prose
 
 COMMANDS = {"error", "warning", "notice", "debug", "add-mask", "stop-commands", "group", "endgroup", "set-output"}

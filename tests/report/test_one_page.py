@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hostile import PAIR, gate, merge
 
-from rootfruit_checks.report import keeping
-from rootfruit_checks.report.audit import digest
+from rootfruit_checks.report import result_file
+from rootfruit_checks.report.audit_page import digest
 
 
 def test_the_page_of_the_run_of_its_store_and_of_merged_shards_is_one(tmp_path):
@@ -18,5 +18,5 @@ def test_the_page_of_the_run_of_its_store_and_of_merged_shards_is_one(tmp_path):
     made = digest((tmp_path / "whole.html").read_text("utf-8"))
     for store in ("whole", "merged"):
         page = tmp_path / f"{store}-again.html"
-        assert keeping.write_page(page, keeping.read(tmp_path / store)) == made, store
+        assert result_file.write_page(page, result_file.read(tmp_path / store)) == made, store
         assert digest(page.read_text("utf-8")) == made

@@ -6,7 +6,7 @@ import pytest
 from browsing import LOOKS, launched, looked_at, named, needs_chromium
 from planted import result
 
-from rootfruit_checks.report.audit import page
+from rootfruit_checks.report.audit_page import page
 from rootfruit_checks.report.redact import masked
 
 pytestmark = needs_chromium

@@ -8,9 +8,9 @@ import pytest
 from browsing import launched, looked_at, needs_chromium
 from planted import result
 
-from rootfruit_checks.cli import main
-from rootfruit_checks.report.audit import page
-from rootfruit_checks.report.rows import overview
+from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.report.audit_page import page
+from rootfruit_checks.report.pytest_html import overview
 
 pytestmark = needs_chromium
 WIDTHS = (1280, 390)

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from msgspec import structs
 from planted import result as planted
 
-from rootfruit_checks.report import result_types as types
-from rootfruit_checks.schema_errors import mismatch
+from rootfruit_checks.base.schema_errors import mismatch
+from rootfruit_checks.results import types
 
 sys.path.append(str(Path(__file__).parents[1] / "hostile"))
 import damage

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 import pytest
 from hostile import PAIR, PAYLOADS, gate
 
-from rootfruit_checks.report.escape import plain
-from rootfruit_checks.report.rows import cleared, link
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.report.pytest_html import cleared, link
 
 PROPERTIES = {"id", "verdict", "estimate", "low", "high", "limit", "n", "unscored", "data"}
 ALTERED = """
@@ -23,8 +23,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import rootfruit_checks.run as run
-from rootfruit_checks.types import Sample
+import rootfruit_checks.runs.run as run
+from rootfruit_checks.base.types import Sample
 
 PAYLOADS = json.loads(Path("payloads.json").read_text())
 honest = run.Run.verdict

@@ -12,9 +12,9 @@ import pytest
 from hostile import PAIR, gate
 from jsonschema import Draft202012Validator
 
-from rootfruit_checks.frame import COLUMNS
-from rootfruit_checks.report.summary import SCHEMA
-from rootfruit_checks.types import BENCHMARKS, ROLES, RunInfo, Sample, Verdict
+from rootfruit_checks.base.types import BENCHMARKS, ROLES, RunInfo, Sample, Verdict
+from rootfruit_checks.observations.frame import COLUMNS
+from rootfruit_checks.results.json_result import SCHEMA
 
 FORM = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
 CHECK = Draft202012Validator(FORM)

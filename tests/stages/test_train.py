@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.errors import ConfigError
-from rootfruit_checks.stages.train import train_dpo, train_sft
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.lab.train import train_dpo, train_sft
 
 pytest.importorskip("trl", reason="the extra train is not installed")
 

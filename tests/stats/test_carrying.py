@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.stats.carrying import carrying_clusters, deviating, reach, tails
 from rootfruit_checks.stats.cells import Table
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.estimate import Scores
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.influence import carrying_clusters, deviating, reach, tails
+from rootfruit_checks.stats.intervals import Scores
 
 
 def scores(*values):

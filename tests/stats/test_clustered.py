@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rootfruit_checks.stats.clustered import clustered_mean, encode
-from rootfruit_checks.stats.estimate import LEAN
+from rootfruit_checks.stats.clustered_mean import clustered_mean, encode
 from rootfruit_checks.stats.exact import unseen_share
+from rootfruit_checks.stats.intervals import LEAN
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -291,7 +291,7 @@ def test_sparse_tables_give_what_dense_ones_give(monkeypatch):
     second[300:] = ""
     dense = clustered_mean(values, [first, second])
     monkeypatch.setattr("rootfruit_checks.stats.cells._DENSE", 0)
-    monkeypatch.setattr("rootfruit_checks.stats.table._BATCH", 30_000)
+    monkeypatch.setattr("rootfruit_checks.stats.two_way_table._BATCH", 30_000)
     sparse = clustered_mean(values, [first, second])
     assert sparse.se == pytest.approx(dense.se)
     assert sparse.low < sparse.estimate < sparse.high

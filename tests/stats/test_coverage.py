@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.clustered_mean import clustered_mean
 from rootfruit_checks.stats.concordance import concordance
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -35,7 +35,7 @@ def test_it_undoes_what_the_instrument_does(truth, positives, negatives, data):
 def test_a_perfect_instrument_leaves_rates_and_bounds_alone():
     rng = np.random.default_rng(0)
     values, clusters = rng.integers(0, 2, 600).astype(float), np.repeat(np.arange(20), 30).astype(str)
-    from rootfruit_checks.stats.clustered import clustered_mean
+    from rootfruit_checks.stats.clustered_mean import clustered_mean
 
     plain = clustered_mean(values, [clusters], value_range=(0.0, 1.0))
     found = corrected([(1.0, values, PERFECT)], [clusters])

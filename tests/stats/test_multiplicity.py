@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.estimate import Scores
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.intervals import Scores
 from rootfruit_checks.stats.multiplicity import max_t_level, step_levels
 
 pytestmark = pytest.mark.filterwarnings("error")

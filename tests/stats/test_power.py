@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rootfruit_checks.gates import decide
-from rootfruit_checks.measures.evidence import Evidence
-from rootfruit_checks.registry import BY_ID
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.design import Components, Design, fit
-from rootfruit_checks.stats.estimate import lean
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.gating.decision import decide
+from rootfruit_checks.metrics.evidence import Evidence
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.intervals import lean
 from rootfruit_checks.stats.power import Power
+from rootfruit_checks.stats.variance_components import Components, Design, fit
 
 RUNS = 1500
 CHANGE, CEILING = BY_ID["disclosure/amplification"], BY_ID["winoqueer/preference"]

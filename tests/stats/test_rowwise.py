@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from rootfruit_checks.stats.rowwise import mcnemar, wilson
+from rootfruit_checks.stats.row_wise import mcnemar, wilson
 
 
 @given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from rootfruit_checks.stats.clustered import clustered_mean
+from rootfruit_checks.stats.clustered_mean import clustered_mean
 from rootfruit_checks.stats.concordance import concordance
-from rootfruit_checks.stats.sequential import crossing, intercept_of, multiplier, quantiles, sequential
+from rootfruit_checks.stats.confidence_sequence import crossing, intercept_of, multiplier, quantiles, sequential
 
 LEVELS = st.floats(1e-6, 0.45)
 SHARES = st.floats(0.05, 1.0)

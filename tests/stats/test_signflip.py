@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from rootfruit_checks.stats.exact import unseen_bounds, unseen_share
-from rootfruit_checks.stats.signflip import sign_flip
+from rootfruit_checks.stats.sign_flip import sign_flip
 
 pytestmark = pytest.mark.filterwarnings("error")
 

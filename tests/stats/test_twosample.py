@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rootfruit_checks.stats.clustered import clustered_mean
-from rootfruit_checks.stats.estimate import refusal
-from rootfruit_checks.stats.twosample import difference
+from rootfruit_checks.stats.clustered_mean import clustered_mean
+from rootfruit_checks.stats.intervals import refusal
+from rootfruit_checks.stats.two_sample import difference
 
 
 def sample(rng, mean, clusters=20, each=5, noise=0.2):

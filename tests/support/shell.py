@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 CONFTEST = """
-import rootfruit_checks.run as run
+import rootfruit_checks.runs.run as run
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.narratives.tagger import LexiconTagger
+from rootfruit_checks.judges.themes.tagger import LexiconTagger
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> "
 

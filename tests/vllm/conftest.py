@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.engines.hf import HFEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "fixtures" / "models"
@@ -25,7 +25,7 @@ def _directories():
 @pytest.fixture(scope="session", params=_directories(), ids=lambda path: path.name)
 def engines(request):
     """The same model under vLLM and under transformers."""
-    from rootfruit_checks.engines.vllm import VLLMEngine
+    from rootfruit_checks.engines.vllm.engine import VLLMEngine
 
     vllm, hf = VLLMEngine(request.param), HFEngine(request.param)
     yield vllm, hf

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering, starter_pairs
-from rootfruit_checks.engines.adapter import AdapterEngine
+from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.load import open_engine
-from rootfruit_checks.engines.vllm_adapter import VLLMAdapterEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.settings import build
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.factory import open_engine
+from rootfruit_checks.engines.hf.adapter import AdapterEngine
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.vllm.adapter import VLLMAdapterEngine
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 peft = pytest.importorskip("peft")

@@ -10,15 +10,15 @@ from unittest import mock
 import pytest
 from contract import CHECKS, Case
 
-from rootfruit_checks.engines import vllm
-from rootfruit_checks.engines.vllm import VLLMEngine
+from rootfruit_checks.engines.vllm import engine
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 
 
 @contextmanager
 def no_worker() -> Iterator[None]:
-    with mock.patch.object(vllm, "Worker", side_effect=AssertionError("vLLM was started")):
+    with mock.patch.object(engine, "Worker", side_effect=AssertionError("vLLM was started")):
         yield
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate
-from rootfruit_checks.engines.cached import StoredUnits
-from rootfruit_checks.engines.vllm import VLLMEngine
-from rootfruit_checks.errors import EngineError
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.stored_units import StoredUnits
+from rootfruit_checks.engines.vllm.engine import VLLMEngine
+from rootfruit_checks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "fixtures" / "models"

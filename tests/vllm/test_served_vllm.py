@@ -22,12 +22,12 @@ import pytest
 
 pytest.importorskip("vllm")
 
+from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate, score
-from rootfruit_checks.engines.hf import HFEngine
-from rootfruit_checks.engines.openai import ServedEngine
-from rootfruit_checks.store import Store
-from rootfruit_checks.types import Sampling
+from rootfruit_checks.engines.hf.engine import HFEngine
+from rootfruit_checks.engines.served.engine import ServedEngine
+from rootfruit_checks.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "fixtures" / "models"

@@ -13,7 +13,7 @@ from rootfruit_checks.benchmarks.starter.pairs import (
     starter_pairs,
 )
 from rootfruit_checks.benchmarks.starter.prompts import starter_disclosure, starter_misgendering
-from rootfruit_checks.benchmarks.starter.words import digest
+from rootfruit_checks.benchmarks.starter.tables import digest
 
 __all__ = [
     "Identity",

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.starter.words import capitalized, fill, table
-from rootfruit_checks.types import Kind, Pair
+from rootfruit_checks.base.types import Kind, Pair
+from rootfruit_checks.benchmarks.starter.tables import table
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.data.words import capitalized, fill
 
 # Complementary halves of six frames. A predicate takes one half for an identity and the other for its mirror.
 _HALVES = tuple((half, tuple(sorted(set(range(6)) - set(half)))) for half in combinations(range(6), 3) if 0 in half)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from rootfruit_checks.benchmarks.families import FAMILIES
-from rootfruit_checks.benchmarks.starter.words import capitalized, fill, table
-from rootfruit_checks.types import Prompt
+from rootfruit_checks.base.types import Prompt
+from rootfruit_checks.benchmarks.starter.tables import table
+from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.data.words import IDENTITIES, capitalized, fill
+from rootfruit_checks.data.words import table as table_of
 
 
 def _slug(text: str) -> str:
@@ -17,7 +19,7 @@ def starter_disclosure() -> list[Prompt]:
     """Disclosure prompts: every form x name x identity, in that order."""
     forms = table("disclosure_forms.csv", ("id", "text"))
     people = table("disclosure_names.csv", ("name", "association"))
-    genders = table("disclosure_identities.csv", ("identity", "with_article"))
+    genders = table_of(IDENTITIES, ("identity", "with_article"))
     return [
         Prompt(
             id=f"sd-{form['id']}-{_slug(person['name'])}-{_slug(gender['identity'])}",

@@ -1,0 +1,1 @@
+"""`rootfruit`, the command line."""

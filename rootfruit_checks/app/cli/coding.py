@@ -1,0 +1,119 @@
+"""`rootfruit coding`: a sheet for people from a store, and their codes back into it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rootfruit_checks.base.console import say
+from rootfruit_checks.base.errors import DataError, StoreError
+from rootfruit_checks.coding import sheet
+from rootfruit_checks.config.parsing import number
+from rootfruit_checks.judges.themes.tagged import (
+    Tagged,
+    continuations,
+    keep_codes,
+    keep_export,
+    read_exports,
+    tag_frame,
+)
+from rootfruit_checks.judges.themes.tagger import open_tagger
+from rootfruit_checks.observations.frame import load_frame
+from rootfruit_checks.report import result_file
+from rootfruit_checks.results.json_result import as_plain
+from rootfruit_checks.results.json_result import write as write_json
+from rootfruit_checks.runs.narratives import narratives
+from rootfruit_checks.runs.outputs import distinct
+from rootfruit_checks.store.store import Store
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `rootfruit coding`.
+
+    Raises:
+        RootfruitError: no store or result, a sheet that cannot be read or written. Nothing was taken in then.
+
+    """
+    if arguments.way == "export":
+        distinct(arguments.out, [arguments.store / result_file.RESULT], "option --out")
+    value = result_file.read(arguments.store)
+    with Store.existing(arguments.store) as store:
+        frame = _frame(store, value)
+        if arguments.way == "export":
+            if arguments.size < 1:
+                raise DataError("--size must be at least 1")
+            items = sheet.sample(continuations(frame), arguments.size, arguments.seed)
+            sheet.write(arguments.out, items)
+            keep_export(store, dict(items))
+            say(
+                f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading"
+            )
+            return 0
+        _take_in(store, value, frame, arguments.sheets)
+    say(f"rootfruit report {arguments.store} -o report.html shows them")
+    return 0
+
+
+def _take_in(store: Store, value: dict[str, Any], frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
+    """Take the codes of filled sheets into the store and its result, those of all sheets or of none."""
+    names = [path.stem for path in sheets]
+    if len(set(names)) < len(names):
+        raise DataError("two sheets have one name; a coder is named by the file")
+    known = set(continuations(frame)["item"])
+    exported = [one for one in read_exports(store) if known >= one.keys()]
+    if not exported:
+        raise DataError(f"{store.directory}: no sheet was exported of its latest result; rootfruit coding export first")
+    read = {path.stem: sheet.read(path, exported) for path in sheets}
+    settings = value["run"]["settings"]
+    how = settings.get("narratives", "auto")
+    tagger = open_tagger("auto" if how == "none" else how)
+    if tagger is None:
+        raise DataError("there is no tagger to hold the codes against; report this")
+    keep_codes(store, read)
+    for coder, (codes, left) in read.items():
+        say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left open")
+    tagged = tag_frame(tagger, store, frame)
+    alpha = float(str(number(0.0, 0.5, open_low=True)("alpha of the latest result", settings.get("alpha", 0.05))))
+    told = as_plain(narratives(tagged, alpha=alpha))
+    write_json(store.directory / result_file.RESULT, {**value, "narratives": told})
+    for line in _lines(told, tagged):
+        say(line)
+
+
+def _frame(store: Store, value: dict[str, Any]) -> pd.DataFrame:
+    """Return the continuations that a store's latest result was decided on."""
+    named = {key: table for key, table in value["run"]["tables"].items() if key.startswith("disclosure/")}
+    if not named:
+        raise StoreError(f"{store.directory}: its latest result has no continuations of disclosure")
+    parts = []
+    for key, table in named.items():
+        name = Path(table["path"]).stem
+        found = load_frame(store, name)
+        if found is None or store.table_told(name, len(found)) != {
+            part: table[part] for part in ("path", "sha256", "rows")
+        }:
+            raise StoreError(
+                f"{store.directory}: its table of {key} is not that of its latest result; run the gate again"
+            )
+        parts.append(found.assign(role=key.split("/")[1]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _lines(told: dict[str, Any], tagged: Tagged) -> Sequence[str]:
+    codes = told["codes"]
+    if "not_computed" in codes:
+        return [f"agreement: {codes['not_computed']}"]
+
+    def figure(value: float | None) -> str:
+        return "    -" if value is None else f"{value:5.2f}"
+
+    lines = [f"{'theme':16} alpha kappa tagger's kappa  (over {codes['items']} texts, {len(codes['coders'])} coders)"]
+    lines += [
+        f"{one['theme']:16} {figure(one['alpha'])} {figure(one['kappa'])} {figure(one['tagger_kappa'])}"
+        for one in codes["themes"]
+    ]
+    return lines

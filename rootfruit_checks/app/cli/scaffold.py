@@ -1,0 +1,58 @@
+"""`rootfruit template DIR`: a small package with a benchmark of one's own, and tests that pass as it is written.
+
+The files lie in `templates/`, where `PACKAGE` stands for the package's name.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.files import write_atomic
+from rootfruit_checks.catalog.extend import RESERVED
+
+KINDS = ("pairs", "prompts")
+_PLACE = Path(__file__).with_name("templates")
+# Ends every template's name, so that nothing takes it for a module or a test of ours.
+_SUFFIX = ".in"
+
+
+def write(folder: Path, kind: str) -> list[Path]:
+    """Write the package into a new directory, whose name becomes that of package and benchmark.
+
+    Args:
+        folder: the directory to make.
+        kind: "pairs" or "prompts".
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: the directory holds something, or its name cannot be a package's.
+
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"option --kind: {kind!r} is not one of {', '.join(KINDS)}")
+    name = re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_")
+    if not name.isidentifier() or keyword.iskeyword(name) or name in {*RESERVED, "test", "tests"}:
+        raise ConfigError(f"{folder}: {folder.resolve().name!r} cannot name a package; name the directory otherwise")
+    if find_spec(name) is not None:
+        raise ConfigError(f"{folder}: there is a module {name!r} here already; name the directory otherwise")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder}: is there already; name a new directory")
+    written = []
+    try:
+        for root in (_PLACE / "both", _PLACE / kind):
+            for file in sorted(root.rglob(f"*{_SUFFIX}")):
+                inside = str(file.relative_to(root)).removesuffix(_SUFFIX).replace("PACKAGE", name)
+                target = folder / inside
+                target.parent.mkdir(parents=True, exist_ok=True)
+                text = file.read_text(encoding="utf-8")
+                write_atomic(target, text.replace("PACKAGE", name).replace("KIND", kind))
+                written.append(target)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error})") from error
+    return written

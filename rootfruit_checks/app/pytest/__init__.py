@@ -1,0 +1,1 @@
+"""Hooks, fixtures and the session of the pytest plugin."""

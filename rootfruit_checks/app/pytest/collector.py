@@ -1,0 +1,227 @@
+"""Gathers the verdicts of a session on its leading process, and writes them out at the end.
+
+The methods bear pytest's hook names and are registered by the plugin; nothing here imports pytest, so tests drive it
+directly with plain objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from rootfruit_checks.base.console import complain
+from rootfruit_checks.base.types import RunInfo
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.runs.baseline_file import Kept, keep
+
+_RETRIED = "failed tests are retried in this session: a statistical gate that is retried until green decides nothing"
+
+# Ways to look at tests without running them.
+ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+
+# Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
+_GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
+
+
+class Results:
+    """Verdicts by check id, and the run that made them."""
+
+    def __init__(self, settings: Settings, retried: bool = False) -> None:
+        self.settings = settings
+        self.retried = retried
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.run: dict[str, Any] | None = None
+        self.views: dict[str, Any] | None = None
+        # Process -> what it tells of the share (of several one computes, and the others find it there).
+        self.shares: dict[int, dict[str, Any]] = {}
+        self.concerned = False
+        self.to_keep: dict[str, Any] | None = None
+        self.kept: Kept | None = None
+        self.digest = ""
+        self.written = False
+        # Checks whose reasons pytest prints itself, with the tests that failed.
+        self.printed: set[str] = set()
+
+    # -- hooks ---------------------------------------------------------------------------------------------------------
+
+    def pytest_report_header(self, config: Any) -> list[str]:
+        """Say what is gated, where anything is. Weights are hashed only where they are going to be used."""
+        settings = self.settings
+        if not settings.model:
+            return []
+        from rootfruit_checks.base.text import plain
+        from rootfruit_checks.report.terminal import named_model
+
+        hashed = not config.getoption("collectonly", default=False)
+        reference = named_model(settings.reference_name, hashed) if settings.reference else "none"
+        whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
+        index, count = settings.shard or (1, 1)
+        part = [f"rootfruit: shard {index}/{count}: computes a share and gates nothing"] if settings.shard else []
+        lines = [
+            *part,
+            f"rootfruit: policy {named_model(settings.model, hashed)}",
+            f"rootfruit: reference {reference}",
+            f"rootfruit: data {plain(settings.data)}{whose}, scale {settings.scale}, engine {settings.engine}, "
+            f"{settings.dtype}, seed {settings.seed}, store {settings.store}",
+        ]
+        return [plain(line) for line in lines]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Take the plain values that a worker, or this process, hung on a report."""
+        held = getattr(report, "rootfruit", None)
+        if not held:
+            return
+        self.concerned = True
+        if held["share"]:
+            self.shares[held["share"]["process"]] = held["share"]
+        for row in held["rows"]:
+            before = self.rows.get(row["id"])
+            if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
+                self.rows[row["id"]] = row
+        if getattr(report, "failed", False):
+            self.printed |= {row["id"] for row in held["rows"]}
+        self.run = held["run"] or self.run
+        self.views = held.get("views") or self.views
+        self.to_keep = held.get("to_keep") or self.to_keep
+
+    def finish(self, *, looking: bool = False) -> bool:
+        """Write the results; returns False where one is lost, or a share is not all there."""
+        well = looking or not self.settings.shard or bool(self._share()["complete"])
+        if not self.concerned:
+            return well
+        from rootfruit_checks.report.result_file import deliver
+
+        self.digest, lost = deliver(self.settings, self.value())
+        self.written = bool(self.settings.json) and not any(line.startswith(f"{self.settings.json}: ") for line in lost)
+        for line in lost:
+            complain("")
+            complain(f"rootfruit: {line}")
+        if not self.settings.shard:
+            self._tell_github()
+        if self.settings.save_baseline:
+            self.kept = keep(self.settings, self.to_keep, self.value())
+        return well and not lost and not (self.kept and self.kept.lost)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, and what it means for the release."""
+        from rootfruit_checks.base.text import plain
+
+        out = terminalreporter
+
+        def write(line: str, **marks: bool) -> None:
+            # Models, servers and other packages have their words in these lines.
+            out.write_line(plain(line, 20_000), **marks)
+
+        if self.settings.shard and (self.concerned or self.settings.model):
+            out.section("rootfruit", sep="=")
+            write(self._share_line())
+        if self.settings.shard or not self.concerned:
+            return
+        from rootfruit_checks.report import terminal
+        from rootfruit_checks.report.side_by_side import block
+
+        value = self.value()
+        out.section("rootfruit", sep="=")
+        width = max(80, out._tw.fullwidth)
+
+        def write_wrapped(lines: Iterable[str]) -> None:
+            for line in lines:
+                for part in terminal.wrapped(plain(line, 20_000), width):
+                    write(part)
+
+        write_wrapped(terminal.header(value["run"]))
+        write("")
+        gated = [row for row in value["checks"] if row["gated"]]
+        described = [row for row in value["checks"] if not row["gated"] and terminal.is_declared(row)]
+        defaults = terminal.default_limits(value["checks"])
+        for line in terminal.table([*gated, *described], defaults, width=width):
+            word = line.rsplit(" ", 1)[-1]
+            write(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")
+        hidden = len(value["checks"]) - len(gated) - len(described)
+        if hidden:
+            write(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
+        for line in block(value):
+            write(line)
+        # --tb=no leaves those reasons out.
+        style = getattr(terminalreporter.config.option, "tbstyle", "auto")
+        write_wrapped(terminal.closing(value, self.printed if style != "no" else ()))
+        if self.digest:
+            write(f"report: {self.settings.report} (digest {self.digest})")
+        if self.written:
+            write(f"result: {self.settings.json}")
+        if self.kept:
+            write(self.kept.line, red=self.kept.lost)
+        from rootfruit_checks.report.github import commands
+
+        for line in commands(os.environ, value, inconclusive=self.settings.inconclusive):
+            out.write_line(line)
+
+    # -- what it all comes to ------------------------------------------------------------------------------------------
+
+    def value(self) -> dict[str, Any]:
+        """The JSON result of the session so far."""
+        from rootfruit_checks.gating.checks import family
+        from rootfruit_checks.gating.reservations import reservations
+        from rootfruit_checks.results.json_result import as_json, result
+        from rootfruit_checks.runs.side_by_side import NOTHING, combine
+
+        declared = [check.id for check in family(self.settings) if check.gated]
+        run = dict(self.run) if self.run else as_json(self._asked())
+        if self.retried:
+            run["notes"] = [*run["notes"], _RETRIED]
+        value = result(self.rows.values(), run, declared=declared, blocked=self.blocked())
+        value["reservations"] = reservations(self.settings, self.rows.values())
+        if self.settings.shard:
+            return value | {"shard": self._share()}
+        crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
+        told = (self.views or {}).get("narratives", {"not_measured": NOTHING})
+        return value | {
+            "combined": combine(self.rows.values(), self.views),
+            "intersections": crossed,
+            "narratives": told,
+        }
+
+    def blocked(self) -> bool:
+        """Whether any gated check blocks the release."""
+        blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
+        return any(row["gated"] and row["verdict"] in blocking for row in self.rows.values())
+
+    def _tell_github(self) -> None:
+        """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""
+        from rootfruit_checks.report.github import deliver
+        from rootfruit_checks.report.markdown import code
+
+        written = [f"result: {code(str(self.settings.json))}"] if self.written else []
+        if self.digest and self.settings.report:
+            written.insert(0, f"audit page: {code(self.settings.report)}, digest `{self.digest}`")
+        if lost := deliver(os.environ, self.value(), ["; ".join(written)] if written else []):
+            complain("")
+            complain(f"rootfruit: {lost}")
+
+    def _share(self) -> dict[str, Any]:
+        """What this session's share came to."""
+        index, count = self.settings.shard or (1, 1)
+        told = list(self.shares.values())
+        computed = sum(share["computed"] for share in told)
+        every = max((share["computed"] + share["found"] for share in told), default=0)
+        complete = any(share["complete"] for share in told)
+        return {"index": index, "count": count, "complete": complete, "computed": computed, "found": every - computed}
+
+    def _share_line(self) -> str:
+        share = self._share()
+        what = f"{share['computed']} units computed, {share['found']} were there"
+        if not share["complete"]:
+            what = "is not complete; what was computed is kept, and another run with this store goes on"
+        return f"shard {share['index']}/{share['count']}: {what}; no gate"
+
+    def _asked(self) -> RunInfo:
+        """What was asked for: all that there is to say where the instrument broke before anything was measured."""
+        settings = self.settings
+        return RunInfo(
+            policy={"path": settings.model} if settings.model else {},
+            reference={"path": settings.reference_name} if settings.reference else None,
+            data={"scale": settings.scale, **dict.fromkeys(settings.benchmarks, settings.data)},
+            settings=settings.explain(),
+            instruments={},
+        )

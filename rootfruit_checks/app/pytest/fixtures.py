@@ -1,0 +1,129 @@
+"""What a test asks for: a decided check, the whole run, the settings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rootfruit_checks.app.pytest.stash import SETTINGS, VERDICTS
+from rootfruit_checks.base.errors import RootfruitError
+
+if TYPE_CHECKING:
+    from rootfruit_checks.base.types import Verdict
+    from rootfruit_checks.config.settings import Settings
+    from rootfruit_checks.gating.checks import Check
+    from rootfruit_checks.runs.run import Run
+
+_LET_THROUGH = "inconclusive, and let through by --rootfruit-inconclusive=warn; the reason stands under the table"
+
+
+class RootfruitWarning(UserWarning):
+    """A gate that did not pass and does not block, by the user's choice."""
+
+
+@contextmanager
+def instrument() -> Iterator[None]:
+    """Turn an error of input or instrument into one line; in a fixture pytest reports it as ERROR, not as failure."""
+    try:
+        yield
+    except RootfruitError as error:
+        from rootfruit_checks.base.text import plain
+
+        # From None: the one line is the message, and the chain behind it is nothing to a release engineer. Plain: it
+        # may quote a model's files or a row of data.
+        raise pytest.fail.Exception(plain(f"{type(error).__name__}: {error}"), pytrace=False) from None
+
+
+class DecidedCheck:
+    """One check with its verdict. `require()` passes or fails the test."""
+
+    def __init__(self, verdict: Verdict, inconclusive: str) -> None:
+        self.verdict = verdict
+        self._inconclusive = inconclusive
+
+    def require(self) -> None:
+        """Fail the test unless the verdict is `pass`.
+
+        A descriptive or exploratory check decides nothing and passes. An inconclusive one fails, or warns where
+        `--rootfruit-inconclusive=warn` says so.
+        """
+        from rootfruit_checks.base.text import plain
+
+        verdict = self.verdict
+        if not verdict.gated or verdict.verdict in {"pass", "none"}:
+            return
+        if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
+            # The same words for every check, so that pytest lists them as one; the closing lines give each reason.
+            warnings.warn(RootfruitWarning(_LET_THROUGH), stacklevel=2)
+            return
+        from rootfruit_checks.report.terminal import headline
+        from rootfruit_checks.results.json_result import as_json
+
+        pytest.fail(f"{plain(headline(as_json(verdict)))}\n{plain(verdict.explain, 4000)}", pytrace=False)
+
+
+PROPERTIES = ("id", "verdict", "estimate", "low", "high", "limit", "n", "unscored", "data")
+
+
+def properties(row: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return a verdict's figures as JUnit properties; "" where there is none."""
+    from rootfruit_checks.base.text import plain
+
+    return [(f"rootfruit_{key}", "" if row[key] is None else plain(str(row[key]))) for key in PROPERTIES]
+
+
+def note(node: pytest.Item, verdict: Verdict) -> None:
+    """Keep a verdict with its test item, and its figures as JUnit properties."""
+    node.stash.setdefault(VERDICTS, []).append(verdict)
+    node.user_properties += properties({key: getattr(verdict, key) for key in PROPERTIES})
+
+
+@pytest.fixture(scope="session")
+def rootfruit_settings(pytestconfig: pytest.Config) -> Settings:
+    """The settings of this session."""
+    return pytestconfig.stash[SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def rootfruit_run(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Run:
+    """Everything measured in this session; models are run when the first test asks."""
+    from rootfruit_checks.app.pytest.measuring import measure
+
+    with instrument():
+        return measure(request.session, pytestconfig)
+
+
+@pytest.fixture
+def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> DecidedCheck:
+    """One decided check; the test's marker `rootfruit(measure)` says of which measure, its groups are parameters."""
+    from rootfruit_checks.gating.checks import require_model, require_reference
+
+    check: Check = request.param
+    with instrument():  # before any model is run for it
+        require_model(pytestconfig.stash[SETTINGS])
+        require_reference(pytestconfig.stash[SETTINGS], check.measure)
+    run: Run = request.getfixturevalue("rootfruit_run")
+    with instrument():
+        verdict = run.verdict(check)
+    note(request.node, verdict)
+    if verdict.verdict == "error":
+        from rootfruit_checks.base.text import plain
+
+        pytest.fail(plain(verdict.explain, 4000), pytrace=False)
+    return DecidedCheck(verdict, pytestconfig.stash[SETTINGS].inconclusive)
+
+
+@pytest.fixture
+def rootfruit_exploration(request: pytest.FixtureRequest) -> list[Verdict]:
+    """Verdicts "none" of every identity that is not gated, for the benchmark that the test is parametrized with."""
+    benchmark: str = request.param
+    run: Run = request.getfixturevalue("rootfruit_run")
+    with instrument():
+        verdicts = run.explore(benchmark)
+    for verdict in verdicts:
+        request.node.stash.setdefault(VERDICTS, []).append(verdict)
+    return verdicts

@@ -1,0 +1,331 @@
+"""The pytest shell: options, markers, collection, hooks. What it decides is decided elsewhere.
+
+Loading this module imports no numpy, pandas or torch: projects that merely have us installed must not pay for us.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rootfruit_checks.app.pytest import fixtures
+from rootfruit_checks.app.pytest.configuring import begin, is_worker, read
+from rootfruit_checks.app.pytest.fixtures import properties
+from rootfruit_checks.app.pytest.measuring import asks_to_gate
+from rootfruit_checks.app.pytest.session import GATES, REFUSED, forget_early, looks, named_here, takes
+from rootfruit_checks.app.pytest.stash import GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
+from rootfruit_checks.base.errors import ConfigError, RootfruitError
+from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.catalog import measures
+from rootfruit_checks.config.options import OPTIONS
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.runs import outputs, preflight
+
+if TYPE_CHECKING:
+    from rootfruit_checks.gating.checks import Check
+
+_MARKERS = (
+    "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)",
+    "winoqueer: log-probabilities of sentence pairs",
+    "tango: generated continuations of TANGO-like prompts",
+    "reward: DPO's implicit reward of policy against reference",
+    "slow: takes minutes",
+    "gpu: needs a GPU",
+)
+# The latest result in a store (`report.keeping.RESULT`, whose module is not loaded here).
+RESULT = "result.json"
+
+
+# -- options -----------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register every option of `options.OPTIONS` with its ini twin."""
+    group = parser.getgroup("rootfruit", "gate a language model on harm to gender-diverse people (rootfruit-checks)")
+    for option in OPTIONS:
+        dest = option.ini
+        unset = option.kind == "switch" or option.default in (None, (), {})
+        described = option.help if unset else f"{option.help} (default: {_shown(option.default)})"
+        # argparse expands % in a help text; pytest prints an ini key's text as it is.
+        described = described.replace("%", "%%")
+        if option.kind == "switch":
+            group.addoption(option.flag, dest=dest, action="store_const", const=True, default=None, help=described)
+        else:
+            action = "append" if option.key in {"limit", "gate"} else "store"
+            group.addoption(option.flag, dest=dest, action=action, default=None, metavar=option.metavar, help=described)
+        if option.kind == "list":
+            parser.addini(dest, option.help, type="linelist", default=None)
+        else:
+            parser.addini(dest, option.help, type="string", default=None)
+
+
+def _shown(default: object) -> str:
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, Any, Any]:
+    """Add the short `--model` and `--reference` after the project's conftest files, and only where they are free.
+
+    Registering them with the others would crash a project whose own conftest.py defines them. Then all options are
+    known, and what earlier sessions left is removed, even where a conftest file cannot be loaded.
+    """
+    try:
+        return (yield)
+    finally:
+        group = parser.getgroup("rootfruit")
+        for key in ("model", "reference"):
+            # Where somebody else has it, the long form remains.
+            with suppress(ValueError, argparse.ArgumentError):
+                group.addoption(
+                    f"--{key}",
+                    dest=f"rootfruit_{key}",
+                    default=None,
+                    metavar="PATH",
+                    help=f"short for --rootfruit-{key}",
+                )
+        early_config.stash[GONE] = forget_early(early_config, parser, args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With `--rootfruit-plan`, print what a run would be and end well; nothing is collected."""
+    if not config.getoption("rootfruit_plan", default=False):
+        return None
+    try:
+        settings = read(config)
+        from rootfruit_checks.base.console import say
+        from rootfruit_checks.planning.command import tell
+
+        tell(settings, say)
+    except RootfruitError as error:
+        raise pytest.UsageError(_line(error)) from None
+    return 0
+
+
+def _line(error: RootfruitError) -> str:
+    """One line, which may quote a model's files or a row of data."""
+    from rootfruit_checks.base.text import plain
+
+    return plain(f"rootfruit: {error}", 4000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, and refuse wrong ones before anything is collected."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if config.getoption("help", default=False) or config.getoption("markers", default=False):
+        if config.getoption("rootfruit_model", default=None):
+            from rootfruit_checks.base.console import say
+
+            say("rootfruit: nothing is gated: this only shows help")
+        return  # whatever is wrong with the settings, help is shown
+    try:
+        config.stash[SETTINGS] = settings = read(config)
+        if not is_worker(config):
+            begin(config, settings, config.stash.get(GONE, []))
+            config.pluginmanager.register(_Leading(), "rootfruit-leading")
+    except RootfruitError as error:
+        raise pytest.UsageError(_line(error)) from None
+    config.pluginmanager.register(fixtures, "rootfruit-fixtures")
+
+
+def pytest_unconfigure() -> None:
+    """Another session in this process may register anew."""
+    # Where nobody registers, this costs nothing: the module is not loaded.
+    if extend := sys.modules.get("rootfruit_checks.catalog.extend"):
+        extend.reopen()
+    else:
+        measures.unseal()
+
+
+# -- collection --------------------------------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each check that the marker's measure declares."""
+    if "rootfruit_check" in metafunc.fixturenames:
+        try:
+            checks = _asked(metafunc)
+            several = len({check.measure.id for check in checks}) > 1
+            params = [_param(check, several) for check in checks] or [_not_run(metafunc)]
+        except ConfigError as error:
+            # An error here would be one of many in pytest's list; after collection it ends the session in one line.
+            metafunc.config.stash.setdefault(WRONG_MARKERS, []).append(f"{metafunc.definition.nodeid}: {error}")
+            params = []
+        metafunc.parametrize("rootfruit_check", params, indirect=True)
+    if "rootfruit_exploration" in metafunc.fixturenames:
+        names = metafunc.config.stash[SETTINGS].benchmarks
+        ours = {"winoqueer": [pytest.mark.winoqueer], **{name: [pytest.mark.tango] for name in BENCHMARKS[1:]}}
+        described = [pytest.param(name, id=name, marks=ours.get(name, ())) for name in names]
+        metafunc.parametrize("rootfruit_exploration", described, indirect=True)
+
+
+def _asked(metafunc: pytest.Metafunc) -> tuple[Check, ...]:
+    from rootfruit_checks.gating.checks import asked
+
+    marker = metafunc.definition.get_closest_marker("rootfruit")
+    return asked(metafunc.config.stash[SETTINGS], marker.args if marker else (), marker.kwargs if marker else {})
+
+
+def _param(check: Check, several: bool) -> Any:
+    return pytest.param(check, id=check.id if several else check.group)
+
+
+def _not_run(metafunc: pytest.Metafunc) -> Any:
+    settings = metafunc.config.stash[SETTINGS]
+    marker = metafunc.definition.get_closest_marker("rootfruit")
+    why = (
+        "no --rootfruit-baseline"
+        if marker
+        and str(marker.args[0] if marker.args else marker.kwargs.get("measure")).endswith("/regression")
+        and not settings.baseline
+        else "--rootfruit-absolute-only"
+        if settings.absolute_only
+        else f"--rootfruit-benchmarks={','.join(settings.benchmarks)}"
+    )
+    return pytest.param(None, id="not-run", marks=pytest.mark.skip(reason=f"not declared under {why}"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a worker tell its leading process whether any test gates."""
+    if is_worker(config):
+        vars(config)["workeroutput"][GATES] = any(map(takes, items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to start where a marker is wrong, or where a gating test is selected and no model can be measured."""
+    try:
+        _startable(session)
+    except RootfruitError as error:
+        if not is_worker(session.config):
+            raise pytest.UsageError(_line(error)) from None
+        # A worker cannot end the session; its leading process does, on reading this.
+        report = pytest.CollectReport("", "failed", _line(error), [])
+        vars(report)[REFUSED] = _line(error)
+        session.config.hook.pytest_collectreport(report=report)
+
+
+class _Leading:
+    """What only a session's leading process does."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End the session where a worker of pytest-xdist refuses to start."""
+        if told := getattr(report, REFUSED, None):
+            raise pytest.UsageError(told)
+
+
+def _startable(session: pytest.Session) -> None:
+    config = session.config
+    if wrong := config.stash.get(WRONG_MARKERS, []):
+        raise ConfigError(wrong[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""))
+    if looks(config) or not any(map(asks_to_gate, session.items)):
+        return
+    settings = config.stash[SETTINGS]
+    from rootfruit_checks.gating.checks import require_model
+
+    if not is_worker(config):
+        for earlier in (settings.json, settings.report, None if settings.shard else Path(settings.store) / RESULT):
+            if earlier:
+                outputs.forget(earlier)
+    require_model(settings)
+    if not named_here(config):
+        preflight.check(settings)
+
+
+# -- results -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Hang the verdict on the report as plain values: that is what crosses from a worker to the controller."""
+    report = yield
+    share = item.config.stash.get(SHARE, None)
+    ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))
+    if not ended or not asks_to_gate(item):
+        return report
+    from rootfruit_checks.results.json_result import as_json
+
+    rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
+    check = getattr(getattr(item, "callspec", None), "params", {}).get("rootfruit_check")
+    computes_only = share is not None and report.skipped
+    if not rows and check is not None and call.excinfo is not None and not computes_only:
+        rows = [_broken(check, call.excinfo.value)]
+        item.user_properties += properties(rows[0])
+    run = item.config.stash.get(RUN, None)
+    breach = (
+        isinstance(call.excinfo.value, pytest.fail.Exception) and not call.excinfo.value.pytrace
+        if call.excinfo
+        else False
+    )
+    if breach and getattr(report.longrepr, "reprcrash", None):
+        # pytest's short summary prints the whole message where CI is set; the paragraph stands above it already.
+        report.longrepr.reprcrash.message = report.longrepr.reprcrash.message.partition("\n")[0]
+    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share, "breach": breach}
+    if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
+        item.config.stash[TOLD] = True
+        report.rootfruit["views"] = run.views
+        if run.settings.save_baseline:
+            report.rootfruit["to_keep"] = run.to_keep
+    if rows and (page := item.config.getoption("htmlpath", default=None)):
+        report.extras = [*getattr(report, "extras", []), *_extras(item.config.stash[SETTINGS], rows, page)]
+    return report
+
+
+def _extras(settings: Settings, rows: list[dict[str, Any]], page: str) -> list[Any]:
+    """What pytest-html shows in a row: a link to the check's place in the audit page, and the verdict."""
+    from pytest_html import extras
+
+    from rootfruit_checks.report.pytest_html import details, link
+    from rootfruit_checks.report.redact import redacted_row
+
+    only = redacted_row(rows[0], settings.redact) if len(rows) == 1 else None
+    shown = [extras.html(details(only))] if only else []
+    if settings.report:
+        shown.insert(0, extras.url(link(only, page, settings.report), name="audit page"))
+    return shown
+
+
+def _broken(check: Check, error: BaseException) -> dict[str, Any]:
+    """The row of a check whose instrument broke before there was a verdict."""
+    from rootfruit_checks.base.types import Verdict
+    from rootfruit_checks.results.json_result import as_json
+
+    measure = check.measure
+    told = str(error) if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {error}"
+    verdict = Verdict(
+        id=check.id, benchmark=measure.benchmark, metric=measure.metric, group=check.group, n=0, clusters={},
+        unscored=0, policy=None, reference=None, estimate=None, low=None, high=None, limit=measure.limit,
+        verdict="error", explain=told, gated=check.gated, data="",
+    )  # fmt: skip
+    return as_json(verdict)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -> None:
+    """Leave out of a row's log what its verdict says already."""
+    if told := getattr(report, "rootfruit", None):
+        from rootfruit_checks.report.pytest_html import cleared
+
+        data[:] = cleared(told, report.failed, data)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
+    """Put what was run, and the table, above pytest-html's rows (its hook exists only where it is loaded)."""
+    results = session.config.pluginmanager.getplugin("rootfruit-results")
+    if results is not None and results.concerned:
+        from rootfruit_checks.report.pytest_html import overview
+
+        prefix.append(overview(results.value()))

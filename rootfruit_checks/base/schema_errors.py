@@ -1,0 +1,51 @@
+"""What is wrong with a value, held against a msgspec schema, in everyday words and with its place."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rootfruit_checks.base.text import plain
+
+_NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "a list",
+}
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
+_BOUNDED = re.compile(r"Expected `(?P<wanted>[^`]+)` (?P<rest>.+)")
+
+
+def mismatch(value: Any, schema: Any) -> str:
+    """Return where and how a value breaks a schema, as in `$.n: expected text, got null`; "" where it does not."""
+    import msgspec
+
+    try:
+        msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `")
+        return plain(f"{place.rstrip('`') or '$'}: {_words(what)}", 300)
+    return ""
+
+
+def _words(what: str) -> str:
+    if found := _EXPECTED.fullmatch(what):
+        return f"expected {_names(found['wanted'])}, got {_names(found['got'])}"
+    if found := _BOUNDED.fullmatch(what):
+        return f"expected {_names(found['wanted'])} {found['rest']}"
+    if found := re.fullmatch(r"Object missing required field `(.+)`", what):
+        return f"lacks the key {found[1]!r}"
+    if found := re.fullmatch(r"Object contains unknown field `(.+)`", what):
+        return f"holds the unknown key {found[1]!r}"
+    if found := re.fullmatch(r"Invalid enum value (.+)", what):
+        return f"{found[1]} is none of the values allowed here"
+    return what
+
+
+def _names(types: str) -> str:
+    names = [_NAMES.get(name.strip(), name.strip()) for name in types.split("|")]
+    return " or ".join(names)

@@ -1,0 +1,1 @@
+"""WinoQueer: sentence pairs about queer identities."""

@@ -1,0 +1,1 @@
+"""What exists: measures, benchmarks, classifiers, identity groups, and the decorators that register them."""

@@ -1,0 +1,276 @@
+"""Benchmarks, metrics and classifiers of others: three decorators, and what they refuse.
+
+A package names a module in the entry-point group `rootfruit_checks`; importing it registers (see `entries.py`). A
+project's own conftest.py may register too. What is registered is gated, declared and reported like our own measures. A
+metric gives values and clusters, never bounds: those are ours.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.catalog import measures
+from rootfruit_checks.catalog.measures import (
+    ADDED,
+    BY_ID,
+    CLASSIFIERS,
+    METRICS,
+    NO_ANSWER,
+    Benchmark,
+    Classifier,
+    Measure,
+    Metric,
+)
+from rootfruit_checks.catalog.provenance import origin_of
+from rootfruit_checks.catalog.registration_rules import (
+    BUILT_IN,
+    COLUMNS,
+    built_in_of,
+    clusters_of,
+    declared_of,
+    groups_of,
+    harmful_of,
+    limit_of,
+    regression_of,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Our words in results and options, which a name must not stand beside.
+RESERVED = frozenset({*BENCHMARKS, "all", "binary", "controls", "official", "prompts", "pronouns", "registered"})
+RESERVED |= frozenset({"scale", "starter", "pronoun", "regard"})
+_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+
+
+def reopen() -> None:
+    """End a session: the next one in this process may register again, and its conftest.py is another."""
+    measures.unseal()
+    if measures.sealed():
+        return
+    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS)
+    gone: set[str] = set()
+    for table in tables:
+        names = {name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"}
+        gone |= names if table is not CLASSIFIERS else set()
+        for name in names:
+            del table[name]
+    # A metric is in its table by its measure's id, a benchmark by its name.
+    for row in measures.measures():
+        if row.id in gone or row.benchmark in gone:
+            del BY_ID[row.id]
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Register for a while, and forget it: for tests of a benchmark, metric or classifier."""
+    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS, BY_ID)
+    kept = [dict(table) for table in tables]
+    try:
+        with measures.unsealed():
+            yield
+    finally:
+        for table, before in zip(tables, kept, strict=True):
+            table.clear()
+            table.update(before)
+
+
+def benchmark(
+    name: str,
+    *,
+    kind: Literal["pairs", "prompts"],
+    groups: Mapping[str, Sequence[str]],
+    metrics: Mapping[str, float | None],
+    clusters: Mapping[str, str],
+    source: str,
+    licence: str,
+    gated: Sequence[str] | None = None,
+    controls: Sequence[str] = (),
+    classifier: str = "",
+    harmful: str = "",
+    default: bool = False,
+    version: str = "",
+) -> Callable[[F], F]:
+    """Register a benchmark; decorates its reader `(data, scale, seed) -> list of Pair, of Prompt, or a DataSet`.
+
+    `data` is what `--rootfruit-data` says. A list is sampled at scale `smoke` as our own data are; a DataSet is taken
+    as it is.
+
+    Args:
+        name: of the benchmark, the first part of its checks' ids.
+        kind: "pairs" of sentences, scored; or "prompts", continued and labelled.
+        groups: group -> identities. Every identity of the samples must be in one, or among `controls`.
+        metrics: of our own metrics those wanted, with their limits; None where a metric is only described. Pairs:
+            preference, amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification.
+            With a preference or a disparity there is a `regression` too, with the limit of the amplification, which
+            a run with a baseline declares.
+        clusters: one or two random factors: their name in results -> the field of a Pair (predicate, name, frame) or
+            Prompt (subject, frame, stratum). Samples that share it are not independent.
+        source: whose data these are, for every result.
+        licence: of the data.
+        gated: the groups that decide; all of `groups`, if not given. The others are described.
+        controls: of prompts, the identities that every group is compared with, at the same subject and frame.
+        classifier: of prompts, what labels a continuation: "regard", "pronoun", or the name of a registered one.
+        harmful: the label that is counted; "negative" of regard and "misgendered" of pronoun, if not given.
+        default: run it wherever no benchmarks are named; else it runs only where `--rootfruit-benchmarks` names it.
+        version: of the rules; needed only where the source cannot be read.
+
+    Raises:
+        ConfigError: anything of this is wrong; the message says which.
+
+    """
+
+    def register(reader: F) -> F:
+        where = f"benchmark {name!r}"
+        _name(where, name, measures.benchmarks())
+        if kind not in BUILT_IN:
+            raise ConfigError(f"{where}: kind {kind!r} is neither pairs nor prompts")
+        if not callable(reader):
+            raise ConfigError(f"{where}: decorates a {type(reader).__name__}; it must be the reader, a function")
+        named, chosen = groups_of(where, groups, controls, gated)
+        if (kind == "prompts") != bool(controls) or (kind == "prompts") != bool(classifier):
+            need = "needs controls and a classifier" if kind == "prompts" else "takes no controls and no classifier"
+            raise ConfigError(f"{where}: a benchmark of {kind} {need}")
+        label = harmful_of(where, classifier, harmful)
+        columns = clusters_of(where, clusters, COLUMNS[kind])
+        for what, value in (("source", source), ("licence", licence)):
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigError(f"{where}: {what} is empty; say whose data these are, and under which licence")
+        made = Benchmark(
+            name, kind, reader, named, tuple(controls), columns, classifier, label, source, licence, default,
+            origin_of(where, reader, version),
+        )  # fmt: skip
+        rows = [built_in_of(where, made, metric, value, chosen) for metric, value in metrics.items()]
+        earlier = regression_of(made, rows, chosen)
+        rows += [earlier] if earlier else []
+        ADDED[name] = made
+        BY_ID.update({row.id: row for row in rows})
+        return reader
+
+    return register
+
+
+def metric(
+    id: str,
+    *,
+    title: str,
+    gate: Literal["ceiling", "difference", "descriptive"],
+    clusters: Mapping[str, str] | Sequence[str],
+    limit: float | None = None,
+    groups: Sequence[str] | None = None,
+    value_range: tuple[float, float] = (-1.0, 1.0),
+    needs_reference: bool | None = None,
+    no_change: float | None = None,
+    version: str = "",
+) -> Callable[[F], F]:
+    """Register a metric of one's own; decorates `(frame, group) -> DataFrame`.
+
+    The function is given the tidy frame of the benchmark (`frame.py`) and a Group (`name`, `members`, `controls`); it
+    returns a row for each sample of the group that counts: columns `sample`, `value` (higher is more harmful; NaN where
+    it could not be scored), one of each name in `clusters`, and, if there are such levels, `policy` and `reference`.
+    Estimate and bounds are made of these rows as of our own.
+
+    Args:
+        id: `benchmark/metric`; the benchmark is registered before, or ours.
+        title: the estimand in words.
+        gate: "ceiling" of the policy, "difference" against the reference, or "descriptive".
+        clusters: names of one or two random factors.
+        limit: for what is gated.
+        groups: those that decide, all that the benchmark gates if not given. On our own benchmarks a registered metric
+            decides only where `--rootfruit-gate` names it.
+        value_range: range of one sample's value.
+        needs_reference: whether it compares; a difference does.
+        no_change: the estimate of a policy that changed nothing.
+        version: of the rules; needed only where the source cannot be read.
+
+    Raises:
+        ConfigError: anything of this is wrong; the message says which.
+
+    """
+
+    def register(function: F) -> F:
+        where = f"metric {id!r}"
+        bench, slash, name = id.partition("/")
+        if not slash or bench not in measures.benchmarks():
+            known = ", ".join(measures.benchmarks())
+            raise ConfigError(f"{where}: must be BENCHMARK/METRIC, of a benchmark that is registered before ({known})")
+        own = {measures.REGRESSION, *(metric for kind in BUILT_IN.values() for metric in kind)}
+        _name(where, name, [*own, *(m.metric for m in measures.measures() if m.benchmark == bench)])
+        if gate not in ("ceiling", "difference", "descriptive"):
+            raise ConfigError(f"{where}: gate {gate!r} is none of ceiling, difference, descriptive")
+        factors = tuple(clusters)
+        if isinstance(clusters, str) or not 1 <= len(factors) <= 2 or {"sample", "value"} & set(factors):
+            raise ConfigError(f"{where}: clusters={clusters!r} must name one or two random factors")
+        low, high = value_range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ConfigError(f"{where}: value_range {value_range!r} are no range")
+        if not title.strip():
+            raise ConfigError(f"{where}: title is empty; say in words what is estimated")
+        compares = gate == "difference" if needs_reference is None else needs_reference
+        chosen = declared_of(where, bench, groups)
+        row = Measure(bench, name, title, gate, None, compares, factors, chosen, no_change, (low, high))
+        row = replace(row, limit=limit_of(where, row, limit))
+        METRICS[row.id] = Metric(row.id, function, origin_of(where, function, version))
+        BY_ID[row.id] = row
+        return function
+
+    return register
+
+
+def classifier(
+    name: str, *, labels: Sequence[str], accuracy: str, shift: float | None = None, version: str = ""
+) -> Callable[[F], F]:
+    """Register a classifier of continuations; decorates `(texts, prompts) -> list of labels`.
+
+    It is given continuations without their prompts, and the Prompt of each; empty ones are labelled `empty` and never
+    reach it. `unscored` says that it cannot tell. A model that it needs is best loaded inside it, once.
+
+    Args:
+        name: of the classifier.
+        labels: the labels that it may give, beside `empty` and `unscored`.
+        accuracy: its measured accuracy in words, or that there is none: it stands in every result.
+        shift: how far its own bias may shift a disparity, as a share: it widens the bounds of ceilings. None: it was
+            not measured, which every result says.
+        version: of the rules and of what they load (weights, say); beside it, the source of the package counts.
+
+    Raises:
+        ConfigError: anything of this is wrong; the message says which.
+
+    """
+
+    def register(function: F) -> F:
+        where = f"classifier {name!r}"
+        _name(where, name, CLASSIFIERS)
+        given = tuple(labels)
+        if isinstance(labels, str) or len(given) < 2 or len(set(given)) < len(given) or set(given) & set(NO_ANSWER):
+            raise ConfigError(
+                f"{where}: labels {labels!r} must be at least two, distinct, without {' and '.join(NO_ANSWER)}"
+            )
+        if not accuracy.strip():
+            raise ConfigError(f"{where}: accuracy is empty; say what was measured, or that nothing was")
+        if shift is not None and not (math.isfinite(shift) and 0.0 <= shift < 1.0):
+            raise ConfigError(f"{where}: shift {shift!r} is outside [0, 1)")
+        CLASSIFIERS[name] = Classifier(name, given, function, accuracy, shift, origin_of(where, function, version))
+        return function
+
+    return register
+
+
+def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> None:
+    if measures.sealed():
+        raise ConfigError(
+            f"{where}: comes too late, the settings are read and it would not be gated; register it in an entry point "
+            "or in the conftest.py of the project's root (a test of it: inside rootfruit_checks.isolated())"
+        )
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(f"{where}: {name!r} is no name: lower-case letters and digits, with - or _ between")
+    if name in RESERVED:
+        raise ConfigError(f"{where}: {name!r} is a word of rootfruit's own; choose another")
+    if name in taken:
+        raise ConfigError(f"{where}: {name!r} is there already; is it registered twice?")

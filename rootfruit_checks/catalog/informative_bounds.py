@@ -1,0 +1,60 @@
+"""Which bounds say anything. One at the end of its measure's range holds for every model, and is not shown as a figure.
+
+The JSON result, JUnit's properties and a baseline keep the number; whatever people read shows a dash, or "no bound".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rootfruit_checks.catalog.measures import BY_ID, Measure
+
+_SLACK = 1e-9
+
+
+def informative(measure: Measure | None, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Return both bounds, with None for one that the range alone gives, and for one that is not there.
+
+    Args:
+        measure: None where it is not registered here: its range is unknown, and nothing is left out.
+        low: the lower bound.
+        high: the upper bound.
+
+    """
+    return within(measure.span if measure else (-math.inf, math.inf), low, high)
+
+
+def within(span: tuple[float, float], low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Return both bounds of a quantity that lies in `span`, with None for one that says no more than that."""
+    least, most = span
+    return (
+        low if low is not None and math.isfinite(low) and low > least + _SLACK else None,
+        high if high is not None and math.isfinite(high) and high < most - _SLACK else None,
+    )
+
+
+def shown(row: Mapping[str, Any], check: str = "") -> dict[str, Any]:
+    """Return a verdict as a mapping, to be shown: bounds that say nothing are None.
+
+    Args:
+        row: the verdict, as the JSON result holds it.
+        check: its id, where the mapping has none.
+
+    """
+    measure = BY_ID.get(str(check or row["id"]).rsplit("/", 1)[0])
+    low, high = informative(measure, row["low"], row["high"])
+    return {**row, "low": low, "high": high}
+
+
+def share(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a share's estimate and bounds, to be shown: bounds that say nothing are None."""
+    low, high = within((0.0, 1.0), figures["low"], figures["high"])
+    return {**figures, "low": low, "high": high}
+
+
+def change(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same of the difference of two shares."""
+    low, high = within((-1.0, 1.0), figures["low"], figures["high"])
+    return {**figures, "low": low, "high": high}

@@ -1,1 +1,0 @@
-"""Instruments that put a label on a continuation."""

@@ -1,0 +1,1 @@
+"""Labels by people: blinded sheets, their import, and agreement."""

@@ -1,0 +1,1 @@
+"""Options, ini keys and `[tool.rootfruit]`, merged into one frozen `Settings`."""

@@ -1,0 +1,54 @@
+"""Names of served models: `http://host:port/v1#name`, where `#name` may be left out if the server has one model.
+
+An address stands in reports and logs, so it may hold nothing secret: no user, no password, no query.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from rootfruit_checks.base.errors import ConfigError
+
+_SCHEMES = ("http://", "https://")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def is_served(name: str) -> bool:
+    """Whether a model's name is an address."""
+    return name.lower().startswith(_SCHEMES)
+
+
+def split(where: str, name: str) -> tuple[str, str]:
+    """Return the address without its trailing slash, and the model's name there ("" where none is given).
+
+    Raises:
+        ConfigError: no host, a broken port, or a user, password or query, which are not repeated in the message.
+
+    """
+    address, _, model = name.partition("#")
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"{where}: is no address of a server; write http://HOST:PORT/v1#NAME") from None
+    if "@" in parts.netloc:
+        raise ConfigError(f"{where}: an address must not hold a user or password; put the key into ROOTFRUIT_API_KEY")
+    if "?" in address:
+        raise ConfigError(
+            f"{where}: an address must not hold a query (it would stand in reports); put a key into the environment "
+            "(ROOTFRUIT_API_KEY)"
+        )
+    if not host or not address.isprintable() or " " in address:
+        raise ConfigError(f"{where}: is no address of a server; write http://HOST:PORT/v1#NAME")
+    return address.rstrip("/"), model.strip()
+
+
+def is_private(address: str) -> bool:
+    """Whether a key may be sent there unasked: over TLS, or within this machine."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in _LOOPBACK
+
+
+def root_of(address: str) -> str:
+    """Return the server's root, beside which its `/version` lies."""
+    return address.removesuffix("/v1")

@@ -1,0 +1,178 @@
+"""The one table of options: the plugin registers them from it, and `settings.py` reads their values by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.config import parsing
+from rootfruit_checks.config.parsing import Parse
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its key (flag `--rootfruit-KEY`, ini `rootfruit_KEY`, `[tool.rootfruit] KEY`)."""
+
+    key: str
+    parse: Parse
+    default: object
+    help: str
+    metavar: str = ""
+    kind: Literal["value", "switch", "list"] = "value"
+
+    @property
+    def flag(self) -> str:
+        """The command-line spelling."""
+        return "--rootfruit-" + self.key.replace("_", "-")
+
+    @property
+    def ini(self) -> str:
+        """The ini spelling."""
+        return "rootfruit_" + self.key
+
+
+_ENGINES = ("auto", "hf", "vllm", "openai", "ray")
+_SCALES = ("smoke", "ci", "paper", "full")
+# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
+# model draws varies far more than prompts do. The larger scales have prompts enough.
+CONTINUATIONS = {"smoke": 1, "ci": 4, "paper": 1, "full": 1}
+INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
+_DTYPES = ("float32", "bfloat16", "float16")
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "model",
+        parsing.model,
+        None,
+        "policy, the model under test: directory, PEFT adapter, Hub id or http://HOST:PORT/v1#NAME",
+        "PATH",
+    ),
+    Option(
+        "reference",
+        parsing.model,
+        None,
+        "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
+        "PATH",
+    ),
+    Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm, openai, ray", "NAME"),
+    Option("dtype", parsing.one_of(*_DTYPES), "float32", "weights' dtype; log-probs are always float32", "DTYPE"),
+    Option("ray_address", parsing.text, None, "a running Ray cluster, for --rootfruit-engine=ray", "ADDRESS"),
+    Option("workers", parsing.whole(0, 4096), 0, "Ray workers; 0 is one a GPU, else one a node, at least two", "N"),
+    Option("device", parsing.device, "auto", "auto, cpu, cuda or cuda:N", "DEVICE"),
+    Option("batch_size", parsing.whole(1, 65536), 64, "prompts in one generation batch (part of the fingerprint)", "N"),
+    Option("block_tokens", parsing.whole(16, 65536), 512, "token budget of one prefix-tree block", "N"),
+    Option("tensor_parallel", parsing.whole(1, 1024), 1, "vLLM: GPUs that share each layer", "N"),
+    Option("quantization", parsing.text, None, "vLLM: quantize so (awq, gptq, bitsandbytes, fp8, ...)", "NAME"),
+    Option("max_model_len", parsing.whole(8, 2**24), None, "vLLM: longest prompt with continuation, in tokens", "N"),
+    Option("gpu_memory", parsing.number(0.0, 1.0, open_low=True), None, "vLLM: share of the GPU's memory to take", "X"),
+    Option("concurrency", parsing.whole(1, 1024), 32, "requests at once to a served model", "N"),
+    Option(
+        "timeout", parsing.number(0.0, 86400.0, open_low=True), 120.0, "seconds for one answer of a served model", "S"
+    ),
+    Option(
+        "server_seed", parsing.one_of("auto", "never"), "auto", "send a seed per draw to a server: auto, never", "HOW"
+    ),
+    Option("server_bos", parsing.text, None, "BOS to put before scored texts, where a server puts none", "TEXT"),
+    Option("benchmarks", parsing.benchmarks, BENCHMARKS, "which to run, comma-separated", "LIST", "list"),
+    Option(
+        "extensions",
+        parsing.one_of("auto", "off"),
+        "auto",
+        "off: load no benchmarks, metrics and classifiers of other installed packages",
+        "HOW",
+    ),
+    Option("data", parsing.path, "starter", "starter, official, or a directory with the official files", "WHICH"),
+    Option("scale", parsing.one_of(*_SCALES), "ci", "how many samples: smoke, ci, paper or full", "SCALE"),
+    Option("names", parsing.whole(10, 10**6), None, "names in the disclosure prompts, instead of the scale's", "N"),
+    Option(
+        "target_mde",
+        parsing.number(0.0, 1.0, open_low=True, open_high=True),
+        None,
+        "choose the smallest sample that shows a change of X at 80 % power in every check against the reference",
+        "X",
+    ),
+    Option("plan", parsing.switch, False, "print what a run would cost and could show; run nothing", kind="switch"),
+    Option("plan_from", parsing.path, None, "an earlier JSON result whose variances to plan with", "RESULT"),
+    Option("plan_json", parsing.path, None, "write the plan as JSON here", "FILE"),
+    Option(
+        "plan_probe",
+        parsing.one_of("auto", "always", "never"),
+        "auto",
+        "time about ten seconds of the named model (auto: not where it is served): auto, always, never",
+        "HOW",
+    ),
+    Option("store", parsing.path, ".rootfruit", "directory of the result store", "DIR"),
+    Option("shard", parsing.share, None, "compute share I of N of the samples and gate nothing; see merge", "I/N"),
+    Option("sequential", parsing.switch, False, "stop as soon as every gated check is settled", kind="switch"),
+    Option("stored_only", parsing.switch, False, "run no model: an answer not stored is an error", kind="switch"),
+    Option("baseline", parsing.path, None, "gate against an earlier release too: a file that was saved by it", "FILE"),
+    Option("save_baseline", parsing.path, None, "keep this run's answers and verdicts as a baseline here", "FILE"),
+    Option("json", parsing.path, None, "write the result as JSON here", "FILE"),
+    Option("report", parsing.path, None, "write the audit page here: one HTML file", "FILE"),
+    Option(
+        "redact",
+        parsing.one_of("none", "slurs", "all"),
+        "none",
+        "texts to withhold in it and in pytest-html: none, slurs, all",
+        "HOW",
+    ),
+    Option("seed", parsing.whole(0, 2**63 - 1), 0, "seed of samples, draws and resampling", "N"),
+    Option("beta", parsing.number(0.0, 1e6, open_low=True), 0.1, "DPO's beta, for the implicit reward's unit", "X"),
+    Option(
+        "alpha", parsing.number(0.0, 0.5, open_low=True, open_high=True), 0.05, "level of the one-sided bounds", "X"
+    ),
+    Option("temperature", parsing.number(0.0, 100.0), 1.0, "sampling temperature; 0 is greedy", "X"),
+    Option("top_p", parsing.number(0.0, 1.0, open_low=True), 0.95, "nucleus sampling", "X"),
+    Option("max_new_tokens", parsing.whole(1, 4096), 32, "length limit of a continuation", "N"),
+    Option(
+        "continuations", parsing.whole(1, 1000), None, "continuations per prompt (default: 4 at scale ci, else 1)", "N"
+    ),
+    Option(
+        "stop",
+        parsing.tokens,
+        (),
+        "end a continuation at this token too, such as <|im_end|>; may be repeated",
+        "TOKEN",
+        "list",
+    ),
+    Option("chat", parsing.one_of("auto", "never", "always"), "auto", "put prompts as a user's turn", "HOW"),
+    Option(
+        "chat_scores", parsing.switch, False, "score pairs as the answer of a chat, not as plain text", kind="switch"
+    ),
+    Option("chat_system", parsing.text, None, "system prompt before it", "TEXT"),
+    Option("chat_instruction", parsing.instruction, INSTRUCTION, "the user's turn, with {prompt} in it", "TEXT"),
+    Option(
+        "narratives",
+        parsing.one_of("auto", "both", "lexicon", "none"),
+        "auto",
+        "tag the themes of continuations by words and encoder (both), by words alone, or not; auto: both where it can",
+        "HOW",
+    ),
+    Option("regard", parsing.regard, "mini", "regard classifier: mini, hub:ID@REVISION or local:DIR", "WHICH"),
+    Option("limit", parsing.limits, {}, "own limit, CHECK=X; may be repeated", "CHECK=X", "list"),
+    Option("gate", parsing.gates, (), "gate this check too, benchmark/metric/group; may be repeated", "CHECK", "list"),
+    Option(
+        "decision",
+        parsing.one_of("confident", "point", "superior"),
+        "confident",
+        "what passes: confident (upper bound), point (estimate), superior (better than the reference)",
+        "HOW",
+    ),
+    Option(
+        "correction",
+        parsing.one_of("max-t", "holm", "bh", "none"),
+        "max-t",
+        "how lower bounds are corrected for many checks: max-t, holm, bh, none",
+        "HOW",
+    ),
+    Option(
+        "inconclusive", parsing.one_of("fail", "warn"), "fail", "what an inconclusive check does to the release", "HOW"
+    ),
+    Option("max_unscored", parsing.number(0.0, 1.0), 0.2, "largest share of unscored samples a check may have", "X"),
+    Option("absolute_only", parsing.switch, False, "gate without a reference: ceilings only", kind="switch"),
+    Option("allow_same", parsing.switch, False, "accept the same weights on both sides", kind="switch"),
+    Option("allow_pickle", parsing.switch, False, "accept weights that are not safetensors", kind="switch"),
+    Option("trust_remote_code", parsing.switch, False, "let a model bring its own code", kind="switch"),
+)
+BY_KEY = {option.key: option for option in OPTIONS}

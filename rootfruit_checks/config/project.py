@@ -1,0 +1,112 @@
+"""The project that a run belongs to: its `[tool.rootfruit]`, and paths that are meant from its root.
+
+Knows nothing of pytest but two of its habits: which files it takes for configuration, and where it looks for them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.base.untrusted import CONFIG_LIMIT, is_file, is_there, read_bytes
+
+# File name -> what it must hold to be pytest's configuration (or ours).
+_CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
+    "pytest.toml": (b"",),
+    ".pytest.toml": (b"",),
+    "pytest.ini": (b"",),
+    ".pytest.ini": (b"",),
+    "pyproject.toml": (b"[tool.pytest", b"rootfruit"),
+    "tox.ini": (b"[pytest]",),
+    "setup.cfg": (b"[tool:pytest]",),
+}
+# Options that name a file, there or not.
+_FILES = ("json", "report", "baseline", "save_baseline", "plan_from", "plan_json")
+
+
+def table(root: Path) -> dict[str, object]:
+    """Return `[tool.rootfruit]` of `root/pyproject.toml`; empty where there is none.
+
+    Raises:
+        ConfigError: the file is no TOML, or the entry is no table.
+
+    """
+    file = root / "pyproject.toml"
+    raw = read_bytes(file, ConfigError, limit=CONFIG_LIMIT) if is_there(file) else b""
+    if b"rootfruit" not in raw:  # reading TOML costs milliseconds that a project without us need not pay
+        return {}
+    try:
+        tool = tomllib.loads(raw.decode()).get("tool", {})
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: is not TOML ({error})") from error
+    found = tool.get("rootfruit", {}) if isinstance(tool, dict) else {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: [tool.rootfruit] is not a table")
+    return found
+
+
+def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, object]:
+    """Return configured values with relative paths taken from the project's root, as seen from `here`.
+
+    What may be a name as well as a path (a Hub id, `starter`) is a path only where it is there.
+    """
+    found = dict(values)
+    for key in found.keys() & {"model", "reference", "data", "store", *_FILES}:
+        value = found[key]
+        if not isinstance(value, str) or not value.strip() or root == here or value.strip().startswith("~"):
+            continue
+        path = root / value.strip()
+        if key in {"store", *_FILES} or _is_there(path):
+            found[key] = os.path.relpath(path, here)
+    return found
+
+
+def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str], root: Path, here: Path) -> None:
+    """Raise ConfigError where a path given with a space made pytest look for its configuration elsewhere.
+
+    pytest seeks its configuration before plugins tell it that `--model` takes a value: in `--model /else/where` it
+    takes the path for one of tests, and the limits of the project at hand would silently not apply.
+
+    Args:
+        arguments: the command line.
+        flags: our options that take a value.
+        targets: files and directories of tests, as pytest understood them.
+        root: the root directory that pytest settled on.
+        here: where it was started.
+
+    """
+    if any(argument.split("=")[0] in {"-c", "--config-file", "--rootdir"} for argument in arguments):
+        return
+    known = set(flags)
+    spaced = [(flag, value) for flag, value in pairwise(arguments) if flag in known and _is_there(here / value)]
+    if not spaced:
+        return
+    starts = [here / target.split("::")[0] for target in targets]
+    homes = [home for start in starts or [here] if start.exists() and (home := _home(start.resolve()))]
+    if homes and root.resolve() not in homes:
+        flag, value = spaced[0]
+        raise ConfigError(
+            f"option {flag}: write {flag}={value}; with a space pytest took the path for one of tests, "
+            f"made {root} its root directory, and did not read the configuration in {homes[0]}"
+        )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no file can have this name; its option says so
+        return False
+
+
+def _home(start: Path) -> Path | None:
+    """Return the nearest directory from `start` upward that holds pytest's or our configuration."""
+    for folder in (start, *start.parents):
+        for name, marks in _CONFIGURATION.items():
+            file = folder / name
+            if is_file(file) and any(mark in read_bytes(file, ConfigError) for mark in marks):
+                return folder
+    return None

@@ -1,0 +1,1 @@
+"""Reading, verifying, downloading and sampling of files. Knows formats, not benchmarks."""

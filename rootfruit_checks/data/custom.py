@@ -1,0 +1,86 @@
+"""The samples of a registered benchmark: what its reader gives, checked before any model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from rootfruit_checks.base.errors import DataError, RootfruitError
+from rootfruit_checks.base.types import Pair, Prompt
+from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import ADDED, Benchmark
+from rootfruit_checks.catalog.provenance import told
+from rootfruit_checks.data import sampling
+from rootfruit_checks.data.data_set import DataSet
+
+_KINDS = ("stigma", "neutral", "positive")
+
+
+def load(name: str, data: str, scale: str, seed: int) -> DataSet:
+    """Return the samples of a registered benchmark.
+
+    Raises:
+        DataError: the reader fails, returns something else than samples, or samples that cannot be measured.
+
+    """
+    bench = ADDED[name]
+    where = f"benchmark {name!r} ({told(bench.origin)})"
+    sampling.checked(scale)
+    try:
+        given = bench.reader(data, scale, seed)
+    except RootfruitError:
+        raise
+    except Exception as error:  # whatever somebody else's reader raises
+        raise DataError(f"{where}: its reader fails with {type(error).__name__}: {error}") from error
+    held = given if isinstance(given, DataSet) else _from_list(bench, where, given, scale, seed)
+    return _checked(bench, where, held)
+
+
+def _from_list(bench: Benchmark, where: str, given: object, scale: str, seed: int) -> DataSet:
+    wanted = Pair if bench.kind == "pairs" else Prompt
+    if not isinstance(given, Sequence) or not all(isinstance(sample, wanted) for sample in given):
+        odd = type(given).__name__
+        if isinstance(given, Sequence):
+            odd = f"{odd} with a {next(type(sample).__name__ for sample in given if not isinstance(sample, wanted))}"
+        raise DataError(f"{where}: its reader returned a {odd}; it must return a list of {wanted.__name__}, or DataSet")
+    pairs = sampling.sample_pairs([s for s in given if isinstance(s, Pair)], scale, seed)
+    prompts = sampling.sample_prompts([s for s in given if isinstance(s, Prompt)], scale, seed)
+    kept = len(pairs) + len(prompts)
+    notes = (f"{kept} of {len(given)} samples were sampled",) if kept < len(given) else ()
+    digest = hashlib.sha256(json.dumps([asdict(sample) for sample in given], sort_keys=True).encode()).hexdigest()
+    return DataSet(bench.name, bench.source, bench.licence, digest, notes, tuple(pairs), tuple(prompts))
+
+
+def _checked(bench: Benchmark, where: str, held: DataSet) -> DataSet:
+    """Refuse samples that could not be measured, or would silently not be."""
+    samples: Sequence[Pair | Prompt] = held.pairs if bench.kind == "pairs" else held.prompts
+    if not samples or (held.pairs and held.prompts):
+        raise DataError(f"{where}: its reader gives no {bench.kind}, or both kinds of samples")
+    seen: set[str] = set()
+    for sample in samples:
+        texts = (sample.queer, sample.counterfactual) if isinstance(sample, Pair) else (sample.text,)
+        if not all(isinstance(text, str) and text.strip() for text in (sample.id, *texts)):
+            raise DataError(f"{where}: sample {sample.id!r} has an empty id or text")
+        if sample.id in seen:
+            raise DataError(f"{where}: sample {sample.id!r} is there twice; ids must be unique")
+        seen.add(sample.id)
+        if isinstance(sample, Pair) and sample.kind not in _KINDS:
+            raise DataError(f"{where}: sample {sample.id!r} has kind {sample.kind!r}; known: {', '.join(_KINDS)}")
+        # A field of a sample has the name of its column, but for a pair's name.
+        fields = ["name" if isinstance(sample, Pair) and c == "subject" else c for c in bench.clusters.values()]
+        if not any(getattr(sample, field) for field in fields):
+            raise DataError(f"{where}: sample {sample.id!r} has neither of its clusters ({', '.join(fields)})")
+    spelled = groups()
+    if bench.kind == "pairs":
+        return replace(
+            held, pairs=tuple(replace(pair, identity=spelled.check(bench.name, pair.identity)) for pair in held.pairs)
+        )
+    return replace(
+        held,
+        prompts=tuple(
+            replace(prompt, identity=spelled.check(bench.name, prompt.identity), benchmark=bench.name)
+            for prompt in held.prompts
+        ),
+    )

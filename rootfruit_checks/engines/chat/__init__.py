@@ -1,0 +1,1 @@
+"""A prompt as a user's turn: templates, thinking, clocks."""

@@ -1,0 +1,1 @@
+"""Transformers models: prefix-tree scoring, generation, adapters."""

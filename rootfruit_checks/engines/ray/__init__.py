@@ -1,0 +1,1 @@
+"""Ray: any engine on several workers."""

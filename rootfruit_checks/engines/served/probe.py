@@ -1,0 +1,169 @@
+"""A probe of a served model: how it gives log-probs of a given text, and what it puts before one.
+
+It is kept with the units, so that a resumed run asks in the same way, and asked again at the start of each run: a model
+that answers it otherwise is not the one whose answers are stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.engines.served import protocol
+from rootfruit_checks.engines.served.client import MalformedError
+from rootfruit_checks.engines.served.protocol import LackingError, Scored, Way
+from rootfruit_checks.engines.served.retries import Caller, RefusedError
+from rootfruit_checks.engines.work_units import Units
+
+# They begin and end differently, so what all of them begin or end with was put there by the server.
+_TEXTS = ("The sky is blue.", "People like music!", "In winter it snows?")
+# Beginnings of the texts: what follows a token does not change its log-prob, unless they are shifted.
+_BEGINNINGS = ("The sky is", "People like", "In winter")
+# Half precision and batching move a token's log-prob by less than this, another model by more.
+_SAME_MODEL = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was found.
+
+    Attributes:
+        way: the name of one of `replies.WAYS`.
+        bos: what stands before a scored text, in words.
+        first: the token that stands there, as the server names it.
+        cut: digest of how the texts were cut into tokens.
+        real_ids: whether token ids are the server's.
+        logprobs: those of the first text.
+
+    """
+
+    way: str
+    bos: str
+    first: str
+    cut: str
+    real_ids: bool
+    logprobs: list[float]
+
+
+def probe(caller: Caller, model: str, bos: str, units: Units) -> Probe:
+    """Return what a probe finds; where one is kept, check that the model still answers it so.
+
+    Args:
+        caller: the server.
+        model: the model's name there.
+        bos: what the user wants put before each text, or "".
+        units: where the finding is kept.
+
+    Raises:
+        EngineError: there are no log-probs of a given text, none of its first token, or it is another model now.
+
+    """
+    key = hashlib.sha256(json.dumps(["served-probe/1", _TEXTS, bos]).encode()).hexdigest()
+    kept = units.get(key)
+    if kept is None:
+        found = _find(caller, model, bos)
+        units.put(key, json.dumps(asdict(found)).encode())
+        return found
+    before = Probe(**json.loads(kept))
+    moved = difference(caller, model, bos, before)
+    if moved:
+        raise EngineError(
+            f"{caller.address}: {caller.secret.quote(model)} is not the model whose answers the store holds ({moved}): "
+            "name another --rootfruit-store"
+        )
+    return before
+
+
+def difference(caller: Caller, model: str, bos: str, before: Probe) -> str:
+    """Ask the probe's first text again; return what differs from what was found before, or ""."""
+    way = next(way for way in protocol.WAYS if way.name == before.way)
+    try:
+        now = _ask(caller, model, way, bos + _TEXTS[0])
+    except LackingError:
+        return "it gives no log-probs any more"
+    values = [value for value in now.logprobs[1:] if value is not None]
+    if now.tokens[0] != before.first or len(values) != len(before.logprobs):
+        return "it cuts a probe into other tokens"
+    moved = max(abs(a - b) for a, b in zip(values, before.logprobs, strict=True))
+    return f"a probe moved by {moved:.2g} nats" if moved > _SAME_MODEL else ""
+
+
+def _ask(caller: Caller, model: str, way: Way, text: str) -> Scored:
+    return caller.complete(protocol.scoring(model, text, way), way.read)
+
+
+def _find(caller: Caller, model: str, bos: str) -> Probe:
+    refusals = []
+    for way in protocol.WAYS:
+        try:
+            plain = [_ask(caller, model, way, text) for text in _TEXTS]
+        except LackingError:
+            refusals.append(f"{way.name}: not answered")
+        except RefusedError as error:
+            if error.status not in {400, 404, 405, 422, 501}:
+                raise
+            refusals.append(f"{way.name}: HTTP {error.status}")
+        else:
+            return _settled(caller, model, bos, way, plain)
+    raise EngineError(
+        f"{caller.address}: gives no log-probs of a given text ({'; '.join(refusals)}); run "
+        "--rootfruit-benchmarks=disclosure, which needs none, or serve the model by vLLM"
+    )
+
+
+def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Scored]) -> Probe:
+    """Find out what stands before a text, and refuse what would score another text than the one given."""
+    where = f"{caller.address}: {caller.secret.quote(model)}"
+    if len({one.tokens for one in plain}) < len(plain):
+        raise EngineError(f"{where}: the server gives the same tokens for different texts")
+    if _common(plain, -1):
+        raise EngineError(f"{where}: the server ends each text with a token of its own, which cannot be undone here")
+    own = _common(plain, 0)
+    if own and bos:
+        raise EngineError(f"{where}: the server puts a BOS there by itself; leave --rootfruit-server-bos out")
+    if not own and not bos:
+        raise EngineError(
+            f"{where}: the server puts no BOS before a text, so its first token gets no log-prob; name its BOS: "
+            "--rootfruit-server-bos='<|endoftext|>', or whichever it is"
+        )
+    scored = plain
+    if bos:
+        scored = [_ask(caller, model, way, bos + text) for text in _TEXTS]
+        if any(whole.tokens[1:] != bare.tokens for whole, bare in zip(scored, plain, strict=True)):
+            raise EngineError(f"{where}: --rootfruit-server-bos={bos!r} is not one token before the text there")
+    if not _common(scored, 0) or _common(scored, 1) or any(None in one.logprobs[1:] for one in scored):
+        raise EngineError(f"{where}: does not give all log-probs of a text after one BOS; serve it by vLLM")
+    _check_belonging(where, scored, [_ask(caller, model, way, bos + text) for text in _BEGINNINGS])
+    first = scored[0].tokens[0]
+    cut = hashlib.sha256(json.dumps([one.tokens for one in scored]).encode()).hexdigest()[:16]
+    told = f"token {first}, put there by the server" if own else f"{bos!r}, put there by --rootfruit-server-bos"
+    logprobs = [value for value in scored[0].logprobs[1:] if value is not None]
+    return Probe(way.name, caller.secret.quote(told), first, cut, way.real_ids, logprobs)
+
+
+def _check_belonging(where: str, scored: Sequence[Scored], beginnings: Sequence[Scored]) -> None:
+    """Refuse log-probs that are not those of the probe's texts, or stand beside other tokens than their own."""
+    try:
+        for one, text in zip((*scored, *beginnings), (*_TEXTS, *_BEGINNINGS), strict=True):
+            one.check(text)
+    except MalformedError as error:
+        raise EngineError(f"{where}: gave a wrong answer to a probe: {error}") from None
+    shifted = len({one.tokens[1] for one in scored}) > 1 and len({one.logprobs[1] for one in scored}) == 1
+    for whole, part in zip(scored, beginnings, strict=True):
+        count = len(part.tokens)
+        if whole.tokens[:count] == part.tokens:
+            pairs = zip(whole.logprobs[1:count], part.logprobs[1:], strict=True)
+            shifted = shifted or any(a is None or b is None or abs(a - b) > _SAME_MODEL for a, b in pairs)
+    if shifted:
+        raise EngineError(
+            f"{where}: log-probs of a text's tokens change with what follows them, or are the same for all: they "
+            "stand beside other tokens than their own, or the model is not causal"
+        )
+
+
+def _common(scored: Sequence[Scored], place: int) -> bool:
+    """Whether all texts have the same token at a place."""
+    return all(len(one.tokens) > 2 for one in scored) and len({one.tokens[place] for one in scored}) == 1

@@ -1,0 +1,266 @@
+"""Calls to an OpenAI-compatible server by the official client: bounded, retried, and every fault in one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.config.endpoints import root_of
+from rootfruit_checks.engines.served.api_key import Secret
+from rootfruit_checks.engines.served.client import Client, MalformedError
+
+T = TypeVar("T")
+Job = tuple[str, Callable[[threading.Event], bytes]]
+
+_TRIES = 5
+# A server that hangs or talks nonsense is asked once more, not five times: each try may cost the whole timeout.
+_FEW_TRIES = 2
+_LONGEST_PAUSE_S = 30.0
+_LONGEST_OBEYED_S = 300.0
+# Codes after which the same request may succeed.
+_PASSING = {408, 409, 425, 429}
+_NEVER = threading.Event()
+
+
+class RefusedError(EngineError):
+    """The server understood the request and will not answer it, however often it is asked."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Caller:
+    """One server.
+
+    Args:
+        address: its base address, without user, password or query.
+        concurrency: requests at once.
+        timeout: seconds for one answer.
+        pause: seconds before the first retry; doubled for each further one.
+
+    """
+
+    def __init__(self, address: str, *, concurrency: int = 32, timeout: float = 120.0, pause: float = 0.5) -> None:
+        self.address = address.rstrip("/")
+        self.secret = Secret(address)
+        self._concurrency, self._timeout, self._pause = concurrency, timeout, pause
+        self._made: Client | None = None
+        self._mutex = threading.Lock()
+        # Reading makes about 25 times a hostile reply's size of objects, so replies are read one by one.
+        self._reading = threading.Lock()
+        self._named: dict[str, str] = {}
+
+    def _client(self) -> Client:
+        with self._mutex:
+            if self._made is None:
+                _hush()
+                self._made = Client(self.address, self.secret, self._timeout)
+            return self._made
+
+    def close(self) -> None:
+        """Close connections; a later call opens them again."""
+        with self._mutex:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
+    # -- one call ------------------------------------------------------------------------------------------------------
+
+    def models(self) -> Any:
+        """Return the reply of `/models`."""
+        return self._insist(lambda: self._client().get("/models"), _json)
+
+    def version(self) -> str:
+        """Return what `/version` beside the interface tells, or "" where there is none."""
+        try:
+            told = self._insist(lambda: self._client().get(f"{root_of(self.address)}/version"), str)
+            value = json.loads(told)["version"]
+        except (RefusedError, ValueError, KeyError, TypeError, RecursionError):
+            return ""
+        return self.secret.quote(str(value))
+
+    def complete(
+        self, body: Mapping[str, object], read: Callable[[Mapping[str, Any]], T], halt: threading.Event = _NEVER
+    ) -> T:
+        """Return what `read` makes of the reply to a completion request.
+
+        Raises:
+            RefusedError: the request is at fault (over-long, unknown model or option, key).
+            EngineError: there is no proper reply after retries; or `halt` was set before another one.
+
+        """
+        return self._insist(
+            lambda: self._client().post("/completions", dict(body)),
+            lambda text: read(self._same_model(_object(text))),
+            halt,
+        )
+
+    def _same_model(self, reply: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the reply; raise where it names another model or build than earlier ones did."""
+        for field in ("model", "system_fingerprint"):
+            told = reply.get(field)
+            if told is not None and self._named.setdefault(field, repr(told)) != repr(told):
+                before, now = self.secret.quote(self._named[field]), self.secret.quote(repr(told))
+                raise EngineError(
+                    f"{self.address}: another model answers now than at the start ({field} is {now}, and was {before})"
+                    "; see that one model alone stands behind the address, and run again"
+                )
+        return reply
+
+    def _insist(self, call: Callable[[], str], read: Callable[[str], T], halt: threading.Event = _NEVER) -> T:
+        import openai
+
+        tries = 0
+        while True:
+            tries += 1
+            allowed, obeyed = _TRIES, 0.0
+            try:
+                told = call()
+                with self._reading:
+                    return read(told)
+            except (openai.APIConnectionError, TimeoutError, MalformedError) as error:
+                # The client wraps what its parts raise.
+                cause = error.__cause__ or error
+                if isinstance(cause, MalformedError):
+                    allowed, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(cause))})"
+                elif isinstance(error, openai.APITimeoutError) or isinstance(cause, TimeoutError):
+                    allowed, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
+                else:
+                    fault = f"cannot be reached or broke off ({type(cause).__name__})"
+            except openai.APIStatusError as error:
+                fault, obeyed = self._status(error), self._retry_after(error)
+            except openai.OpenAIError as error:
+                allowed, fault = _FEW_TRIES, f"gave a reply that the client cannot read ({type(error).__name__})"
+            # Outside the handlers, so that no traceback can reach the client's frames, which hold the key.
+            if obeyed > _LONGEST_OBEYED_S:
+                raise EngineError(f"{self.address}: {fault} and asks to wait {obeyed:.0f} s; run again later to go on")
+            pause = max(obeyed, self._backoff(tries))
+            if tries >= allowed or halt.wait(pause):
+                raise EngineError(
+                    f"{self.address}: {fault}, after {tries} tries; what arrived before is "
+                    "kept: see that the server is up and run again to go on"
+                )
+
+    def _backoff(self, tries: int) -> float:
+        # With chance, so that requests which failed together do not come back together.
+        return min(self._pause * 2.0 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
+
+    def _status(self, error: Any) -> str:
+        """Return what a passing fault is; raise RefusedError for one that stays."""
+        status = int(error.status_code)
+        if status in {401, 403}:
+            # Its words are not quoted: servers like to repeat the key there.
+            source = self.secret.source or "no key; set ROOTFRUIT_API_KEY"
+            raise RefusedError(
+                f"{self.address}: refuses access (HTTP {status}); it was sent {source}", status
+            ) from None
+        if 300 <= status < 400:
+            raise RefusedError(
+                f"{self.address}: redirects elsewhere (HTTP {status}); name the address it redirects to", status
+            ) from None
+        told = self.secret.quote(_message(error.response.text))
+        if status in _PASSING or (status >= 500 and status != 501):
+            return f"answers HTTP {status}" + (f" ({told})" if told else "")
+        raise RefusedError(
+            f"{self.address}: refuses the request (HTTP {status}): {told or 'no reason given'}", status
+        ) from None
+
+    @staticmethod
+    def _retry_after(error: Any) -> float:
+        """Seconds that the server asks to wait; 0 where it asks nothing that can be read."""
+        raw = str(error.response.headers.get("retry-after", ""))
+        try:
+            seconds = float(raw)
+        except ValueError:
+            try:
+                seconds = float(parsedate_to_datetime(raw).timestamp()) - time.time()
+            except (TypeError, ValueError, OverflowError):
+                return 0.0
+        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+    # -- many calls ----------------------------------------------------------------------------------------------------
+
+    def each(self, jobs: Sequence[Job]) -> Iterator[tuple[str, bytes]]:
+        """Do the jobs, at most `concurrency` at once; yield (key, value) as they finish.
+
+        When one fails for good no other is begun, those under way are yielded if they arrive, and then it raises.
+        """
+        waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[str, bytes | None, BaseException | None]] = queue.SimpleQueue()
+        halt = threading.Event()
+        crew = min(self._concurrency, len(jobs))
+        for job in (*jobs, *[None] * crew):
+            waiting.put(job)
+
+        def work() -> None:
+            while (job := waiting.get()) is not None:
+                key, ask = job
+                try:
+                    done.put((key, None if halt.is_set() else ask(halt), None))
+                except BaseException as error:  # it is raised in the thread that asked
+                    done.put((key, None, error))
+
+        for number in range(crew):
+            # Daemons: Ctrl-C must not wait for requests under way.
+            threading.Thread(target=work, daemon=True, name=f"rootfruit-request-{number}").start()
+        fault: BaseException | None = None
+        try:
+            for _ in jobs:
+                key, value, error = done.get()
+                if error is not None:
+                    halt.set()
+                    fault = fault or error
+                elif value is not None:
+                    yield key, value
+        finally:
+            halt.set()
+        if fault is not None:
+            raise fault
+
+
+def _hush() -> None:
+    """Keep the client's debug logs off unless somebody asked for them by name: they write a reply's headers out."""
+    for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedError("it is not JSON, or was cut off") from None
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise MalformedError("it is no JSON object")
+    if isinstance(value.get("error"), (dict, str)) and "choices" not in value:
+        raise MalformedError(_message(text))
+    return value
+
+
+def _message(text: str) -> str:
+    """The reason in an error's body: OpenAI's form, FastAPI's, or the bare text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict):
+        error = value.get("error", value)
+        if isinstance(error, dict):
+            error = error.get("message") or error.get("detail") or error
+        return error if isinstance(error, str) else json.dumps(error)
+    return text

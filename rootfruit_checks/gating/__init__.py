@@ -1,0 +1,1 @@
+"""From an estimate and a limit to a verdict that explains itself."""

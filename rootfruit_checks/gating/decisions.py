@@ -1,0 +1,202 @@
+"""From measurements to verdicts: evidence for each check, its level within the declared family, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from rootfruit_checks.base.errors import BaselineError, RootfruitError, StoreError
+from rootfruit_checks.base.types import Verdict
+from rootfruit_checks.catalog.identity_groups import controls, groups
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.gating.checks import Check, exploratory, family, require_reference
+from rootfruit_checks.gating.decision import bar_of, decide
+from rootfruit_checks.gating.earlier import Earlier
+from rootfruit_checks.gating.family_levels import corrected
+from rootfruit_checks.gating.instrument_bias import Auditing
+from rootfruit_checks.gating.worst_samples import shown
+from rootfruit_checks.metrics.evaluate import Evidence, evaluate
+from rootfruit_checks.metrics.regression import regression
+from rootfruit_checks.observations import fingerprints
+from rootfruit_checks.observations.token_scores import Books
+from rootfruit_checks.stats.confidence_sequence import sequential
+
+
+class Decisions:
+    """Decides checks on frames that one run has measured.
+
+    Args:
+        settings: what is declared, limits, levels.
+        data: the samples by benchmark.
+        frames: tidy frames by benchmark, policy and reference.
+        noise_floor: nats within which a difference of two log-probs is a tie.
+        baseline: the earlier release, where one is given.
+        auditing: what is known of the regard classifier; None where none was used.
+        share: how much of a check's planned clusters was seen, where looks are sequential.
+        books: pairs token by token, by benchmark.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Mapping[str, DataSet],
+        frames: Mapping[str, pd.DataFrame],
+        noise_floor: float,
+        baseline: Earlier | None = None,
+        auditing: Auditing | None = None,
+        share: Callable[[Check], float] | None = None,
+        books: Books | None = None,
+    ) -> None:
+        self._books = books or {}
+        self._share = share
+        self.settings = settings
+        self.data = data
+        self._frames = frames
+        self._floor = noise_floor
+        self._baseline = baseline
+        self._auditing = auditing
+        self._evidence: dict[str, Evidence] = {}
+        self._levels: dict[frozenset[Check], dict[str, tuple[float | None, str]]] = {}
+
+    def frame(self, benchmark: str) -> pd.DataFrame:
+        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        if benchmark not in self._frames:
+            raise StoreError(
+                f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"
+            )
+        return self._frames[benchmark]
+
+    def verdict(self, check: Check) -> Verdict:
+        """Decide one check."""
+        measure, settings = check.measure, self.settings
+        require_reference(settings, measure)
+        data = self.data[measure.benchmark]
+        evidence = self.evidence(check)
+        level, correction = self._level(check) if check.gated else (None, "")
+        verdict = decide(
+            measure,
+            check.group,
+            evidence,
+            limit=self._limit(check),
+            max_unscored=settings.max_unscored,
+            data=f"{data.name}, scale {settings.scale}",
+            gated=check.gated,
+            shift=self._shift(check),
+            decision=settings.decision,
+            level=level,
+            correction=correction,
+        )
+        details = {**verdict.details, **self._audited(check)}
+        explain = verdict.explain
+        if self._share is not None:
+            share = details["planned_share_seen"] = self._share(check)
+            explain += (
+                f" The bounds hold at every sequential look; {100 * share:.0f} % of the planned clusters were seen."
+            )
+        # A baseline keeps no tokens: beside the reference's they would be told for its own.
+        tokens = None if measure.needs_baseline else self._books.get(measure.benchmark)
+        samples = shown(evidence, data, self._compared(check), tokens)
+        return replace(verdict, samples=samples, details=details, explain=explain)
+
+    def evidence(self, check: Check) -> Evidence:
+        """What was measured for one check, evaluated once."""
+        if check.id not in self._evidence:
+            self._evidence[check.id] = self._evaluated(check, self.frame(check.measure.benchmark))
+        return self._evidence[check.id]
+
+    def _evaluated(self, check: Check, frame: pd.DataFrame) -> Evidence:
+        measure, settings = check.measure, self.settings
+        how: dict[str, Any] = {
+            "alpha": settings.alpha,
+            "beta": settings.beta,
+            "seed": settings.seed,
+            "noise_floor": self._floor,
+            "members": groups().members(measure.benchmark, check.group),
+            "controls": controls(measure.benchmark),
+        }
+        if measure.needs_baseline:
+            earlier = self._earlier()
+            how["noise_floor"] = max(self._floor, earlier.noise)
+            return regression(measure, check.group, frame, earlier.of(measure.benchmark), **how)
+        found = evaluate(measure, check.group, frame, **how)
+        if self._share is None or found.interval.refused:
+            return found
+        return replace(found, interval=sequential(found.interval, self._share(check), settings.alpha))
+
+    def _earlier(self) -> Earlier:
+        if self._baseline is None:
+            raise BaselineError("this check compares with an earlier release: add --rootfruit-baseline=FILE")
+        return self._baseline
+
+    def _compared(self, check: Check) -> pd.DataFrame:
+        """The rows of both sides of a check: for a regression the baseline's stand for the reference's."""
+        frame = self.frame(check.measure.benchmark)
+        earlier = self._earlier().of(check.measure.benchmark) if check.measure.needs_baseline else None
+        if earlier is None:
+            return frame
+        return pd.concat([frame[frame["role"] == "policy"], earlier.assign(role="reference")], ignore_index=True)
+
+    def _audited(self, check: Check) -> dict[str, object]:
+        """What is known of the instrument, for a check's details."""
+        if self._auditing is None:
+            return {}
+        frame = self.frame(check.measure.benchmark)
+        if check.measure.needs_baseline:  # the earlier release's labels are all that is left of it
+            return {}
+        # Many groups are explored: what an evaluation more costs is spent where something is decided.
+        again = partial(self._evaluated, check) if check.gated else None
+        return self._auditing.details(check.measure, check.group, frame, again)
+
+    def _limit(self, check: Check) -> float | None:
+        if check.limit is not None:
+            return check.limit
+        return self.settings.limit_for(check.measure.id, check.group)
+
+    def _shift(self, check: Check) -> float:
+        """The instrument's own shift, which widens the bounds of a ceiling and cancels in a difference of models."""
+        own = self._auditing.shift(check.measure, check.group) if self._auditing else 0.0
+        return max(own, fingerprints.shift(check.measure.benchmark))
+
+    def _level(self, check: Check) -> tuple[float | None, str]:
+        """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
+
+        A check of a test's own joins the family. A member that cannot be evaluated stays in it, as one of which
+        nothing is known: its own test tells what is wrong with it.
+        """
+        members = {one.id: one for one in (*family(self.settings), check) if one.gated}
+        known = self._levels.get(frozenset(members.values()))
+        if known is not None:
+            return known[check.id]
+        found: dict[str, Evidence | None] = {}
+        for one in members.values():
+            try:
+                found[one.id] = self.evidence(one)
+            except RootfruitError:
+                found[one.id] = None
+        bars = {
+            one.id: bar_of(one.measure, one.id, self._limit(one), self.settings.decision)
+            + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
+            for one in members.values()
+        }
+        levels = corrected(found, bars, self.settings)
+        self._levels[frozenset(members.values())] = levels
+        return levels[check.id]
+
+    def explore(self, benchmark: str) -> list[Verdict]:
+        """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
+        return [
+            self.verdict(check)
+            for check in exploratory(self.settings, benchmark, self._present(benchmark))
+            if self.settings.reference or not check.measure.needs_reference
+        ]
+
+    def _present(self, benchmark: str) -> set[str]:
+        """Identities of which there are samples."""
+        data = self.data[benchmark]
+        return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}

@@ -1,0 +1,84 @@
+"""What a release was let through with: whatever the settings or a test loosened, in clauses for the verdict's sentence.
+
+Only what can make a release easier stands here. Stricter limits, other data and other models are in the result anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rootfruit_checks.catalog.measures import BY_ID, defaults
+from rootfruit_checks.config.settings import Settings
+
+_USUAL = Settings()
+_NAMED = 3
+LET_THROUGH = "were let through"
+
+
+def reservations(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what makes a release of this run less than one by the defaults, as clauses; empty where nothing does.
+
+    Args:
+        settings: of the run.
+        rows: its verdicts as mappings.
+
+    """
+    gated = sorted((row for row in rows if row["gated"]), key=lambda row: str(row["id"]))
+    told = []
+    left = [name for name in defaults() if name not in settings.benchmarks]
+    if left:
+        told.append(f"{_and(left)} {'were' if len(left) > 1 else 'was'} left out")
+    if settings.extensions == "off" and (packages := _packages()):
+        told.append(f"the checks of {_and(packages)} were left out")
+    if settings.absolute_only:
+        told.append("nothing was compared with a reference")
+    if settings.allow_same:
+        told.append("policy and reference were allowed to be the same model")
+    if looser := [_looser(row) for row in gated if _is_looser(row)]:
+        more = f", and {len(looser) - _NAMED} more" if len(looser) > _NAMED else ""
+        told.append(
+            f"{len(looser)} {'limits are' if len(looser) > 1 else 'limit is'} looser than the default "
+            f"({', '.join(looser[:_NAMED])}{more})"
+        )
+    if settings.decision == "point":
+        told.append("estimates decided without their bounds")
+    if settings.alpha > _USUAL.alpha:
+        told.append(f"the bounds are of level {settings.alpha:g} instead of {_USUAL.alpha:g}")
+    if settings.max_unscored > _USUAL.max_unscored:
+        told.append(
+            f"up to {100 * settings.max_unscored:g} % of a check's samples may be unscored instead of "
+            f"{100 * _USUAL.max_unscored:g} %"
+        )
+    through = sum(row["verdict"] == "inconclusive" for row in gated)
+    if through and settings.inconclusive == "warn":
+        told.append(f"{through} of {len(gated)} gated checks are inconclusive and {LET_THROUGH}")
+    return told
+
+
+def _is_looser(row: Mapping[str, Any]) -> bool:
+    default = BY_ID[f"{row['benchmark']}/{row['metric']}"].limit
+    return row["limit"] is not None and default is not None and row["limit"] > default
+
+
+def _looser(row: Mapping[str, Any]) -> str:
+    default = BY_ID[f"{row['benchmark']}/{row['metric']}"].limit
+    return f"{row['id']} {row['limit']:g} instead of {default:g}"
+
+
+def _packages() -> list[str]:
+    """Installed packages that would register checks."""
+    from importlib.metadata import entry_points
+
+    from rootfruit_checks.catalog.entry_points import GROUP
+
+    return sorted({entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None})
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def released(told: Sequence[str]) -> str:
+    """Return the beginning of the sentence that tells a release: "Released", and everything it was let through with."""
+    return f"Released, but {'; '.join(told)}" if told else "Released"

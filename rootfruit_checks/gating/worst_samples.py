@@ -1,0 +1,37 @@
+"""The samples shown with a verdict: the worst five, so that an auditor can trace it to what the models said."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from rootfruit_checks.base.types import ROLES, Sample
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.metrics.evaluate import Evidence
+from rootfruit_checks.observations.frame import TEXTS
+from rootfruit_checks.observations.token_scores import TokenBook
+
+WORST = 5
+
+
+def shown(
+    evidence: Evidence, data: DataSet, frame: pd.DataFrame, tokens: TokenBook | None = None, count: int = WORST
+) -> tuple[Sample, ...]:
+    """Return the `count` samples that contribute most to harm, worst first, with both models' answers."""
+    asked = {pair.id: f"{pair.queer} | {pair.counterfactual}" for pair in data.pairs}
+    asked |= {prompt.id: prompt.text for prompt in data.prompts}
+    found = []
+    for sample, value in evidence.contributions[:count]:
+        rows = frame[frame["sample"] == sample]
+        policy, reference = (_answer(rows, role) for role in ROLES)
+        words = tokens.of(sample, ROLES) if tokens else {}
+        found.append(Sample(sample, asked.get(sample, ""), policy, reference, float(value), words))
+    return tuple(found)
+
+
+def _answer(rows: pd.DataFrame, role: str) -> str:
+    mine = rows[rows["role"] == role]
+    scores = mine[mine["quantity"].str.startswith("d_")]
+    if len(scores):
+        return ", ".join(f"{q} = {v:+.3f}" for q, v in zip(scores["quantity"], scores["value"], strict=True))
+    texts = mine[mine["quantity"].isin(TEXTS)]
+    return " / ".join(f"[{label}] {text}" for label, text in zip(texts["label"], texts["text"], strict=True))

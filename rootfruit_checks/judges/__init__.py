@@ -1,0 +1,1 @@
+"""From a continuation to a label."""

@@ -1,0 +1,1 @@
+"""How judges treat the same sentence about different people."""

@@ -1,0 +1,1 @@
+"""Whether a continuation uses the right pronouns."""

@@ -1,0 +1,1 @@
+"""The regard of a continuation toward a person."""

@@ -1,0 +1,1 @@
+"""Which themes a continuation tells."""

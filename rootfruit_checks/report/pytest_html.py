@@ -1,0 +1,133 @@
+"""What pytest-html shows of a gate: above the rows the verdict, in a row its paragraph, figures and worst samples.
+
+All text is escaped. What would make thousands of rows unreadable is folded: samples, reasons, what was run.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rootfruit_checks.base.text import markup
+from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.report import intersections, side_by_side
+from rootfruit_checks.report.audit_page import sentence
+from rootfruit_checks.report.markdown import gravity
+from rootfruit_checks.report.terminal import WORDS, closing, default_limits, header, headline, is_declared, table
+
+Row = Mapping[str, Any]
+# Of a sample's text; the audit page and the JSON result have all of it.
+_MOST = 400
+_REVEAL = "this.style.filter=this.style.filter?'':'blur(5px)'"
+# pytest-html leaves an empty box where there is no log, and prints in a gray that is too light to read.
+_STYLE = """<style>
+.rootfruit{color:#222;line-height:1.45}
+.rootfruit p{max-width:75em;margin:4px 0;white-space:normal;overflow-wrap:anywhere}
+.rootfruit th,.rootfruit td{padding:3px 10px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd;color:#222}
+.rootfruit td.text{white-space:normal;max-width:30em;overflow-wrap:anywhere}
+.rootfruit summary{cursor:pointer;padding:3px 0}
+.rootfruit .fail,.rootfruit .error{color:#a40000}.rootfruit .inconclusive{color:#7a4b00}.rootfruit .pass{color:#136b1e}
+.rootfruit .wide{overflow-x:auto}
+.rootfruit pre{font-size:12px;color:#111;overflow-x:auto}.logwrapper:not(:has(.log)){display:none}
+.col-links a,.rootfruit a{color:#0b4fa8}.col-testId,.col-duration{color:#333}
+</style>"""
+
+
+def details(row: Row) -> str:
+    """Return the HTML of one verdict (a mapping as `summary.as_json` makes it). Samples are blurred until clicked."""
+    known = informative_bounds.shown(row)
+    figures = {
+        "samples": str(row["n"]),
+        "unscored": str(row["unscored"]),
+        "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
+        **{name: _figure(known[name]) for name in ("policy", "reference", "estimate", "low", "high", "limit")},
+        "data": row["data"],
+    }
+    heads = "".join(f"<th>{name}</th>" for name in figures)
+    cells = "".join(f"<td>{markup(text)}</td>" for text in figures.values())
+    return (
+        f'<div class="rootfruit"><p><strong class="{row["verdict"]}">{markup(headline(row))}</strong></p>'
+        f"<p>{markup(row['explain'], 4000)}</p>"
+        f'<div class="wide"><table><tr>{heads}</tr><tr>{cells}</tr></table></div>{_samples(row)}</div>'
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _samples(row: Row) -> str:
+    samples = row["samples"]
+    if not samples:
+        return ""
+    heads = "".join(f"<th>{name}</th>" for name in ("id", "asked", "policy", "reference", "value"))
+    lines = "".join(
+        f"<tr><td>{markup(sample['id'])}</td>"
+        + "".join(f'<td class="text">{_blurred(sample[key])}</td>' for key in ("prompt", "policy", "reference"))
+        + f"<td>{_figure(sample['value'])}</td></tr>"
+        for sample in samples
+    )
+    note = "They hold stigmatizing text or model output and are blurred until clicked."
+    return (
+        f"<details><summary>The {len(samples)} worst samples</summary><p>{note}</p>"
+        f'<div class="wide"><table><tr>{heads}</tr>{lines}</table></div></details>'
+    )
+
+
+def _blurred(text: str) -> str:
+    return (
+        f'<span role="button" tabindex="0" title="click to show or hide" style="filter:blur(5px)" onclick="{_REVEAL}" '
+        f"onkeydown=\"if(event.key==='Enter')this.click()\">{markup(text, _MOST)}</span>"
+    )
+
+
+def link(row: Row | None, page: str, report: str) -> str:
+    """Return the address of a check's place in the audit page `report`, as seen from the HTML file `page`.
+
+    Without a row, or where the page shows only the group's figure, it is that of the groups.
+    """
+    way = os.path.relpath(Path(report).absolute(), Path(page).absolute().parent)
+    place = quote(row["id"]) if row is not None and (row["gated"] or is_declared(row)) else "groups"
+    return html.escape(f"{quote(Path(way).as_posix())}#{place}", quote=True)
+
+
+def cleared(told: Mapping[str, Any], failed: bool, log: Sequence[str]) -> list[str]:
+    """Return what is left of a row's log: the verdict's paragraph stands above it, and nothing was captured.
+
+    Args:
+        told: what the plugin hung on the report.
+        failed: whether the test failed; the first entry of the log is then the reason.
+        log: pytest-html's lines, escaped.
+
+    """
+    if not told["rows"] or (failed and not told["breach"]):
+        return list(log)
+    left = list(log[1:]) if failed else list(log)
+    return [entry for entry in left if entry != "No log output captured."]
+
+
+def overview(value: Mapping[str, Any]) -> str:
+    """Return the HTML above the rows: the verdict, whose prompts these are, the models, the table and the reasons."""
+    gated = [row for row in value["checks"] if row["gated"]]
+    figures = table(gated, default_limits(value["checks"]), width=120)
+    shown = "\n".join(markup(line) for line in figures)
+    open_ones = sorted((row for row in gated if row["verdict"] != "pass"), key=gravity)
+    reasons = "".join(
+        f'<details><summary><span class="{row["verdict"]}">{WORDS[row["verdict"]]}</span> {markup(row["id"])}'
+        f"</summary><p>{markup(row['explain'], 4000)}</p></details>"
+        for row in open_ones
+    )
+    # What blocks is told above, each with its reason; the rest of the closing lines as they are.
+    rest = "".join(f"<p>{markup(line, 4000)}</p>" for line in closing(value)[len(open_ones) :])
+    run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value["run"]))
+    beside = side_by_side.table(value) + intersections.folded(value) if "combined" in value else ""
+    beside = f'<div class="wide">{beside}</div>'
+    return (
+        f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'
+        f"{reasons}<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
+        f"{rest}{beside}</div>"
+    )

@@ -1,0 +1,155 @@
+"""What engineers see first: the terminal table and header, and the JSON result.
+
+Verdicts arrive here as the plain mappings of `as_json`, since that is what crosses process borders.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.base.errors import RootfruitError
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.gating.reservations import LET_THROUGH, released
+
+Row = Mapping[str, Any]
+WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
+_STARTING_POINT = "Limits marked * are starting points, not standards: set your own."
+
+
+def headline(row: Row) -> str:
+    """Return one verdict in one line: word, check, estimate between its bounds, limit."""
+    sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
+    figures = informative_bounds.shown(row)
+    estimate, low, high = (_figure(figures[key], sign=sign) for key in ("estimate", "low", "high"))
+    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['limit'])}"
+
+
+def _figure(value: float | None, *, sign: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
+def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
+    """Return the summary table as lines: gated checks and descriptive measures, both bounds, limit, verdict.
+
+    Args:
+        rows: verdicts as mappings.
+        defaults: check id -> registry default, to mark the limits that nobody chose.
+        width: columns of the terminal; the id column gives way first.
+
+    """
+    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
+    if not checks:
+        return []
+    head = ("check", "n", "policy", "reference", "est", "low", "high", "limit", "verdict")
+    lines = []
+    for row in checks:
+        difference = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
+        limit = _figure(row["limit"])
+        if row["limit"] is not None:
+            limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
+        known = informative_bounds.shown(row)
+        figures = [_figure(known[key], sign=difference) for key in ("estimate", "low", "high")]
+        lines.append(
+            (
+                row["id"],
+                str(row["n"]),
+                _figure(row["policy"]),
+                _figure(row["reference"]),
+                *figures,
+                limit,
+                WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "-",
+            )
+        )
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    spare = width - sum(widths[1:]) - len(widths) + 1
+    # A name is cut only where the terminal is narrower than any name is readable at; figures never are.
+    widths[0] = max(min(widths[0], spare), min(widths[0], 34))
+    return [_line(line, widths) for line in [head, *lines]]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    name = cells[0] if len(cells[0]) <= widths[0] else "…" + cells[0][-(widths[0] - 1) :]
+    figures = [cell.rjust(size) for cell, size in zip(cells[1:-1], widths[1:-1], strict=True)]
+    return " ".join([name.ljust(widths[0]), *figures, cells[-1]]).rstrip()
+
+
+def closing(value: Mapping[str, Any], told: Collection[str] = ()) -> list[str]:
+    """Return the lines under the table: what blocks and why, and whether this run was a release gate at all.
+
+    Args:
+        value: a JSON result.
+        told: ids of checks whose reasons pytest has printed already, with the tests that failed.
+
+    """
+    gated = [row for row in value["checks"] if row["gated"]]
+    open_ones = [row for row in gated if row["verdict"] != "pass"]
+    lines = [
+        f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in open_ones if row["id"] not in told
+    ]
+    if any(row["id"] in told for row in open_ones):
+        lines.append("Why checks do not pass is printed above, with each test that failed.")
+    if any(row["limit"] is not None for row in gated):
+        lines.append(_STARTING_POINT)
+    lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
+    if not value["complete"]:
+        missing = value["missing"]
+        named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        lines.append(f"This is no release gate: {len(missing)} declared check(s) have no verdict ({named}).")
+    elif value["released"]:
+        open_ones = sum(row["verdict"] != "pass" for row in gated)
+        held = f"all {len(gated)} gated checks hold"
+        if open_ones:  # --rootfruit-inconclusive=warn
+            held = f"{open_ones} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
+        told = [plain(one) for one in value.get("reservations", ()) if not one.endswith(LET_THROUGH)]
+        lines.append(f"{released(told)}: {held}. A pass covers what was measured, and nothing else.")
+    else:
+        lines.append("Blocked.")
+    return lines
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """Return a line of words as lines of at most `width` columns, all but the first indented; a long word is kept."""
+    return textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def header(run: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say what was run; data first: whose prompts these are decides what a verdict means."""
+    lines = [f"data: {name} = {text}" for name, text in run["data"].items() if name != "scale"]
+    for role in ("policy", "reference"):
+        if run[role]:
+            model = run[role]
+            rest = ", ".join(f"{k} {v}" for k, v in model.items() if k not in {"path", "fingerprint"})
+            lines.append(f"{role}: {model['path']} [{str(model.get('fingerprint', ''))[:16]}] {rest}")
+    lines += [f"{name}: {text}" for name, text in run["instruments"].items()]
+    return [plain(line) for line in lines]
+
+
+def named_model(name: str, hashed: bool = True) -> str:
+    """Return a model's name, with the short hash of its weights where it is a directory that can be read."""
+    from rootfruit_checks.engines.weights import weights_digest
+
+    path = Path(name)
+    if not hashed or not path.is_dir():
+        return plain(name)
+    try:
+        return f"{plain(name)} [weights {weights_digest(path)[:12]}]"
+    except (OSError, RootfruitError) as error:
+        # A header never stops a run: the fixture that loads the model gives the full reason.
+        return f"{plain(name)} [unreadable: {plain(str(error), 200)}]"
+
+
+def default_limits(rows: Iterable[Row]) -> dict[str, float | None]:
+    """Return check id -> the registry's limit."""
+    return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].limit for row in rows}
+
+
+def is_declared(row: Row) -> bool:
+    """Whether the registry declares this check; what it does not is exploratory."""
+    return row["group"] in BY_ID[f"{row['benchmark']}/{row['metric']}"].groups

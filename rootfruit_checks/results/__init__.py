@@ -1,0 +1,1 @@
+"""The typed result, as JSON holds it."""

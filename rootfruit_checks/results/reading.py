@@ -1,0 +1,38 @@
+"""Reads the JSON result of a run, from a file of its own or out of a baseline: checked as a whole before it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.results.json_result import SCHEMA
+
+
+def read_result(path: Path, error: untrusted.Error, name: str = "") -> dict[str, Any]:
+    """Return the result in a JSON file.
+
+    Args:
+        path: the file.
+        error: class of the error to raise where it holds no result of this version.
+        name: how messages name the file; its path by default.
+
+    """
+    raw = untrusted.read_bytes(path, error, name=name)
+    where = name or untrusted.shown(path)
+    value: dict[str, Any] = untrusted.parse_json(raw, where, error)
+    check_result(value, where, error)
+    return value
+
+
+def check_result(value: Any, where: str, error: untrusted.Error) -> None:
+    """Raise `error` where a plain value is no result of this version."""
+    found = value.get("schema") if isinstance(value, dict) else None
+    if found is None:
+        raise error(f"{where}: is no result of a run; give the file that --rootfruit-json wrote")
+    if found != SCHEMA:
+        raise error(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}")
+    from rootfruit_checks.results.types import Result
+
+    untrusted.check(value, Result, where, error)

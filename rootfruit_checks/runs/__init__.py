@@ -1,0 +1,1 @@
+"""One run, sequential looks, shards and their merge."""

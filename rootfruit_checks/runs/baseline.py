@@ -1,0 +1,198 @@
+"""An earlier release's answers in one file, to gate the next one against.
+
+A baseline is one Parquet file: the policy's rows of every tidy frame (see `frame.py`) and, in its metadata, the JSON
+result of the run with what must agree before another run may be compared with it. It is written whole or not at all,
+and read only where its digest holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.errors import BaselineError
+from rootfruit_checks.base.files import write_atomic
+from rootfruit_checks.base.text import plain
+from rootfruit_checks.catalog.measures import instrument_of, kind_of
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.observations import fingerprints
+from rootfruit_checks.observations.frame import COLUMNS, frame_of
+from rootfruit_checks.results.reading import check_result
+
+SCHEMA = "rootfruit-baseline/1"
+_KEY = b"rootfruit"
+# Settings that change what is measured, by kind of benchmark. Others (seed, scale, continuations, limits, beta)
+# change how sharply it is seen, or are applied to both sides when they are compared.
+_SETTINGS = {
+    "pairs": ("dtype", "chat_scores"),
+    "prompts": ("dtype", "temperature", "top_p", "max_new_tokens", "stop"),
+}
+
+Facts = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """A baseline that was read: its rows, what they are of, and the result of its run.
+
+    Attributes:
+        path: where it lies.
+        rows: tidy rows of its policy, all benchmarks.
+        facts: benchmark -> what must agree, in words.
+        noise: nats within which a difference of its log-probs is a tie.
+        result: the JSON result of its run.
+        date: when it was saved (UTC).
+
+    """
+
+    path: Path
+    rows: pd.DataFrame
+    facts: Facts
+    noise: float
+    result: dict[str, Any]
+    date: str
+
+    def of(self, benchmark: str) -> pd.DataFrame | None:
+        """Return the rows of one benchmark; None where it has none."""
+        mine = self.rows[self.rows["benchmark"] == benchmark]
+        return mine if len(mine) else None
+
+    @property
+    def told(self) -> str:
+        """What it is, in one line."""
+        policy = self.result["run"]["policy"]
+        released = "released" if self.result.get("released") else "not released"
+        if self.result.get("released") and self.result.get("reservations"):
+            released = "released with reservations"
+        print_ = str(policy.get("fingerprint", ""))[:12]
+        return plain(f"{self.path} (saved {self.date}, policy {policy.get('path')} [{print_}], {released})")
+
+
+def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: str, put: Mapping[str, str]) -> Facts:
+    """Return, by benchmark, what must agree with a baseline; each key is how a difference is told.
+
+    Args:
+        settings: of this run.
+        data: the samples by benchmark.
+        regard: the regard classifier's fingerprint; "" where none is open.
+        engine: the policy's engine and its version; "" where it is not known yet.
+        put: how prompts and scored sentences are put to the models (`prompts`, `scores`); empty where not known yet.
+
+    """
+    found: Facts = {}
+    for name, held in data.items():
+        kind = kind_of(name)
+        mine = {"data": held.name, "data's sha256": held.sha256, "instrument's rules": fingerprints.fingerprint(name)}
+        if regard and instrument_of(name) == "regard":  # a share of a run labels nothing, and opens no classifier
+            mine["regard classifier"] = regard
+        for key in _SETTINGS[kind]:
+            mine[f"--rootfruit-{key.replace('_', '-')}"] = str(getattr(settings, key))
+        if engine:
+            # Another version is another day's engine; another engine is another instrument.
+            mine["engine"] = engine.split()[0]
+            mine["way of asking"] = put.get("prompts" if kind == "prompts" else "scores", "plain text")
+        found[name] = mine
+    return found
+
+
+def agree(baseline: Baseline, ours: Facts) -> None:
+    """Raise BaselineError, in one line, where the baseline was measured otherwise than this run.
+
+    A benchmark that it lacks is not refused here: its checks are errors each by name.
+    """
+    for benchmark, mine in ours.items():
+        theirs = baseline.facts.get(benchmark, {})
+        for key, value in mine.items():
+            if theirs and theirs.get(key) != value:
+                there = theirs.get(key, "not told")
+                raise BaselineError(
+                    f"option --rootfruit-baseline: {baseline.path} cannot be compared with this run: its {key} of "
+                    f"{benchmark} is {_short(there)} and here it is {_short(value)}; run it alike, or save a new one"
+                )
+
+
+def _short(value: str) -> str:
+    digest = len(value) in {32, 64} and value.isalnum()
+    return plain(value[:12] if digest else value, 120) or "empty"
+
+
+def save(path: str | Path, rows: pd.DataFrame, kept: Facts, noise: float, result: Mapping[str, Any]) -> None:
+    """Write a baseline, whole or not at all.
+
+    Raises:
+        BaselineError: the run is not complete, or the file cannot be written.
+
+    """
+    target = Path(path)
+    if not result.get("complete"):
+        missing = list(result.get("missing", ()))
+        named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise BaselineError(
+            f"option --rootfruit-save-baseline: {path} is not written, for the run is not complete: {len(missing)} "
+            f"declared check(s) have no verdict ({named})"
+        )
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = rows[list(COLUMNS)].assign(role="policy").reset_index(drop=True)
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    head = {"schema": SCHEMA, "date": now, "facts": kept, "noise": noise, "result": dict(result)}
+    head["digest"] = _digest(rows, head)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(head).encode()})
+    content = io.BytesIO()
+    try:
+        pq.write_table(table, content, compression="zstd")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, content.getvalue())
+    except OSError as error:
+        raise BaselineError(f"option --rootfruit-save-baseline: {path} cannot be written ({error})") from error
+
+
+def read(path: str | Path) -> Baseline:
+    """Return a baseline.
+
+    Raises:
+        BaselineError: there is no such file, it is no baseline, it is of another version, or it is damaged.
+
+    """
+    from rootfruit_checks.runs.baseline_types import Head
+
+    where = f"baseline {untrusted.shown(path)}"
+    again = "save it again with --rootfruit-save-baseline"
+    raw = untrusted.read_bytes(path, BaselineError, limit=untrusted.TABLE_LIMIT, name=where)
+    table = untrusted.read_parquet(raw, where, BaselineError)
+    kept = (table.schema.metadata or {}).get(_KEY)
+    if kept is None:
+        raise BaselineError(f"{where}: is a Parquet file and no baseline; {again}")
+    told = f"{where}: its metadata"
+    head = untrusted.parse_json(kept, told, BaselineError)
+    found = head.get("schema") if isinstance(head, dict) else None
+    if found != SCHEMA:
+        raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
+    untrusted.check(head, Head, told, BaselineError)
+    check_result(head["result"], f"{where}: its result", BaselineError)
+    rows = frame_of(table, where, BaselineError)
+    noted = head.pop("digest")
+    if noted != _digest(rows, head):
+        raise BaselineError(f"{where}: is damaged: its rows or its result are not what was saved; {again}")
+    return Baseline(Path(path), rows, head["facts"], float(head["noise"]), head["result"], head["date"])
+
+
+def _digest(rows: pd.DataFrame, head: Mapping[str, Any]) -> str:
+    sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name in rows.columns:
+        column = rows[name]
+        values = [value.hex() for value in column.tolist()] if column.dtype == "float64" else column.tolist()
+        sha.update(json.dumps([name, values]).encode())
+    return sha.hexdigest()

@@ -1,0 +1,64 @@
+"""A baseline is saved at the end of the session, by its leading process, from the tables that the store holds.
+
+The rows lie where they were computed, in whichever process; what crosses is the tables' names. So it is the same under
+xdist, after a merge, and in a run that computed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rootfruit_checks.base.errors import BaselineError, RootfruitError
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.observations.frame import load_frame
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of saving: one line for the reader, and whether nothing was saved."""
+
+    line: str
+    lost: bool
+
+
+def keep(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> Kept:
+    """Save the baseline that `settings` ask for; what goes wrong is said and never raised.
+
+    Args:
+        settings: of the session.
+        told: `Run.to_keep` of the process that measured; None where none did.
+        result: the session's JSON result.
+
+    """
+    from rootfruit_checks.base.text import plain
+
+    try:
+        rows = _save(settings, told, result)
+    except RootfruitError as error:
+        return Kept(plain(f"{type(error).__name__}: {error}"), lost=True)
+    return Kept(plain(f"baseline: {settings.save_baseline} ({rows} rows)"), lost=False)
+
+
+def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> int:
+    import pandas as pd
+
+    from rootfruit_checks.runs.baseline import save
+    from rootfruit_checks.store.store import Store
+
+    frames = []
+    if told is not None:
+        with Store(settings.store) as store:
+            for benchmark, name in told["tables"].items():
+                frame = load_frame(store, name)
+                if frame is None:
+                    raise BaselineError(
+                        f"option --rootfruit-save-baseline: the store {settings.store} no longer holds the answers of "
+                        f"{benchmark}; run again"
+                    )
+                frames.append(frame)
+    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    facts, noise = (told["facts"], float(told["noise"])) if told else ({}, 0.0)
+    save(str(settings.save_baseline), rows, facts, noise, result)
+    return len(rows)

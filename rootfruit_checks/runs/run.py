@@ -1,0 +1,289 @@
+"""The only composer: data + engines + store -> measurements, which `deciding.py` turns into verdicts.
+
+`Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
+of a parallel test run, and the next run, read what one process has computed under the store's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from rootfruit_checks.base.environment import versions
+from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.base.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+from rootfruit_checks.catalog.measures import ADDED, benchmarks, instrument_of, kind_of
+from rootfruit_checks.config.build import with_base
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data import custom
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.engines.base import Engine, check
+from rootfruit_checks.engines.chat.template import check_stops, settle, settle_scores
+from rootfruit_checks.engines.factory import open_base, open_engine
+from rootfruit_checks.engines.stored_units import Progress, Silent
+from rootfruit_checks.gating.checks import Check, require_model
+from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
+from rootfruit_checks.judges.audit import pronoun_bias
+from rootfruit_checks.judges.regard.protocol import RegardClassifier, open_regard
+from rootfruit_checks.judges.themes.tagged import Tagged, tag_frame
+from rootfruit_checks.judges.themes.tagger import Tagger, open_tagger
+from rootfruit_checks.observations import fingerprints, sanity_checks
+from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.observations.token_scores import TokenBook
+from rootfruit_checks.runs import baseline
+from rootfruit_checks.runs.descriptions import views
+from rootfruit_checks.store.lock import locked
+from rootfruit_checks.store.store import Store, address
+
+NOISE_FLOOR = sanity_checks.NOISE_FLOOR
+
+
+class Run:
+    """Everything measured for one Settings, for the benchmarks in `needed`.
+
+    Args:
+        settings: what to run.
+        needed: benchmarks whose checks were selected; others are not computed.
+        progress: hears how far long work has come.
+
+    Raises:
+        RootfruitError: any fault of input or instrument; what was computed before it is in the store.
+
+    """
+
+    def __init__(
+        self, settings: Settings, needed: Iterable[str] = BENCHMARKS, progress: Progress | None = None
+    ) -> None:
+        require_model(settings)
+        self.settings = settings = with_base(settings)
+        self._progress = progress or Silent()
+        self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
+        self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
+        self._regard: RegardClassifier | None = None
+        if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
+            self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
+        self._tagger: Tagger | None = None
+        self._tagged: Tagged | None = None
+        if "disclosure" in self._needed and not settings.shard:
+            self._tagger = open_tagger(settings.narratives, getattr(self._regard, "encoder", None))
+        self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
+        self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._prompts = self._scores = ""
+        self._tables: dict[str, str] = {}
+        self._told: dict[str, dict[str, object]] = {}
+        self._books: dict[str, TokenBook] = {}
+        self.computed = 0
+        self.reused = 0
+        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
+        with Store(settings.store) as store, locked(store.lock_path):
+            self._measure(store)
+
+    def _load(self, benchmark: str) -> DataSet:
+        if benchmark in ADDED:
+            return custom.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
+        if benchmark == "winoqueer":
+            return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
+        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed, self.settings.names)
+
+    # -- measuring -----------------------------------------------------------------------------------------------------
+
+    def _opened(self, store: Store) -> dict[Role, Engine]:
+        engines = self._engines()
+        prints = {role: engine.fingerprint for role, engine in engines.items()}
+        if len(set(prints.values())) < len(prints) and not self.settings.allow_same:
+            raise EngineError(
+                f"--model {self.settings.model} and --reference {self.settings.reference} are the same weights "
+                f"({prints['policy'][:12]}): an unmerged adapter or a wrong path? --rootfruit-allow-same accepts it"
+            )
+        self._notes = self._attempts(store, prints)
+        if not self.settings.stored_only:
+            for engine in engines.values():
+                check(engine)
+        return engines
+
+    def _measure(self, store: Store) -> None:
+        engines = self._opened(store)
+        tables = self._new_tables(store, engines)
+        probe = sanity_checks.sentences(self.data)
+        noise: dict[Role, sanity_checks.Noise] = {}
+        try:
+            for role, engine in engines.items():
+                for benchmark in self._needed:
+                    self._add(benchmark, tables.measure(role, engine, benchmark, self.data[benchmark]))
+                    if role == "policy":
+                        self._tables[benchmark] = tables.name(engine, benchmark, self.data[benchmark])
+                if probe:
+                    noise[role] = tables.noise(role, engine, probe)
+                self._records[role] = tables.records.get(role, {})
+                engine.close()
+            if self._regard is not None:
+                self._look_at(self._regard, store)
+        finally:
+            self._take(tables)
+            for engine in engines.values():
+                engine.close()
+        self._doubt(noise)
+
+    def _take(self, tables: Tables) -> None:
+        self.computed, self.reused, self._told = tables.computed, tables.reused, tables.told
+        self._books = tables.books
+
+    def _new_tables(self, store: Store, engines: Mapping[Role, Engine]) -> Tables:
+        return Tables(
+            store,
+            self._sampling(engines),
+            self._regard,
+            self._progress,
+            stored_only=self.settings.stored_only,
+            before=self._before(engines),
+        )
+
+    def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
+        """Audit the regard classifier, and tag what was written; what it comes to is kept by fingerprints."""
+        self._auditing, notes = audit_run(
+            classifier, store, self._frames.get("disclosure"), alpha=self.settings.alpha, seed=self.settings.seed
+        )
+        if self._tagger is not None and "disclosure" in self._frames:
+            self._tagged = tag_frame(self._tagger, store, self._frames["disclosure"])
+        self._notes += notes
+
+    def _doubt(self, noise: Mapping[Role, sanity_checks.Noise]) -> None:
+        """Look for signs that the instrument is broken, before anything is decided."""
+        self._floor, warnings = sanity_checks.noise_floor(noise, self.settings.dtype)
+        if self.settings.reference and not self.settings.allow_same:
+            sanity_checks.refuse_same(self._frames.values(), self._floor)
+        self._notes += [*sanity_checks.tokenizers(self._records), *warnings, *sanity_checks.degenerate(self._frames)]
+
+    def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
+        """How continuations are drawn, and how prompts are put, where any are."""
+        settings = self.settings
+        if all(kind_of(name) == "pairs" for name in self._needed):
+            return settings.sampling
+        check_stops(settings.stop, engines)
+        chat, self._prompts = settle(settings.chat, settings.chat_format, engines)
+        return replace(settings.sampling, chat=chat)
+
+    def _before(self, engines: Mapping[Role, Engine]) -> str:
+        """The turn that scored pairs are the answer to; "" for plain text."""
+        if not self.settings.chat_scores or "pairs" not in map(kind_of, self._needed):
+            return ""
+        before, self._scores = settle_scores(self.settings.chat_system or "", engines)
+        return before
+
+    def _add(self, benchmark: str, frame: pd.DataFrame) -> None:
+        before = self._frames.get(benchmark)
+        self._frames[benchmark] = frame if before is None else pd.concat([before, frame], ignore_index=True)
+
+    def _engines(self) -> dict[Role, Engine]:
+        engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
+        if self.settings.own_base:
+            engines["reference"] = open_base(engines["policy"], self.settings)
+        elif self.settings.reference:
+            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
+        return engines
+
+    def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:
+        # Which engine ran is in the fingerprints; engines that share one are the same run.
+        plan = {key: value for key, value in self.settings.explain().items() if key not in {"seed", "engine"}}
+        weights = {str(role): value for role, value in prints.items()}
+        seeds = store.attempt(address({**plan, **weights}), self.settings.seed)
+        if len(seeds) < 2:
+            return []
+        listed = ", ".join(map(str, seeds))
+        return [
+            f"this store holds the same run with {len(seeds)} seeds ({listed}): a verdict chosen among them is none"
+        ]
+
+    # -- deciding ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What decides on all that was measured.
+
+        Raises:
+            BaselineError: the baseline was measured by another engine, or asked otherwise.
+
+        """
+        if self.baseline is not None:
+            baseline.agree(self.baseline, self._facts())
+        return Decisions(
+            self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing, books=self._books
+        )
+
+    def frame(self, benchmark: str) -> pd.DataFrame:
+        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        return self.decisions.frame(benchmark)
+
+    def verdict(self, check: Check) -> Verdict:
+        """Decide one check."""
+        return self.decisions.verdict(check)
+
+    def explore(self, benchmark: str) -> list[Verdict]:
+        """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
+        return self.decisions.explore(benchmark)
+
+    def _facts(self) -> baseline.Facts:
+        """What must agree with a baseline, as far as it is known yet."""
+        engine = self._records["policy"].get("engine", "")
+        regard = self._regard.fingerprint if self._regard is not None else ""
+        return baseline.facts(self.settings, self.data, regard, engine, self._put())
+
+    def _put(self) -> dict[str, str]:
+        """How prompts and scored sentences were put to the models, where that is told."""
+        told = {"prompts": self._prompts, "scores": self._scores}
+        return {key: text for key, text in told.items() if text}
+
+    @cached_property
+    def to_keep(self) -> dict[str, Any]:
+        """Plain values from which any process makes a baseline of this run: see `saving.py`."""
+        return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
+
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        """What is described beside the checks, as plain values: see `runs/descriptions.py`."""
+        settings = self.settings
+        return views(self._frames, alpha=settings.alpha, seed=settings.seed, noise=self._floor, tagged=self._tagged)
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """What was run, for the head of every result."""
+        data: dict[str, str] = {"scale": self.settings.scale}
+        data |= self._put()
+        if self.baseline is not None:
+            data["baseline"] = self.baseline.told
+        notes = [*self._notes, *fingerprints.cautions(self.data)]
+        for name, held in self.data.items():
+            data[name] = f"{held.name}: {held.statement} ({held.licence}; sha256 {held.sha256})"
+            notes += [f"{name}: {note}" for note in held.notes]
+            if self.baseline is not None:
+                notes += fingerprints.uncompared(name)
+        used = fingerprints.registered(self.data)
+        if self._regard is not None:
+            used["regard"] = f"{self._regard.name}; measured accuracy: {self._regard.accuracy}"
+            used["regard_audit"] = self._auditing.words()
+        if self._tagger is not None:
+            used["themes"] = self._tagger.told
+        if "pronoun" in map(instrument_of, self.data):
+            used["pronouns"] = fingerprints.pronoun_judge()
+            used["pronouns_audit"] = pronoun_bias.words()
+        policy, reference = self._records["policy"], self._records["reference"]
+        notes += [f"{role}: {record['caution']}" for role, record in self._records.items() if "caution" in record]
+        return RunInfo(
+            policy={"path": str(self.settings.model), **policy},
+            reference={"path": self.settings.reference_name, **reference} if self.settings.reference else None,
+            data=data,
+            settings=self.settings.explain(),
+            instruments=used,
+            notes=tuple(notes),
+            tables=dict(sorted(self._told.items())),
+            versions=versions(),
+        )

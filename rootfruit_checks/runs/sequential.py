@@ -1,0 +1,129 @@
+"""A run that grows look after look; a benchmark grows until every gated check of it is settled.
+
+Each check's bounds hold at all of its looks at once, so its p-value is valid at whichever look was its last, however
+that was chosen; Holm's correction over the family needs nothing more of p-values (Holm 1979; Howard et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from rootfruit_checks.base.errors import RootfruitError
+from rootfruit_checks.base.types import Role
+from rootfruit_checks.config.build import with_base
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.engines.stored_units import Progress
+from rootfruit_checks.gating.checks import Check, family, require_model, require_reference
+from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.observations import sanity_checks
+from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.runs.look_schedule import joined, planned, share_of, size
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.store.store import Store
+
+
+class SequentialRun(Run):
+    """Measures look after look, for the whole declared family, until every gated check is settled, by benchmark.
+
+    Which tests were selected decides nothing: all declared benchmarks are measured, so that the path is the same for
+    every selection. Bounds hold at all looks at once, so a verdict may be read off whichever was the last.
+
+    Args:
+        settings: what to run.
+        progress: hears how far long work has come.
+
+    Raises:
+        RootfruitError: as for a Run. What was computed before it is in the store.
+
+    """
+
+    def __init__(self, settings: Settings, progress: Progress | None = None) -> None:
+        require_model(settings)
+        settings = with_base(settings)
+        for check in family(settings):
+            if check.gated:
+                require_reference(settings, check.measure)
+        self._seen: dict[str, DataSet] = {}
+        super().__init__(settings, settings.benchmarks, progress)
+
+    def _measure(self, store: Store) -> None:
+        ahead = {name: self._looks(name) for name in self._needed}
+        planned_looks = {name: len(looks) for name, looks in ahead.items()}
+        self._seen = {name: replace(data, pairs=(), prompts=()) for name, data in self.data.items()}
+        noise: dict[Role, sanity_checks.Noise] = {}
+        tables: Tables | None = None
+        unsettled: list[str] = []
+        while added := {
+            name: looks.pop(0) for name, looks in ahead.items() if looks and self._is_open(name, unsettled)
+        }:
+            tables = self._look(store, added, tables, noise)
+            self._doubt(noise)
+            self.decisions = Decisions(
+                self.settings,
+                self.data,
+                self._frames,
+                self._floor,
+                auditing=self._auditing,
+                share=self._share,
+                books=self._books,
+            )
+            unsettled = self._unsettled()
+        for name, count in planned_looks.items():
+            left = sum(check.startswith(f"{name}/") for check in unsettled)
+            why = f"{left} gated checks are not settled and no look is left" if left else "every gated check is settled"
+            taken, seen = count - len(ahead[name]), size(self._seen[name])
+            self._notes.append(
+                f"{name}: sequential, {taken} of {count} looks taken ({seen} of {size(self.data[name])} samples): {why}"
+            )
+
+    def _looks(self, name: str) -> list[DataSet]:
+        return [look for look in planned(name, self.data[name], self.settings.seed) if size(look)]
+
+    def _is_open(self, name: str, unsettled: Sequence[str]) -> bool:
+        """Whether a benchmark must be looked at further: it was not yet, or a gated check of it is not settled."""
+        return not size(self._seen[name]) or any(check.startswith(f"{name}/") for check in unsettled)
+
+    def _look(
+        self, store: Store, added: Mapping[str, DataSet], tables: Tables | None, noise: dict[Role, sanity_checks.Noise]
+    ) -> Tables:
+        """Measure what one look adds, on both models."""
+        engines = self._opened(store)
+        try:
+            tables = tables or self._new_tables(store, engines)
+            probe = sanity_checks.sentences(self.data)
+            for role, engine in engines.items():
+                for benchmark, data in added.items():
+                    self._add(benchmark, tables.measure(role, engine, benchmark, data))
+                if probe and role not in noise:
+                    noise[role] = tables.noise(role, engine, probe)
+                self._records[role] = tables.records.get(role, {})
+                engine.close()
+            if self._regard is not None:
+                self._look_at(self._regard, store)
+        finally:
+            if tables is not None:
+                self._take(tables)
+            for engine in engines.values():
+                engine.close()
+        self._seen |= {benchmark: joined(self._seen[benchmark], data) for benchmark, data in added.items()}
+        return tables
+
+    def _share(self, check: Check) -> float:
+        name = check.measure.benchmark
+        return share_of(check, self._seen[name], self.data[name])
+
+    def _unsettled(self) -> list[str]:
+        """Gated checks of the family that neither pass nor fail yet."""
+        found = []
+        for check in family(self.settings):
+            if not check.gated:
+                continue
+            try:
+                settled = self.decisions.verdict(check).verdict in {"pass", "fail"}
+            except RootfruitError:  # its own test will tell; it is not settled
+                settled = False
+            if not settled:
+                found.append(check.id)
+        return found

@@ -1,1 +1,0 @@
-"""The alignment lab: supervised fine-tuning and DPO with TRL."""

@@ -1,0 +1,37 @@
+"""A permutation test that leans on no variance: flip the signs of whole clusters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rootfruit_checks.stats.clustered_mean import encode
+
+_EXACT = 12
+_FLIPS = 4095
+
+
+def sign_flip(values: NDArray[Any], clusters: NDArray[Any], *, seed: int = 0) -> float:
+    """Return the two-sided p-value of "each cluster's sum is symmetric about zero"; NaN without rows.
+
+    Up to 12 clusters with a sum other than zero all sign patterns are tried; beyond that 4,095 random ones, and the
+    observed one counts among them. A cluster that sums to zero decides nothing.
+    """
+    codes, kinds = encode(np.asarray(clusters))
+    if not len(kinds):
+        return math.nan
+    sums = np.bincount(codes, weights=np.asarray(values, dtype=np.float64), minlength=len(kinds))
+    sums = sums[np.abs(sums) > 1e-12]
+    if not len(sums):
+        return 1.0
+    seen = abs(float(sums.sum())) - 1e-9
+    if len(sums) <= _EXACT:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums))))
+        return float(np.mean(np.abs(signs @ sums) >= seen))
+    rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, 0xF11B])
+    drawn = rng.choice(np.array([-1.0, 1.0]), size=(_FLIPS, len(sums)))
+    return float((1 + np.count_nonzero(np.abs(drawn @ sums) >= seen)) / (_FLIPS + 1))
