@@ -56,7 +56,7 @@ def test_the_lists_hold_every_module_that_decides_a_label():
     judge = closure("judges/pronouns/judge.py") - words
     assert set(PRONOUN_JUDGE) == judge
     assert set(REGARD) == closure("judges/regard/protocol.py") - words
-    # observe.py brings the engines' Protocols, which decide nothing either.
+    # observations.py brings the engines' Protocols, which decide nothing either.
     every = (
         closure("observations/observations.py", "observations/frame.py")
         - words

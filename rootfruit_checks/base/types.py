@@ -19,7 +19,7 @@ Kind = Literal["stigma", "neutral", "positive"]
 Outcome = Literal["pass", "fail", "inconclusive", "error", "none"]
 
 ROLES: tuple[Role, ...] = ("policy", "reference")
-# Our own; others may be registered (see `extend.py`).
+# Our own; others may be registered (see `catalog/extend.py`).
 BENCHMARKS: tuple[str, ...] = ("winoqueer", "disclosure", "misgendering")
 
 
@@ -112,7 +112,7 @@ class TokenScores:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured quantity of one sample under one model: a row of the tidy frame (see `frame.py`)."""
+    """One measured quantity of one sample under one model: a row of the tidy frame (see `observations/frame.py`)."""
 
     benchmark: str
     sample: str

@@ -1,8 +1,8 @@
 """Benchmarks, metrics and classifiers of others: three decorators, and what they refuse.
 
-A package names a module in the entry-point group `rootfruit_checks`; importing it registers (see `entries.py`). A
-project's own conftest.py may register too. What is registered is gated, declared and reported like our own measures. A
-metric gives values and clusters, never bounds: those are ours.
+A package names a module in the entry-point group `rootfruit_checks`; importing it registers (see
+`catalog/entry_points.py`). A project's own conftest.py may register too. What is registered is gated, declared and
+reported like our own measures. A metric gives values and clusters, never bounds: those are ours.
 """
 
 from __future__ import annotations
@@ -171,10 +171,10 @@ def metric(
 ) -> Callable[[F], F]:
     """Register a metric of one's own; decorates `(frame, group) -> DataFrame`.
 
-    The function is given the tidy frame of the benchmark (`frame.py`) and a Group (`name`, `members`, `controls`); it
-    returns a row for each sample of the group that counts: columns `sample`, `value` (higher is more harmful; NaN where
-    it could not be scored), one of each name in `clusters`, and, if there are such levels, `policy` and `reference`.
-    Estimate and bounds are made of these rows as of our own.
+    The function is given the tidy frame of the benchmark (`observations/frame.py`) and a Group (`name`, `members`,
+    `controls`); it returns a row for each sample of the group that counts: columns `sample`, `value` (higher is more
+    harmful; NaN where it could not be scored), one of each name in `clusters`, and, if there are such levels, `policy`
+    and `reference`. Estimate and bounds are made of these rows as of our own.
 
     Args:
         id: `benchmark/metric`; the benchmark is registered before, or ours.

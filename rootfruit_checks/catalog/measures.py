@@ -273,7 +273,7 @@ REGRESSIONS: tuple[Measure, ...] = tuple(
 
 BY_ID: dict[str, Measure] = {measure.id: measure for measure in (*REGISTRY, *REGRESSIONS)}
 
-# What others registered, by name; `extend.py` alone writes here and into BY_ID.
+# What others registered, by name; `catalog/extend.py` alone writes here and into BY_ID.
 ADDED: dict[str, Benchmark] = {}
 CLASSIFIERS: dict[str, Classifier] = {}
 METRICS: dict[str, Metric] = {}

@@ -1,4 +1,4 @@
-"""What a registration must say, field by field; everything else is refused (see `extend.py`)."""
+"""What a registration must say, field by field; everything else is refused (see `catalog/extend.py`)."""
 
 from __future__ import annotations
 

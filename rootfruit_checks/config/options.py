@@ -1,4 +1,4 @@
-"""The one table of options: the plugin registers them from it, and `settings.py` reads their values by it."""
+"""The one table of options: the plugin registers them from it, and `config/build.py` reads their values by it."""
 
 from __future__ import annotations
 

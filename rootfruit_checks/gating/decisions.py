@@ -65,7 +65,7 @@ class Decisions:
         self._levels: dict[frozenset[Check], dict[str, tuple[float | None, str]]] = {}
 
     def frame(self, benchmark: str) -> pd.DataFrame:
-        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        """The tidy frame of one benchmark (see `observations/frame.py`), policy and reference."""
         if benchmark not in self._frames:
             raise StoreError(
                 f"{benchmark} was not measured in this run; measured: {', '.join(self._frames) or 'nothing'}"

@@ -33,7 +33,7 @@ def evaluate(
     Args:
         measure: a row of the registry.
         group: the group's name, for the check id.
-        frame: tidy rows of the measure's benchmark (see `frame.py`); other benchmarks' rows are ignored.
+        frame: tidy rows of the measure's benchmark (see `observations/frame.py`); other benchmarks' rows are ignored.
         alpha: level of each one-sided bound.
         beta: DPO's beta: the unit of the implicit reward, which no sign or rank depends on.
         seed: seed of the resampling.

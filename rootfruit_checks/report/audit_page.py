@@ -37,7 +37,7 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
     """Return the page for a JSON result.
 
     Args:
-        value: a result as `summary.result` makes it, of schema rootfruit-result/1.
+        value: a result as `json_result.result` makes it, of schema rootfruit-result/1.
         made: the time stamp that is shown; it is no part of the digest.
         redact: `none`, `slurs` or `all`: what of the samples' texts is withheld, see `redact.py`.
 

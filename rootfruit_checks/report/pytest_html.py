@@ -38,7 +38,7 @@ _STYLE = """<style>
 
 
 def details(row: Row) -> str:
-    """Return the HTML of one verdict (a mapping as `summary.as_json` makes it). Samples are blurred until clicked."""
+    """Return the HTML of one verdict, a mapping as `json_result.as_json` makes it; samples are blurred."""
     known = informative_bounds.shown(row)
     figures = {
         "samples": str(row["n"]),

@@ -1,6 +1,7 @@
 """An earlier release's answers in one file, to gate the next one against.
 
-A baseline is one Parquet file: the policy's rows of every tidy frame (see `frame.py`) and, in its metadata, the JSON
+A baseline is one Parquet file: the policy's rows of every tidy frame (see `observations/frame.py`) and, in its
+metadata, the JSON
 result of the run with what must agree before another run may be compared with it. It is written whole or not at all,
 and read only where its digest holds.
 """

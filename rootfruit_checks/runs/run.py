@@ -1,4 +1,4 @@
-"""The only composer: data + engines + store -> measurements, which `deciding.py` turns into verdicts.
+"""The only composer: data + engines + store -> measurements, which `gating/decisions.py` turns into verdicts.
 
 `Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
 of a parallel test run, and the next run, read what one process has computed under the store's lock.
@@ -220,7 +220,7 @@ class Run:
         )
 
     def frame(self, benchmark: str) -> pd.DataFrame:
-        """The tidy frame of one benchmark (see `frame.py`), policy and reference."""
+        """The tidy frame of one benchmark (see `observations/frame.py`), policy and reference."""
         return self.decisions.frame(benchmark)
 
     def verdict(self, check: Check) -> Verdict:
@@ -244,7 +244,7 @@ class Run:
 
     @cached_property
     def to_keep(self) -> dict[str, Any]:
-        """Plain values from which any process makes a baseline of this run: see `saving.py`."""
+        """Plain values from which any process makes a baseline of this run: see `runs/baseline_file.py`."""
         return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
 
     @cached_property

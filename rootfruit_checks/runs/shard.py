@@ -1,6 +1,7 @@
 """A share of a run: its units are computed and kept, nothing is measured or gated.
 
-What is planned here is what `tables.py` asks for when it measures; the run over the joined stores computes nothing.
+What is planned here is what `observations/cached_tables.py` asks for when it measures; the run over the joined stores
+computes nothing.
 """
 
 from __future__ import annotations

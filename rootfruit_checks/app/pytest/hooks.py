@@ -35,8 +35,6 @@ _MARKERS = (
     "winoqueer: log-probabilities of sentence pairs",
     "tango: generated continuations of TANGO-like prompts",
     "reward: DPO's implicit reward of policy against reference",
-    "slow: takes minutes",
-    "gpu: needs a GPU",
 )
 # The latest result in a store (`report.keeping.RESULT`, whose module is not loaded here).
 RESULT = "result.json"
