@@ -101,7 +101,7 @@ OPTIONAL = {"lock", "lock holder"}
 def _valid_result(raw: bytes) -> str:
     from jsonschema import Draft202012Validator
 
-    form = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
+    form = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
     try:
         value = json.loads(raw.decode())
     except ValueError:

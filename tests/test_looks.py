@@ -122,7 +122,7 @@ def test_a_clear_case_stops_early_with_the_verdicts_of_the_whole_run(clear):
     assert "hold at every sequential look" in row["explain"]
     assert "(Holm" in row["explain"]
     assert 0.0 < row["details"]["planned_share_seen"] < 1.0
-    schema = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
+    schema = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
     jsonschema.validate(early, schema)
     gate(project, *RUN)
     whole = result(project)

@@ -20,7 +20,7 @@ from rootfruit_checks.results import types
 sys.path.append(str(Path(__file__).parents[1] / "hostile"))
 import damage
 
-FORM = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
+FORM = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(FORM)
 # Rules that a JSON Schema cannot say, by what their message tells.
 BEYOND = (

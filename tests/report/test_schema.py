@@ -16,7 +16,7 @@ from rootfruit_checks.base.types import BENCHMARKS, ROLES, RunInfo, Sample, Verd
 from rootfruit_checks.observations.frame import COLUMNS
 from rootfruit_checks.results.json_result import SCHEMA
 
-FORM = json.loads((resources.files("rootfruit_checks.report") / "result.schema.json").read_text("utf-8"))
+FORM = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
 CHECK = Draft202012Validator(FORM)
 
 
