@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.base.errors import StoreError
 from rootfruit_checks.base.types import Measurement
-from rootfruit_checks.observations.frame import load_frame, to_frame
+from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.store.store import Store, address
 
 

@@ -113,7 +113,7 @@ def test_a_changed_judge_reads_no_label_that_an_older_one_wrote(tmp_path):
     assert first["labels"] == ["none"]
     assert first["computed"] > 0
     assert run() == {"labels": ["none"], "computed": 0, "reused": 0}, "a finished table is read as it is"
-    judge = package / "benchmarks" / "pronouns.py"
+    judge = package / "judges" / "pronouns" / "judge.py"
     source = judge.read_text(encoding="utf-8")
     changed = source.replace('return "other" if pronouns else "none"', 'return "other"')
     assert changed != source

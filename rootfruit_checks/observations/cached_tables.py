@@ -24,8 +24,9 @@ from rootfruit_checks.engines.stored_units import Progress, StoredUnits
 from rootfruit_checks.judges import custom
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
 from rootfruit_checks.observations import fingerprints, observations
-from rootfruit_checks.observations.frame import load_frame, to_frame
+from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.observations.sanity_checks import Noise, measure_noise
+from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.observations.token_scores import TokenBook, token_table
 from rootfruit_checks.store.store import Store, address
 

@@ -30,15 +30,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rootfruit_checks.base import untrusted
-from rootfruit_checks.base.errors import StoreError
 from rootfruit_checks.base.types import Measurement
 from rootfruit_checks.base.untrusted import Error
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from rootfruit_checks.store.store import Store
 
 COLUMNS: tuple[str, ...] = (
     "benchmark",
@@ -104,17 +100,3 @@ def frame_of(table: pa.Table, where: str, error: Error) -> pd.DataFrame:
         if name != "value" and table[name].null_count:
             raise error(f"{where}: is damaged: its column {name} has empty cells")
     return _typed(table.to_pandas(ignore_metadata=True))
-
-
-def load_frame(store: Store, name: str) -> pd.DataFrame | None:
-    """Return a stored table, or None where there is none.
-
-    Raises:
-        StoreError: it is not what was saved, or no tidy frame.
-
-    """
-    value = store.table_bytes(name)
-    if value is None:
-        return None
-    where = untrusted.shown(store.table_path(name))
-    return frame_of(untrusted.read_parquet(value, where, StoreError), where, StoreError)

@@ -12,7 +12,6 @@ from typing import Any
 
 from rootfruit_checks.base.errors import BaselineError, RootfruitError
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.observations.frame import load_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ def keep(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str
 def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> int:
     import pandas as pd
 
+    from rootfruit_checks.observations.stored_frames import load_frame
     from rootfruit_checks.runs.baseline import save
     from rootfruit_checks.store.store import Store
 

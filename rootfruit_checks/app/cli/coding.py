@@ -22,7 +22,7 @@ from rootfruit_checks.judges.themes.tagged import (
     tag_frame,
 )
 from rootfruit_checks.judges.themes.tagger import open_tagger
-from rootfruit_checks.observations.frame import load_frame
+from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.report import result_file
 from rootfruit_checks.results.json_result import as_plain
 from rootfruit_checks.results.json_result import write as write_json

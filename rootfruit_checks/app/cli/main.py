@@ -16,7 +16,7 @@ from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.paths import argument
 from rootfruit_checks.base.version import __version__
 from rootfruit_checks.config.parsing import regard
-from rootfruit_checks.observations.frame import load_frame
+from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.runs import running
 from rootfruit_checks.runs.outputs import distinct, writable
 
