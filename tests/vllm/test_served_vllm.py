@@ -22,6 +22,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
+from stored import units, writes
+
 from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate, score
@@ -165,8 +167,8 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     assert not result["released"]
     assert {check["verdict"] for check in result["checks"]} == {"error"}
     with Store(store) as held:
-        before = held.writes()
-        assert all(value for _, _, value in held.units())  # each is read, and matches its digest
+        before = writes(held)
+        assert all(value for _, _, value in units(held))  # each is read, and matches its digest
     assert len(before) >= 60
 
     servers["sft_dpo"] = Server("sft_dpo", server.log, server.port).ready()
@@ -174,7 +176,7 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     assert run.returncode in (0, 1), told
     assert json.loads((tmp_path / "out.json").read_text())["complete"], told
     with Store(store) as held:
-        after = held.writes()
+        after = writes(held)
     assert len(after) > len(before)
     assert set(after.values()) == {1}, "a stored unit was computed again"
     for path in [*store.rglob("*"), tmp_path / "out.json"]:
