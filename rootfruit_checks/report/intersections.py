@@ -51,8 +51,5 @@ def _raw(cell: Mapping[str, Any], arm: str) -> str:
     raw, low, high = (cell[f"{arm}_{part}"] for part in ("raw", "low", "high"))
     most = 2.0 if arm == "change" else 1.0
     whole = low is not None and high is not None and low <= -most and high >= most  # and says nothing
-    return (
-        figure(raw, signed=True)
-        if low is None or whole
-        else f"{figure(raw, signed=True)} [{figure(low, signed=True)}, {figure(high, signed=True)}]"
-    )
+    shown = [figure(value, signed=True) for value in (raw, low, high)]
+    return shown[0] if low is None or whole else f"{shown[0]} [{shown[1]}, {shown[2]}]"

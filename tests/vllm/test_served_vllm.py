@@ -107,7 +107,7 @@ def gate(store, out, *options):
     )
 
 
-def units(store):
+def counted(store):
     try:
         with sqlite3.connect(f"file:{store}/units.sqlite?mode=ro", uri=True, timeout=5) as db:
             return db.execute("SELECT count(*) FROM units").fetchone()[0]
@@ -154,7 +154,7 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     options = [f"--model={server.url}", "--rootfruit-absolute-only", "--rootfruit-concurrency=2"]
     run = gate(store, tmp_path / "out.json", *options)
     deadline = time.monotonic() + PATIENCE_S
-    while units(store) < 60:
+    while counted(store) < 60:
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.005)
