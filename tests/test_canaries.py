@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Measurement
@@ -102,7 +103,7 @@ def test_the_noise_measured_is_the_noise_planted(tmp_path, shift):
         scored = len(engine.asked)
         assert measure() == Noise(abs(shift), 48)
         assert len(engine.asked) == scored, "a measured floor is measured again"
-        assert len(store.writes()) == 1, "a scoring that may be found again has no noise"
+        assert len(writes(store)) == 1, "a scoring that may be found again has no noise"
     # In another order and in other company, and each of them.
     assert engine.asked[0] == texts
     again = engine.asked[1:]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rootfruit_checks.base.types import TokenScores
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf.engine import HFEngine
-from rootfruit_checks.observations.pair_scores import implicit_reward, margins, pair_scores, shared_mask
+from rootfruit_checks.observations.pair_scores import pair_scores, shared_mask
 
 ROOT = Path(__file__).resolve().parents[1]
 EXCERPT = ROOT.parent / "shared" / "data" / "winoqueer" / "excerpt.csv"
@@ -32,14 +32,6 @@ def test_equal_texts_share_everything_and_differ_by_nothing(x):
     scores = TokenScores(np.array(x, dtype=np.int32), np.full(len(x), -1.5, dtype=np.float32))
     answer = pair_scores(scores, scores)
     assert (answer.d_shared, answer.d_full, answer.d_upstream) == (0.0, 0.0, 0.0)
-
-
-@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.01, 10))
-def test_the_margin_is_the_difference_of_rewards(policy, reference, beta):
-    s, c = policy / 2, -policy / 2
-    rs, rc = reference / 2, -reference / 2
-    want = implicit_reward(s, rs, beta) - implicit_reward(c, rc, beta)
-    assert margins(s - c, rs - rc, beta) == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.skipif(not EXCERPT.exists(), reason="the official excerpt is not beside this checkout")

@@ -55,3 +55,15 @@ def breakable(text: str) -> Markup:
 
     shown = html.escape(text, quote=True)
     return Markup(shown.replace("/", "/<wbr>") if _ID.fullmatch(text) else shown)
+
+
+def figure(value: float | None, *, signed: bool = False, digits: int = 3, none: str = "-") -> str:
+    """Return a figure with a fixed number of decimals, or what stands for none."""
+    if value is None:
+        return none
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def slug(text: str) -> str:
+    """Return the words of a text in lower case, joined by hyphens, as a part of an id."""
+    return re.sub(r"\W+", "-", text.lower()).strip("-")

@@ -43,7 +43,7 @@ def read_misgendering(path: str | Path) -> list[Prompt]:
     for line, row in _rows(source, MISGENDERING):
         _no_blank(source, line, row, ("template_idx", "ante", "ante_type"))
         family = _known("misgendering", row["pronoun_family"], source, line)
-        name = f"tm-{row['template_idx']}-{_slug(row['ante'])}-{family}"
+        name = f"tm-{row['template_idx']}-{_hyphened(row['ante'])}-{family}"
         if name in seen:
             told = f"the same template, antecedent and family as line {seen[name]}"
             raise DataError.at(source, line, f"{told}; remove one")
@@ -99,7 +99,7 @@ def iter_disclosure(paths: Iterable[str | Path]) -> Iterator[Prompt]:
             _no_blank(source, line, row, ("gender_prompt_idx", "name"))
             form = labels.setdefault(row["gender_prompt_idx"], row["gender_prompt_idx"])
             name = labels.setdefault(row["name"], row["name"])
-            who, what = _slug(name), _slug(raw)
+            who, what = _hyphened(name), _hyphened(raw)
             if not once.new(form, what, who):
                 told = f"form {form}, name {name!r} and identity {raw!r} came before"
                 raise DataError.at(source, line, f"{told}; is a part there twice?")
@@ -147,22 +147,6 @@ def survey_disclosure(paths: Iterable[str | Path]) -> Survey:
     return Survey(rows, identities, forms, names)
 
 
-def sample_disclosure(
-    paths: Sequence[str | Path], names: int | None, identities: int | None, seed: int, forms: int | None = None
-) -> list[Prompt]:
-    """Return every prompt of a seeded choice of names, identities and forms, sorted by id; None takes all.
-
-    `identities` counts the binary controls, which are always chosen. The choice depends on labels and seed alone, not
-    on the order of rows or files. Two passes over the files.
-
-    Raises:
-        DataError: as `iter_disclosure`; no binary control.
-
-    """
-    survey = survey_disclosure(paths)
-    return sample_surveyed(paths, survey, names, identities, seed, forms)
-
-
 def sample_surveyed(
     paths: Iterable[str | Path],
     survey: Survey,
@@ -171,7 +155,15 @@ def sample_surveyed(
     seed: int,
     forms: int | None = None,
 ) -> list[Prompt]:
-    """`sample_disclosure` of files whose survey is at hand: one pass."""
+    """Return every prompt of a seeded choice of names, identities and forms, sorted by id; None takes all.
+
+    `identities` counts the binary controls, which are always chosen. The choice depends on labels and seed alone, not
+    on the order of rows or files. One pass over the files.
+
+    Raises:
+        DataError: as `iter_disclosure`; no binary control.
+
+    """
     wanted = sampling.identities_of(survey.identities, "full", identities, seed)
     people = set(sampling.pick(survey.names, names, seed))
     shapes = set(sampling.pick(survey.forms, forms, seed))
@@ -196,5 +188,5 @@ def _no_blank(path: Path, line: int, row: dict[str, str], columns: Sequence[str]
             raise DataError.at(path, line, f"{column} is blank; mend or remove the row")
 
 
-def _slug(text: str) -> str:
+def _hyphened(text: str) -> str:
     return "-".join(text.split())

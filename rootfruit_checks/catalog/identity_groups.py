@@ -25,7 +25,7 @@ def key_of(label: str) -> str:
     return re.sub(r"[\s\-'\u2019]", "", label.casefold())
 
 
-def _slug(label: str) -> str:
+def _group_name(label: str) -> str:
     return re.sub(r"\s+", "-", label.strip().casefold())
 
 
@@ -49,7 +49,7 @@ class Groups:
     def members(self, benchmark: str, group: str) -> tuple[str, ...]:
         """Identities of a group. Raises DataError where there is no such group."""
         table = self._benchmark(benchmark)
-        found = table.get(_slug(group))
+        found = table.get(_group_name(group))
         if found is None:
             raise DataError(
                 f"{self.path}: benchmark {benchmark!r} has no group {group!r}; it has {', '.join(table)}. "
@@ -129,12 +129,12 @@ def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ..
         for label in labels:
             if spelled.setdefault(key_of(label), label) != label:
                 raise DataError(f"{where} spells {spelled[key_of(label)]!r} also as {label!r}")
-        if _slug(group) != group:
+        if _group_name(group) != group:
             raise DataError(f"{where} group {group!r} must be lower case, without spaces")
         named[group] = tuple(labels)
     alone = {labels for labels in named.values() if len(labels) == 1}
     for label in spelled.values():
-        own = _slug(label)
+        own = _group_name(label)
         if (label,) in alone:
             continue  # a named group is that identity already, and a second name for it would be another check
         if own not in named:

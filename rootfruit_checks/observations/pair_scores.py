@@ -63,13 +63,3 @@ def pair_scores(x: TokenScores, y: TokenScores) -> PairScores:
     shared_y = float(y.logprobs[mask_y].sum(dtype=np.float64))
     rounded = round(round(shared_x, 3) - round(shared_y, 3), 3)
     return PairScores(shared_x - shared_y, x.total - y.total, rounded)
-
-
-def implicit_reward(policy_logprob: Number, reference_logprob: Number, beta: float) -> Number:
-    """Return `beta * (log policy(y) - log reference(y))`, DPO's implicit reward (Rafailov et al. 2023), in nats."""
-    return beta * (policy_logprob - reference_logprob)
-
-
-def margins(d_policy: Number, d_reference: Number, beta: float) -> Number:
-    """Return the implicit reward's margin of a pair, `beta * (d_policy - d_reference)`, `full` variant, in nats."""
-    return beta * (d_policy - d_reference)

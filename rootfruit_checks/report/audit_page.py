@@ -9,11 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import resources
 from typing import Any
 
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.base.text import breakable, plain
+from rootfruit_checks.base.text import breakable, figure, plain
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.measures import BY_ID
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
@@ -66,7 +67,7 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
         "bounds": informative_bounds.shown,
         "share": informative_bounds.share,
         "change": informative_bounds.change,
-        "number": _number,
+        "number": partial(figure, none=_NONE),
         "percent": _percent,
     }
     block = _block(value)
@@ -204,12 +205,6 @@ def _bars(rows: Sequence[Row], measure: str) -> dict[str, Any]:
     quantity = "regard" if measure.startswith("disclosure") else "pronoun"
     used = [label for label in charts.SHARES[quantity] if any(held.get(label) for _, held in bars)]
     return {"svg": charts.shares(bars, quantity), "labels": used, "bars": bars}
-
-
-def _number(value: float | None, *, signed: bool = False) -> str:
-    if value is None:
-        return _NONE
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:

@@ -19,7 +19,7 @@ from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.measures import BY_ID
 from rootfruit_checks.report.history import Release, read, shown
 from rootfruit_checks.report.history_plot import svg
-from rootfruit_checks.report.markdown import GRAVEST_FIRST, figure
+from rootfruit_checks.report.markdown import GRAVEST_FIRST, cell
 from rootfruit_checks.report.result_file import RESULT
 from rootfruit_checks.report.terminal import WORDS
 
@@ -137,22 +137,22 @@ def _signed(check: str) -> bool:
 
 def _told(check: str, row: Mapping[str, Any]) -> str:
     known = informative_bounds.shown(row, check)
-    low, estimate, high = (figure(known[key], sign=_signed(check)) for key in ("low", "estimate", "high"))
+    low, estimate, high = (cell(known[key], signed=_signed(check)) for key in ("low", "estimate", "high"))
     return f"{estimate}, bounds {low} to {high}"
 
 
 def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
     measure = BY_ID.get(check.rsplit("/", 1)[0])
     rows = [release.checks.get(check) for release in releases]
-    limits = list(dict.fromkeys(figure(row["limit"]) for row in rows if row and row["limit"] is not None))
+    limits = list(dict.fromkeys(cell(row["limit"]) for row in rows if row and row["limit"] is not None))
     cells = [
         None
         if row is None
         else {
-            **{key: figure(known[key], sign=_signed(check)) for key in ("estimate", "low", "high")},
+            **{key: cell(known[key], signed=_signed(check)) for key in ("estimate", "low", "high")},
             "verdict": row["verdict"],
             "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
-            "limit": figure(row["limit"]) if len(limits) > 1 else "",
+            "limit": cell(row["limit"]) if len(limits) > 1 else "",
         }
         for row, known in ((row, informative_bounds.shown(row, check) if row else {}) for row in rows)
     ]

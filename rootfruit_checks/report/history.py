@@ -12,7 +12,7 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import BaselineError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.paths import argument
-from rootfruit_checks.base.text import plain
+from rootfruit_checks.base.text import figure, plain
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.report.terminal import WORDS
 from rootfruit_checks.results.reading import read_result
@@ -97,13 +97,9 @@ def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
                 told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not there")
                 continue
             known = informative_bounds.shown(row, check)
-            figures = " ".join(f"{_figure(known[key]):>7}" for key in _FIGURES)
+            figures = " ".join(f"{figure(known[key]):>7}" for key in _FIGURES)
             told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row['verdict']]}")
     return told
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def add_parser(commands: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks.base.text import markup
+from rootfruit_checks.base.text import figure, markup
 
 _CELL = "padding:2px 8px;text-align:left;border-bottom:1px solid #ddd"
 _ARMS = ("policy", "reference", "change")
@@ -34,7 +34,7 @@ def _one(name: str, found: Mapping[str, Any], about: str) -> str:
         cell = dict(zip(found["columns"], row, strict=True))
         shown = [cell["identity"], cell["by"] or "(none given)", str(cell["n"]), str(cell["clusters"])]
         for arm in _ARMS:
-            shown += [_raw(cell, arm), _figure(cell[f"{arm}_shrunk"])]
+            shown += [_raw(cell, arm), figure(cell[f"{arm}_shrunk"], signed=True)]
         cells = "".join(f'<td style="{_CELL}">{markup(text)}</td>' for text in (*shown, cell["note"]))
         lines += f"<tr>{cells}</tr>"
     head = "".join(f'<th style="{_CELL}">{markup(text)}</th>' for text in (*heads, "note"))
@@ -51,8 +51,5 @@ def _raw(cell: Mapping[str, Any], arm: str) -> str:
     raw, low, high = (cell[f"{arm}_{part}"] for part in ("raw", "low", "high"))
     most = 2.0 if arm == "change" else 1.0
     whole = low is not None and high is not None and low <= -most and high >= most  # and says nothing
-    return _figure(raw) if low is None or whole else f"{_figure(raw)} [{_figure(low)}, {_figure(high)}]"
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
+    shown = [figure(value, signed=True) for value in (raw, low, high)]
+    return shown[0] if low is None or whole else f"{shown[0]} [{shown[1]}, {shown[2]}]"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from rootfruit_checks.base.text import plain
+from rootfruit_checks.base.text import figure, plain
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.measures import BY_ID
 from rootfruit_checks.report.terminal import WORDS
 
 Row = Mapping[str, Any]
-_NONE = "\u2013"
+# A figure in a table of a page or of Markdown.
+cell = partial(figure, none="\u2013")
 GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
 
 # What GitHub's later passes look for: people, issues, addresses with and without a scheme, emoji.
@@ -92,13 +94,6 @@ def more(there: int, shown: int, what: str) -> list[str]:
     return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
 
 
-def figure(value: float | None, *, sign: bool = False) -> str:
-    """Return a figure with three decimals, or a dash."""
-    if value is None:
-        return _NONE
-    return f"{value:+.3f}" if sign else f"{value:.3f}"
-
-
 def _is_default(row: Row) -> bool:
     measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
     return measure is not None and row["limit"] is not None and row["limit"] == measure.limit
@@ -111,9 +106,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         code(row["id"]),
         str(row["n"]),
-        figure(row["policy"]),
-        figure(row["reference"]),
-        *(figure(known[key], sign=sign) for key in ("estimate", "low", "high")),
-        figure(row["limit"]) + ("\\*" if _is_default(row) else ""),
+        cell(row["policy"]),
+        cell(row["reference"]),
+        *(cell(known[key], signed=sign) for key in ("estimate", "low", "high")),
+        cell(row["limit"]) + ("\\*" if _is_default(row) else ""),
         word if row["verdict"] == "pass" else f"**{word}**",
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rootfruit_checks.base.text import markup
+from rootfruit_checks.base.text import figure, markup
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.report import intersections, side_by_side
 from rootfruit_checks.report.audit_page import sentence
@@ -44,7 +44,10 @@ def details(row: Row) -> str:
         "samples": str(row["n"]),
         "unscored": str(row["unscored"]),
         "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
-        **{name: _figure(known[name]) for name in ("policy", "reference", "estimate", "low", "high", "limit")},
+        **{
+            name: figure(known[name], digits=4, none="none")
+            for name in ("policy", "reference", "estimate", "low", "high", "limit")
+        },
         "data": row["data"],
     }
     heads = "".join(f"<th>{name}</th>" for name in figures)
@@ -56,10 +59,6 @@ def details(row: Row) -> str:
     )
 
 
-def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
-
-
 def _samples(row: Row) -> str:
     samples = row["samples"]
     if not samples:
@@ -68,7 +67,7 @@ def _samples(row: Row) -> str:
     lines = "".join(
         f"<tr><td>{markup(sample['id'])}</td>"
         + "".join(f'<td class="text">{_blurred(sample[key])}</td>' for key in ("prompt", "policy", "reference"))
-        + f"<td>{_figure(sample['value'])}</td></tr>"
+        + f"<td>{figure(sample['value'], digits=4, none='none')}</td></tr>"
         for sample in samples
     )
     note = "They hold stigmatizing text or model output and are blurred until clicked."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.base.errors import RootfruitError
-from rootfruit_checks.base.text import plain
+from rootfruit_checks.base.text import figure, plain
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.measures import BY_ID
 from rootfruit_checks.gating.reservations import LET_THROUGH, released
@@ -25,14 +25,8 @@ def headline(row: Row) -> str:
     """Return one verdict in one line: word, check, estimate between its bounds, limit."""
     sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
     figures = informative_bounds.shown(row)
-    estimate, low, high = (_figure(figures[key], sign=sign) for key in ("estimate", "low", "high"))
-    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {_figure(row['limit'])}"
-
-
-def _figure(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:+.3f}" if sign else f"{value:.3f}"
+    estimate, low, high = (figure(figures[key], signed=sign) for key in ("estimate", "low", "high"))
+    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {figure(row['limit'])}"
 
 
 def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
@@ -51,17 +45,17 @@ def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int 
     lines = []
     for row in checks:
         difference = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
-        limit = _figure(row["limit"])
+        limit = figure(row["limit"])
         if row["limit"] is not None:
             limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
         known = informative_bounds.shown(row)
-        figures = [_figure(known[key], sign=difference) for key in ("estimate", "low", "high")]
+        figures = [figure(known[key], signed=difference) for key in ("estimate", "low", "high")]
         lines.append(
             (
                 row["id"],
                 str(row["n"]),
-                _figure(row["policy"]),
-                _figure(row["reference"]),
+                figure(row["policy"]),
+                figure(row["reference"]),
                 *figures,
                 limit,
                 WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "-",

@@ -18,7 +18,6 @@ from scipy import stats
 from rootfruit_checks.stats.intervals import Scores, check_alpha
 
 Correction = Literal["max-t", "holm", "bh", "none"]
-CORRECTIONS: tuple[Correction, ...] = ("max-t", "holm", "bh", "none")
 # (DRAWS + 1) * alpha is whole for the usual levels.
 DRAWS = 9999
 _BATCH = 4_000_000

@@ -240,17 +240,6 @@ class Store:
             raise StoreError(f"{self.database}: its list of seeds is damaged; move it away or use another")
         return list(rows)
 
-    def writes(self) -> dict[tuple[str, str], int]:
-        """Return (namespace, key) -> how often it was computed and written."""
-        return {(row[0], row[1]): int(row[2]) for row in self._db.execute("SELECT namespace, key, writes FROM units")}
-
-    def units(self) -> Iterator[tuple[str, str, bytes]]:
-        """Yield every (namespace, key, value)."""
-        with self._reading():
-            rows = self._db.execute("SELECT namespace, key, value, digest FROM units ORDER BY 1, 2")
-            for namespace, key, value, noted in rows:
-                yield str(namespace), str(key), self._whole(key, value, noted)
-
     def attempt(self, plan: str, seed: int) -> list[int]:
         """Note that `plan` (a run's address without its seed) is run with `seed`; return all seeds tried so far."""
         with self._writing():

@@ -26,6 +26,10 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.exists(), reason="the official files are not beside this checkout")
 
 
+def sample_disclosure(paths, names, identities, seed, forms=None):
+    return tango.sample_surveyed(paths, tango.survey_disclosure(paths), names, identities, seed, forms)
+
+
 @real
 def test_the_real_misgendering_set_is_whole():
     prompts = tango.read_misgendering(SHARED / "tango" / "misgendering_prompts.csv")
@@ -80,8 +84,8 @@ def test_disclosure_parts_are_surveyed_and_sampled_in_matched_cells(tmp_path):
     paths = [tmp_path / name for name in DISCLOSURE_PARTS]
     survey = tango.survey_disclosure(paths)
     assert (survey.rows, len(survey.identities), len(survey.forms), len(survey.names)) == (count, 5, 10, 14)
-    sample = tango.sample_disclosure(paths, names=12, identities=4, seed=3)
-    assert sample == tango.sample_disclosure(paths[::-1], names=12, identities=4, seed=3)
+    sample = sample_disclosure(paths, names=12, identities=4, seed=3)
+    assert sample == sample_disclosure(paths[::-1], names=12, identities=4, seed=3)
     assert len(sample) == 12 * 4 * 10
     assert {"man", "woman"} <= {prompt.identity for prompt in sample}
     data = load_prompts("disclosure", str(tmp_path), "paper", 0)

@@ -19,7 +19,7 @@ from rootfruit_checks.benchmarks.tango import (
     MISGENDERING,
     iter_disclosure,
     read_misgendering,
-    sample_disclosure,
+    sample_surveyed,
     survey_disclosure,
 )
 from rootfruit_checks.catalog.identity_groups import groups
@@ -37,6 +37,10 @@ IDENTITIES = (
 )
 NAMES = ("Ada", "Bo", "Cleo", "Dana Lee", "Em", "Flo", "Gus")
 FORMS = ("{n} is {i}.", "{n} told us: {i}.", '{n} said "{i}", and left.')
+
+
+def sample_disclosure(paths, names, identities, seed, forms=None):
+    return sample_surveyed(paths, survey_disclosure(paths), names, identities, seed, forms)
 
 
 def rows(names=NAMES, identities=IDENTITIES, forms=FORMS) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
@@ -134,7 +135,7 @@ def test_a_crash_keeps_what_was_finished_and_the_next_run_computes_the_rest(make
         units = StoredUnits(store, again.fingerprint, "policy")
         answers = generate(again, PROMPTS, sampling, units)
         assert (units.reused, units.computed) == (5, len(PROMPTS) - 5)
-        assert set(store.writes().values()) == {1}
+        assert set(writes(store).values()) == {1}
     assert len(answers) == len(PROMPTS)
     assert len(asked(tmp_path)[-1]["rows"]) == len(PROMPTS) - 5
 

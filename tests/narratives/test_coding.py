@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hostile import PAIR, PAYLOADS, gate
 from jsonschema import Draft202012Validator
+from stored import units
 from test_schema import FORM
 
 from rootfruit_checks.app.cli.main import main
@@ -213,7 +214,7 @@ def test_a_sheet_goes_out_and_codes_come_back_into_result_and_page(project, caps
 def test_a_wrong_sheet_takes_nothing_in(project, tmp_path, capsys):
     def held():
         with Store(project / "store") as store:
-            return [unit for unit in store.units() if unit[0] == "codes"], (project / "store/result.json").read_bytes()
+            return [unit for unit in units(store) if unit[0] == "codes"], (project / "store/result.json").read_bytes()
 
     assert main(["coding", "export", str(project / "store"), "-o", str(tmp_path / "dee.csv"), "--size", "40"]) == 0
     good = (tmp_path / "dee.csv").read_text("utf-8-sig").replace(",,,,,,,,,", ",x,,,,,,,,", 40)

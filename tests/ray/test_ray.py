@@ -19,6 +19,7 @@ from unittest import mock
 
 import pytest
 from contract import CHECKS, GREEDY, TEXTS, Case, prompts
+from stored import units, writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.config.build import build
@@ -102,9 +103,9 @@ def measured(engine, store, benchmarks, progress=None):
     return json.dumps(told), run
 
 
-def units(store):
+def stored_units(store):
     with Store(store) as held:
-        return {(namespace, key): value for namespace, key, value in held.units()}
+        return {(namespace, key): value for namespace, key, value in units(held)}
 
 
 def test_a_worker_killed_in_mid_run_changes_nothing(case, tmp_path):
@@ -115,15 +116,15 @@ def test_a_worker_killed_in_mid_run_changes_nothing(case, tmp_path):
     assert len(set(killer.killed)) == len(killer.killed), "a killed worker was not replaced"
     assert got == want
     assert run.computed == alone.computed
-    assert units(tmp_path / "ray") == units(tmp_path / "one")
+    assert stored_units(tmp_path / "ray") == stored_units(tmp_path / "one")
     with Store(tmp_path / "ray") as held:
-        assert max(held.writes().values()) == 1
+        assert max(writes(held).values()) == 1
 
 
 def test_a_store_begun_by_one_process_is_ended_by_ray(case, tmp_path):
     want, alone = measured("hf", tmp_path / "one", "winoqueer")
     with Store(tmp_path / "one") as held, Store(tmp_path / "half") as half:
-        for place, (namespace, key, value) in enumerate(held.units()):
+        for place, (namespace, key, value) in enumerate(units(held)):
             if place % 2 and not key.startswith(("record:", "winoqueer-")):
                 half.put(namespace, key, value)
     got, run = measured("ray", tmp_path / "half", "winoqueer")
@@ -211,7 +212,7 @@ def gate(tmp_path, engine, out, mark=""):
 
 def stored(directory):
     try:
-        return len(units(directory))
+        return len(stored_units(directory))
     except Exception:
         return 0
 
@@ -229,14 +230,14 @@ def test_ctrl_c_loses_nothing_and_leaves_nothing_running(tmp_path):
     said, _ = stopped.communicate(timeout=200)
     assert stopped.returncode == 2, said[-3000:]
     wait_until(lambda: not marked(mark))
-    before = units(tmp_path / "ray")
-    assert 10 <= len(before) < len(units(tmp_path / "hf"))
+    before = stored_units(tmp_path / "ray")
+    assert 10 <= len(before) < len(stored_units(tmp_path / "hf"))
 
     resumed = gate(tmp_path, "ray", "ray.json", mark)
     said, _ = resumed.communicate(timeout=500)
     assert resumed.returncode == one.returncode, said[-3000:]
     wait_until(lambda: not marked(mark))
-    assert units(tmp_path / "ray") == units(tmp_path / "hf")
+    assert stored_units(tmp_path / "ray") == stored_units(tmp_path / "hf")
     want, got = ((tmp_path / name).read_text() for name in ("one.json", "ray.json"))
     assert got == want.replace('"engine": "hf"', '"engine": "ray"')
     assert got != want

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
@@ -113,4 +114,4 @@ def test_a_killed_worker_is_an_error_and_the_next_run_goes_on(tmp_path):
         engine.close()
         assert again.reused == units.computed
         assert again.reused + again.computed == 4 * len(prompts) == len(answers)
-        assert set(store.writes().values()) == {1}
+        assert set(writes(store).values()) == {1}

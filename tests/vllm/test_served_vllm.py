@@ -22,6 +22,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
+from stored import units, writes
+
 from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.benchmarks.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate, score
@@ -105,7 +107,7 @@ def gate(store, out, *options):
     )
 
 
-def units(store):
+def counted(store):
     try:
         with sqlite3.connect(f"file:{store}/units.sqlite?mode=ro", uri=True, timeout=5) as db:
             return db.execute("SELECT count(*) FROM units").fetchone()[0]
@@ -152,7 +154,7 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     options = [f"--model={server.url}", "--rootfruit-absolute-only", "--rootfruit-concurrency=2"]
     run = gate(store, tmp_path / "out.json", *options)
     deadline = time.monotonic() + PATIENCE_S
-    while units(store) < 60:
+    while counted(store) < 60:
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -165,8 +167,8 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     assert not result["released"]
     assert {check["verdict"] for check in result["checks"]} == {"error"}
     with Store(store) as held:
-        before = held.writes()
-        assert all(value for _, _, value in held.units())  # each is read, and matches its digest
+        before = writes(held)
+        assert all(value for _, _, value in units(held))  # each is read, and matches its digest
     assert len(before) >= 60
 
     servers["sft_dpo"] = Server("sft_dpo", server.log, server.port).ready()
@@ -174,7 +176,7 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     assert run.returncode in (0, 1), told
     assert json.loads((tmp_path / "out.json").read_text())["complete"], told
     with Store(store) as held:
-        after = held.writes()
+        after = writes(held)
     assert len(after) > len(before)
     assert set(after.values()) == {1}, "a stored unit was computed again"
     for path in [*store.rglob("*"), tmp_path / "out.json"]:

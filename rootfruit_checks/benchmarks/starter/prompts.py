@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from rootfruit_checks.base.text import slug
 from rootfruit_checks.base.types import Prompt
 from rootfruit_checks.benchmarks.starter.tables import table
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
 from rootfruit_checks.data.words import IDENTITIES, capitalized, fill
 from rootfruit_checks.data.words import table as table_of
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def starter_disclosure() -> list[Prompt]:
@@ -22,7 +17,7 @@ def starter_disclosure() -> list[Prompt]:
     genders = table_of(IDENTITIES, ("identity", "with_article"))
     return [
         Prompt(
-            id=f"sd-{form['id']}-{_slug(person['name'])}-{_slug(gender['identity'])}",
+            id=f"sd-{form['id']}-{slug(person['name'])}-{slug(gender['identity'])}",
             text=form["text"].format(name=person["name"], identity=gender["with_article"], word=gender["identity"]),
             benchmark="disclosure",
             identity=gender["identity"],
@@ -47,7 +42,7 @@ def starter_misgendering() -> list[Prompt]:
                 words = {"ante": ante, "Ante": capitalized(ante)}
                 out.append(
                     Prompt(
-                        id=f"sm-{template['id']}-{_slug(ante)}-{family.name}",
+                        id=f"sm-{template['id']}-{slug(ante)}-{family.name}",
                         text=fill(template["text"], family, plural=family.plural_verbs, words=words),
                         benchmark="misgendering",
                         identity=family.name,

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.text import slug
 from rootfruit_checks.base.types import Pair
 from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.data.readers import filled, read_csv
@@ -204,7 +205,7 @@ def add_controls(pairs: Iterable[Pair]) -> list[Pair]:
         example = min(members, key=lambda pair: pair.id)
         shape = align(example.queer, example.counterfactual)
         names = sorted({pair.name for pair in members})
-        place = _slug(f"{frame} {identity} {counterpart}")
+        place = slug(f"{frame} {identity} {counterpart}")
         wanted = [p for kind in ("neutral", "positive") for p in predicates(kind) if identity not in p.exclude]
         for number, predicate in enumerate(wanted):
             name = names[number % len(names)]
@@ -238,7 +239,3 @@ def _pronouns(pairs: Sequence[Pair]) -> dict[str, str]:
         if pair.name and pair.frame == pair.predicate:
             said[pair.name] = align(pair.queer, pair.counterfactual).before[-2]
     return said
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"\W+", "-", text.lower()).strip("-")
