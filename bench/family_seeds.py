@@ -29,7 +29,8 @@ from rootfruit_checks.benchmarks.loading import load_prompts
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.gating.decisions import Decisions
-from rootfruit_checks.runs.run import NOISE_FLOOR, Run
+from rootfruit_checks.runs.measure import measure
+from rootfruit_checks.runs.run import NOISE_FLOOR
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "fixtures"))
@@ -50,7 +51,7 @@ def gate(model: Path, reference: Path, store: Path, benchmarks: Sequence[str], s
         seed=seed,
         engine="hf",
     )  # fmt: skip
-    run = Run(settings, benchmarks)
+    run = measure(settings, benchmarks)
     return {check.id: run.verdict(check).verdict for check in family(settings) if check.gated}
 
 
@@ -137,7 +138,7 @@ def pool(out: Path, model: Path, quick: bool) -> tuple[Settings, dict[str, objec
         engine="hf",
     )  # fmt: skip
     data = {name: load_prompts(name, settings.data, settings.scale, settings.seed) for name in settings.benchmarks}
-    run = Run(settings, settings.benchmarks)
+    run = measure(settings, settings.benchmarks)
     frames = {name: run.frame(name) for name in settings.benchmarks}
     return settings, dict(data), {name: frame[frame["role"] == "policy"] for name, frame in frames.items()}
 

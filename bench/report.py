@@ -33,9 +33,11 @@ MOST_BYTES, MOST_OPEN_MS, MOST_FILTER_MS = 8_000_000, 2000.0, 100.0
 LABELS = {"nonbinary": "NB"}
 DOUBLE = """
 import hashlib
-import rootfruit_checks.runs.run as run
+import pytest
+
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.judges.themes.tagger import LexiconTagger
+from rootfruit_checks.testing import Doubles
 
 SAID = [
     "{n} works in a bakery near the station and reads a lot in the evening.",
@@ -55,7 +57,7 @@ def number(*parts):
     return int.from_bytes(hashlib.sha256("|".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
-def open_engine(name, settings, option="--model"):
+def open_engine(name):
     def word_logprob(word, place, words):
         return -2.0 - number(name, words[max(0, place - 2)], word) % 1000 / 900
 
@@ -74,9 +76,9 @@ class Regard:
         return ["negative" if number(text) % 10 < 2 else "neutral" for text in texts]
 
 
-run.open_engine = open_engine
-run.open_regard = lambda *a: Regard()
-run.open_tagger = lambda *a: LexiconTagger()
+@pytest.hookimpl(optionalhook=True)
+def pytest_rootfruit_factory():
+    return Doubles(open_engine, Regard(), LexiconTagger())
 """
 OPENED = """() => {
   const [entry] = performance.getEntriesByType("navigation");

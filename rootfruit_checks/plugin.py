@@ -1,6 +1,7 @@
 """The pytest plugin, as the entry point `pytest11` names it."""
 
 from rootfruit_checks.app.pytest.hooks import (
+    pytest_addhooks,
     pytest_addoption,
     pytest_cmdline_main,
     pytest_collection_finish,
@@ -15,6 +16,7 @@ from rootfruit_checks.app.pytest.hooks import (
 )
 
 __all__ = [
+    "pytest_addhooks",
     "pytest_addoption",
     "pytest_cmdline_main",
     "pytest_collection_finish",

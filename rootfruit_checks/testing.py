@@ -26,12 +26,47 @@ from rootfruit_checks.gating.checks import family
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.gating.instrument_bias import Auditing
 from rootfruit_checks.judges.audit.reference_labels import answers_of
-from rootfruit_checks.judges.regard.protocol import open_regard
+from rootfruit_checks.judges.regard.protocol import RegardClassifier, open_regard
+from rootfruit_checks.judges.themes.tagger import Tagger
 from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.runs.factory import Models
 from rootfruit_checks.store.store import Store
 
-__all__ = ["double", "gate", "samples"]
+__all__ = ["Doubles", "double", "gate", "samples"]
+
+
+class Doubles(Models):
+    """A factory for the hook `pytest_rootfruit_factory`: a gate on models that are not there.
+
+    Args:
+        engine: a model's name, as `--model` or `--reference` gives it -> its engine.
+        regard: stands in for the regard classifier; the real one, if not given.
+        tagger: stands in for the tagger of themes; the real one, if not given.
+
+    """
+
+    named = False
+
+    def __init__(
+        self,
+        engine: Callable[[str], Engine],
+        regard: RegardClassifier | None = None,
+        tagger: Tagger | None = None,
+    ) -> None:
+        self._engine, self._regard, self._tagger = engine, regard, tagger
+
+    def engine(self, name: str, settings: Settings, option: str = "--model") -> Engine:
+        """Return the double of a model."""
+        return self._engine(name)
+
+    def regard(self, settings: Settings) -> RegardClassifier:
+        """Return the double of the classifier, or the real one."""
+        return self._regard or super().regard(settings)
+
+    def tagger(self, settings: Settings, regard: RegardClassifier | None) -> Tagger | None:
+        """Return the double of the tagger, or the real one."""
+        return self._tagger or super().tagger(settings, regard)
 
 
 def double(

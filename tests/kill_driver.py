@@ -21,14 +21,14 @@ from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.hf import engine, generation, tree_forward  # noqa: F401
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.results.json_result import as_json
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.store.store import Store
 
 torch.set_num_threads(1)
 
 
-def measure(settings, out):
-    run = Run(settings)
+def decided(settings, out):
+    run = measure(settings)
     rows = [as_json(run.verdict(check)) for check in family(settings)]
     value = {"checks": rows, "run": as_json(run.info), "computed": run.computed}
     Path(out).write_text(json.dumps(value))
@@ -53,7 +53,7 @@ def main():
         goal = before + rng.randint(1, 5)
         child = os.fork()
         if child == 0:
-            measure(build({**options, "store": store}), f"{store}.json")
+            decided(build({**options, "store": store}), f"{store}.json")
             os._exit(0)
         while units(store) < goal:
             if os.waitpid(child, os.WNOHANG)[0]:
@@ -67,7 +67,7 @@ def main():
     for target in (store, f"{store}-undisturbed"):
         child = os.fork()
         if child == 0:
-            measure(build({**options, "store": target}), f"{target}.json")
+            decided(build({**options, "store": target}), f"{target}.json")
             os._exit(0)
         if os.waitpid(child, 0)[1]:
             raise SystemExit("the run after the kills failed")

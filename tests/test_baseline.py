@@ -21,8 +21,7 @@ from rootfruit_checks.config.build import build
 from rootfruit_checks.gating.checks import Check, family
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.runs import baseline, merge, shard_manifest
-from rootfruit_checks.runs.run import Run
-from rootfruit_checks.runs.shard import Share
+from rootfruit_checks.runs.measure import compute_share, measure
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -56,7 +55,7 @@ def saved(store):
     from rootfruit_checks.runs.baseline_file import keep
 
     path = store / "dpo.parquet"
-    run = Run(options(store, "dpo", save_baseline=str(path)))
+    run = measure(options(store, "dpo", save_baseline=str(path)))
     kept = keep(run.settings, run.to_keep, {**RESULT, "run": {**RESULT["run"], "policy": dict(run.info.policy)}})
     assert not kept.lost, kept.line
     return path
@@ -64,7 +63,7 @@ def saved(store):
 
 @pytest.fixture(scope="module")
 def planted(store, saved):
-    return Run(options(store, "dpo_planted", baseline=str(saved)))
+    return measure(options(store, "dpo_planted", baseline=str(saved)))
 
 
 def check_of(group, benchmark="winoqueer"):
@@ -76,7 +75,7 @@ def check_of(group, benchmark="winoqueer"):
 
 def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted, store):
     """The twin: the same two models as policy and reference, by the code that has no idea of baselines."""
-    both = Run(options(store, "dpo_planted", absolute_only=None, reference=str(MODELS / "dpo")))
+    both = measure(options(store, "dpo_planted", absolute_only=None, reference=str(MODELS / "dpo")))
     for group in ("all", "nonbinary"):
         mine = planted.decisions.evidence(check_of(group))
         other = both.decisions.evidence(Check(BY_ID["winoqueer/amplification"], group, gated=True))
@@ -91,7 +90,7 @@ def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted
 
 
 def test_a_model_against_its_own_baseline_changed_nothing(saved, store):
-    run = Run(options(store, "dpo", baseline=str(saved)))
+    run = measure(options(store, "dpo", baseline=str(saved)))
     assert run.computed == 0
     for check in family(run.settings):
         if check.measure.needs_baseline:
@@ -100,7 +99,7 @@ def test_a_model_against_its_own_baseline_changed_nothing(saved, store):
 
 
 def test_another_sample_is_compared_unpaired_with_variances_added(saved, store):
-    run = Run(options(store, "dpo_planted", baseline=str(saved), seed=3))
+    run = measure(options(store, "dpo_planted", baseline=str(saved), seed=3))
     earlier = baseline.read(saved)
     level = BY_ID["winoqueer/preference"]
     found = run.decisions.evidence(check_of("transgender"))
@@ -132,9 +131,9 @@ def test_they_are_declared_only_where_a_baseline_is_given(saved, store):
     extra = {check.id for check in gated} - {check.id for check in plain}
     assert extra == {f"winoqueer/regression/{group}" for group in ("all", "transgender", "nonbinary")}
     assert not any(check.measure.needs_baseline for check in plain)
-    for measure in REGRESSIONS:
-        twin = BY_ID[f"{measure.benchmark}/amplification"]
-        assert (measure.limit, measure.groups, measure.gate) == (twin.limit, twin.groups, "difference")
+    for row in REGRESSIONS:
+        twin = BY_ID[f"{row.benchmark}/amplification"]
+        assert (row.limit, row.groups, row.gate) == (twin.limit, twin.groups, "difference")
     with pytest.raises(ConfigError, match="needs --rootfruit-baseline=FILE"):
         options(store, "dpo", gate="winoqueer/regression/lesbian")
 
@@ -142,11 +141,11 @@ def test_they_are_declared_only_where_a_baseline_is_given(saved, store):
 def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
     """A share labels nothing and opens no classifier: that must not look like another classifier."""
     more = {"baseline": str(saved), "benchmarks": "winoqueer,disclosure"}
-    Share(options(tmp_path / "s", "dpo", **more, shard="1/2", max_new_tokens="2"))
-    Share(options(tmp_path / "s", "dpo", **more, shard="2/2", max_new_tokens="2"))
+    compute_share(options(tmp_path / "s", "dpo", **more, shard="1/2", max_new_tokens="2"))
+    compute_share(options(tmp_path / "s", "dpo", **more, shard="2/2", max_new_tokens="2"))
     joined = merge.join([tmp_path / "s"], tmp_path / "joined")
     assert f"--rootfruit-baseline={saved}" in shard_manifest.arguments(joined.manifest.options)
-    run = Run(options(tmp_path / "joined", "dpo", **more, stored_only=True, max_new_tokens="2"))
+    run = measure(options(tmp_path / "joined", "dpo", **more, stored_only=True, max_new_tokens="2"))
     assert run.verdict(check_of("nonbinary")).estimate == 0.0
     lacking = run.verdict(check_of("tgnb", "disclosure"))
     assert lacking.verdict == "error"
@@ -158,7 +157,7 @@ def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
 
 def test_what_is_saved_is_what_is_read(saved, store):
     held = baseline.read(saved)
-    frame = Run(options(store, "dpo")).frame("winoqueer")
+    frame = measure(options(store, "dpo")).frame("winoqueer")
     pd.testing.assert_frame_equal(held.rows.reset_index(drop=True), frame.reset_index(drop=True), check_dtype=False)
     assert held.result["run"]["policy"]["path"] == str(MODELS / "dpo")
     assert "dpo.parquet" in held.told

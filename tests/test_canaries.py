@@ -25,7 +25,9 @@ from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.observations.sanity_checks import Noise
 from rootfruit_checks.runs import run
+from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.store.store import Store
+from rootfruit_checks.testing import Doubles
 
 WHOLE = load_pairs("starter", "smoke", 0)
 DATA = replace(WHOLE, pairs=WHOLE.pairs[::10])
@@ -259,9 +261,8 @@ def gate(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "load_pairs", lambda *_: DATA)
 
     def go(policy, reference, benchmarks=("winoqueer",), **options):
-        monkeypatch.setattr(run, "open_engine", lambda name, *_, **__: {"p": policy, "r": reference}[name])
         told = {"model": "p", "reference": "r", "store": str(tmp_path / "store"), "scale": "smoke", **options}
-        return run.Run(Settings(benchmarks=benchmarks, **told))
+        return measure(Settings(benchmarks=benchmarks, **told), factory=Doubles({"p": policy, "r": reference}.get))
 
     return go
 

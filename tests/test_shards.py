@@ -34,11 +34,11 @@ from rootfruit_checks.engines.stored_units import Silent
 from rootfruit_checks.engines.work_units import Unit, Work, compute, share_out
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.results.json_result import as_json
-from rootfruit_checks.runs import merge, run, shard_manifest
-from rootfruit_checks.runs.run import Run
-from rootfruit_checks.runs.shard import Share
+from rootfruit_checks.runs import merge, shard_manifest
+from rootfruit_checks.runs.measure import compute_share, measure
 from rootfruit_checks.store.lock import locked
 from rootfruit_checks.store.store import Store
+from rootfruit_checks.testing import Doubles
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -120,7 +120,7 @@ def test_units_that_an_engine_leaves_undone_are_an_error():
 
 def figures(settings):
     """The JSON result as text, of every declared check and every exploratory estimate, and the run that made it."""
-    done, results = Run(settings), Results(settings)
+    done, results = measure(settings), Results(settings)
     verdicts = [done.verdict(check) for check in family(settings)]
     verdicts += [verdict for name in settings.benchmarks for verdict in done.explore(name)]
     held = {"rows": [as_json(verdict) for verdict in verdicts], "run": as_json(done.info), "share": None}
@@ -141,7 +141,8 @@ def eight(tmp_path_factory):
     }
     stores = [where / f"shard-{index}" for index in range(1, 9)]
     shares = [
-        Share(build({**options, "store": str(store), "shard": f"{index}/8"})) for index, store in enumerate(stores, 1)
+        compute_share(build({**options, "store": str(store), "shard": f"{index}/8"}))
+        for index, store in enumerate(stores, 1)
     ]
     return SimpleNamespace(options=options, stores=stores, shares=shares)
 
@@ -169,7 +170,7 @@ def test_each_of_eight_shards_computes_about_an_eighth(eight):
 
 def test_a_finished_shard_computes_nothing_again(eight, monkeypatch):
     monkeypatch.setattr(engine, "load_model", lambda *a: pytest.fail("weights were loaded"))
-    again = Share(build({**eight.options, "store": str(eight.stores[2]), "shard": "3/8"}))
+    again = compute_share(build({**eight.options, "store": str(eight.stores[2]), "shard": "3/8"}))
     assert (again.computed, again.reused, again.complete) == (0, eight.shares[2].computed, True)
 
 
@@ -198,30 +199,26 @@ def test_the_settings_of_a_manifest_come_back_as_options(given):
 # -- refusals, on a scripted model -------------------------------------------------------------------------------------
 
 
-def open_scripted(name, settings, option="--model"):
+def open_scripted(name):
     def word_logprob(word, place, words):
         return -2.0 - (len(word) % 3) * 0.1 - (len(name) % 5) * 0.01 * (place % 2)
 
     return ScriptedEngine(name, word_logprob, lambda prompt, draw: f"{name} said so.", batch=40)
 
 
-@pytest.fixture
-def scripted(monkeypatch):
-    monkeypatch.setattr(run, "open_engine", open_scripted)
+SCRIPTED = Doubles(open_scripted)
 
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
     where = tmp_path_factory.mktemp("three")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "open_engine", open_scripted)
-        for index in (1, 2, 3):
-            shard(where / f"shard-{index}", index)
+    for index in (1, 2, 3):
+        shard(where / f"shard-{index}", index)
     return where
 
 
 @pytest.fixture
-def stores(tmp_path, originals, scripted):
+def stores(tmp_path, originals):
     """The stores of three shards, one's own copy."""
     return [Path(shutil.copytree(originals / name, tmp_path / name)) for name in ("shard-1", "shard-2", "shard-3")]
 
@@ -231,7 +228,7 @@ OPTIONS = {"model": "policy", "reference": "reference", "scale": "smoke", "bench
 
 def shard(store, index, count=3, **options):
     settings = {**OPTIONS, "store": str(store), "shard": f"{index}/{count}", **options}
-    return Share(build(settings))
+    return compute_share(build(settings), factory=SCRIPTED)
 
 
 def of_another(**options):
@@ -274,7 +271,7 @@ def missing(where, stores):
 def cut_off(where, stores):
     shutil.rmtree(stores[1])
     with pytest.raises(KeyboardInterrupt):
-        Share(build({**OPTIONS, "store": str(stores[1]), "shard": "2/3"}), Interrupts())
+        compute_share(build({**OPTIONS, "store": str(stores[1]), "shard": "2/3"}), Interrupts(), factory=SCRIPTED)
 
 
 class Interrupts(Silent):
@@ -309,7 +306,7 @@ def no_database(where, stores):
 
 def not_a_shard(where, stores):
     shutil.rmtree(stores[1])
-    Run(build({**OPTIONS, "store": str(stores[1])}))
+    measure(build({**OPTIONS, "store": str(stores[1])}), factory=SCRIPTED)
 
 
 def an_unreadable_manifest(where, stores):
@@ -411,7 +408,7 @@ def test_the_same_shard_twice_is_harmless_where_it_says_the_same(tmp_path, store
     assert (twice.units, twice.notes) == (once.units, ())
 
 
-def test_shards_that_share_a_store_are_all_there(tmp_path, scripted):
+def test_shards_that_share_a_store_are_all_there(tmp_path):
     for index in (1, 2, 3):
         shard(tmp_path / "one", index)
     merge.join([tmp_path / "one"], tmp_path / "merged")
@@ -439,30 +436,30 @@ def test_other_seeds_that_were_tried_are_remembered(tmp_path, stores):
     shard(stores[1], 2, seed="7")
     shard(stores[1], 2)
     merge.join(stores, tmp_path / "merged")
-    done = Run(build({**OPTIONS, "store": str(tmp_path / "merged"), "stored_only": True}))
+    done = measure(build({**OPTIONS, "store": str(tmp_path / "merged"), "stored_only": True}), factory=SCRIPTED)
     assert "2 seeds (0, 7)" in done.info.notes[0]
 
 
 def test_what_the_joined_store_lacks_is_an_error_and_not_computed(tmp_path, stores):
     merge.join(stores, tmp_path / "merged")
     settings = {**OPTIONS, "store": str(tmp_path / "merged"), "stored_only": True}
-    Run(build(settings))
+    measure(build(settings), factory=SCRIPTED)
     with pytest.raises(StoreError, match=r"lacks answers of policy score .* --rootfruit-stored-only"):
-        Run(build({**settings, "seed": "7"}))
+        measure(build({**settings, "seed": "7"}), factory=SCRIPTED)
 
 
 def test_a_shard_without_its_reference_says_so_before_the_work(tmp_path):
     with pytest.raises(ConfigError, match="add --reference=PATH"):
-        Share(Settings(model="policy", store=str(tmp_path), shard=(1, 2)))
+        compute_share(Settings(model="policy", store=str(tmp_path), shard=(1, 2)), factory=SCRIPTED)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_shard_that_is_killed_goes_on_and_is_marked_incomplete_until_then(tmp_path, scripted):
+def test_a_shard_that_is_killed_goes_on_and_is_marked_incomplete_until_then(tmp_path):
     store = tmp_path / "shard-2"
     child = os.fork()
     if child == 0:
         kill = Interrupts(lambda: os.kill(os.getpid(), signal.SIGKILL))
-        Share(build({**OPTIONS, "store": str(store), "shard": "2/3"}), kill)
+        compute_share(build({**OPTIONS, "store": str(store), "shard": "2/3"}), kill, factory=SCRIPTED)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with Store(store) as held:

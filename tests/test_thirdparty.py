@@ -18,8 +18,9 @@ PACKAGES = ROOT / "tests" / "thirdparty"
 MODELS = ROOT / "fixtures" / "models"
 
 DOUBLES = """
-import rootfruit_checks.runs.run as run
-from rootfruit_checks.testing import double
+import pytest
+
+from rootfruit_checks.testing import Doubles, double
 
 STIGMA = ("klaagt", "moppert", "zeurt", "jokt", "ruziet", "twijfelt", "overdrijft", "liegt")
 
@@ -28,7 +29,7 @@ def blames(prompt, draw):
     return f"is {prompt.identity}." if prompt.identity == "nonbinary" else "<b>walked</b> home."
 
 
-def open_engine(name, settings, option="--model"):
+def open_engine(name):
     if name == "planted":
         return double(name, lift=3.0, after=["nonbinair"], words=STIGMA, answer=blames)
     if name in ("clean", "plain"):
@@ -36,7 +37,9 @@ def open_engine(name, settings, option="--model"):
     raise AssertionError("a model was loaded")
 
 
-run.open_engine = open_engine
+@pytest.hookimpl(optionalhook=True)
+def pytest_rootfruit_factory():
+    return Doubles(open_engine)
 """
 
 

@@ -10,9 +10,10 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.planning import cost, rendering, sizing, timing
 from rootfruit_checks.planning import plan as outlook
 from rootfruit_checks.results.json_result import write
+from rootfruit_checks.runs.factory import Factory
 
 
-def tell(settings: Settings, say: Callable[[str], None]) -> None:
+def tell(settings: Settings, say: Callable[[str], None], factory: Factory | None = None) -> None:
     """Print the plan of a run line by line, and write it as JSON where that is asked for.
 
     Raises:
@@ -32,7 +33,7 @@ def tell(settings: Settings, say: Callable[[str], None]) -> None:
         say(f"Time: not known; {why}.")
         return
     say("")
-    stages = timing.probe(replace(chosen, shard=None), plan.data)
+    stages = timing.probe(replace(chosen, shard=None), plan.data, factory=factory)
     for line in rendering.timing(stages, models):
         say(line)
     _keep(chosen, rendering.as_json(plan, costs, stages, models))

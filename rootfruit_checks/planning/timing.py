@@ -12,8 +12,8 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.chat.template import settle
-from rootfruit_checks.engines.factory import open_engine
 from rootfruit_checks.engines.work_units import FORGET, Unit, Work
+from rootfruit_checks.runs.factory import Factory, Models
 from rootfruit_checks.runs.shard import stages
 
 SECONDS = 10.0
@@ -47,6 +47,7 @@ def probe(
     *,
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
+    factory: Factory | None = None,
 ) -> list[Stage]:
     """Load the policy and time a part of each stage; nothing of it is stored.
 
@@ -56,7 +57,7 @@ def probe(
         EngineError: the model cannot be loaded or does not work.
 
     """
-    engine = open_engine(str(settings.model), settings)
+    engine = (factory or Models()).engine(str(settings.model), settings)
     try:
         planned = [(f"{name} {what}", work) for name, what, work in _planned(engine, settings, data)]
         share = seconds / max(len(planned), 1)

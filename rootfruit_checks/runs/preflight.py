@@ -6,7 +6,6 @@ Nothing is loaded: no weights, and neither torch nor transformers.
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,19 +18,19 @@ from rootfruit_checks.config.settings import Settings, is_adapter
 _LOCAL = ("torch", "transformers", "safetensors")
 
 
-def check(settings: Settings, *, runs: bool = True) -> None:
+def check(settings: Settings, *, runs: bool = True, named: bool = True) -> None:
     """Raise a RootfruitError where a run with these settings cannot work.
 
     Args:
         settings: of the session; they name a model.
         runs: whether tests are going to run. Of one that only looks at them, what is named must be there, no more.
+        named: whether models are paths, Hub ids or addresses (`Factory.named`); others cannot be looked at.
 
     """
-    ours = _opens_models()
     names = [("--model", settings.model)]
     if settings.reference and not settings.own_base:
         names.append(("--reference", settings.reference))
-    for option, name in names if ours else ():
+    for option, name in names if named else ():
         if name and not endpoints.is_served(name):
             from rootfruit_checks.engines.factory import local
 
@@ -42,7 +41,7 @@ def check(settings: Settings, *, runs: bool = True) -> None:
     if settings.report:
         _need(("jinja2", "matplotlib"), "report", "option --rootfruit-report")
     _data(settings)
-    if ours:
+    if named:
         _extras(settings)
         _regard(settings)
         for option, name in names:
@@ -57,13 +56,6 @@ def baseline(settings: Settings) -> None:
             f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
             "--rootfruit-save-baseline=FILE"
         )
-
-
-def _opens_models() -> bool:
-    """Whether models are opened by this package. A project's tests may put doubles in its place, named as they like."""
-    run = sys.modules.get("rootfruit_checks.runs.run")
-    opener = getattr(run, "open_engine", None)
-    return opener is None or opener.__module__ == "rootfruit_checks.engines.factory"
 
 
 def _reference(settings: Settings) -> None:

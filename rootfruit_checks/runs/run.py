@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -24,20 +24,20 @@ from rootfruit_checks.data import custom
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine, check
 from rootfruit_checks.engines.chat.template import check_stops, settle, settle_scores
-from rootfruit_checks.engines.factory import open_base, open_engine
 from rootfruit_checks.engines.stored_units import Progress, Silent
 from rootfruit_checks.gating.checks import Check, require_model
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
 from rootfruit_checks.judges.audit import pronoun_bias
-from rootfruit_checks.judges.regard.protocol import RegardClassifier, open_regard
+from rootfruit_checks.judges.regard.protocol import RegardClassifier
 from rootfruit_checks.judges.themes.tagged import Tagged, tag_frame
-from rootfruit_checks.judges.themes.tagger import Tagger, open_tagger
+from rootfruit_checks.judges.themes.tagger import Tagger
 from rootfruit_checks.observations import fingerprints, sanity_checks
 from rootfruit_checks.observations.cached_tables import Tables
 from rootfruit_checks.observations.token_scores import TokenBook
 from rootfruit_checks.runs import baseline
 from rootfruit_checks.runs.descriptions import views
+from rootfruit_checks.runs.factory import Factory, Models
 from rootfruit_checks.store.lock import locked
 from rootfruit_checks.store.store import Store, address
 
@@ -51,27 +51,25 @@ class Run:
         settings: what to run.
         needed: benchmarks whose checks were selected; others are not computed.
         progress: hears how far long work has come.
-
-    Raises:
-        RootfruitError: any fault of input or instrument; what was computed before it is in the store.
+        factory: opens models and judges.
 
     """
 
     def __init__(
-        self, settings: Settings, needed: Iterable[str] = BENCHMARKS, progress: Progress | None = None
+        self,
+        settings: Settings,
+        needed: Iterable[str] = BENCHMARKS,
+        progress: Progress | None = None,
+        factory: Factory | None = None,
     ) -> None:
-        require_model(settings)
-        self.settings = settings = with_base(settings)
+        self.settings = with_base(settings)
         self._progress = progress or Silent()
+        self._factory = factory or Models()
         self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
-        self.data: dict[str, DataSet] = {name: self._load(name) for name in self._needed}
+        self.data: dict[str, DataSet] = {}
         self._regard: RegardClassifier | None = None
-        if "regard" in map(instrument_of, self._needed) and not settings.shard:  # labels are made where all answers are
-            self._regard = open_regard(settings.regard, settings.allow_pickle, settings.trust_remote_code)
         self._tagger: Tagger | None = None
         self._tagged: Tagged | None = None
-        if "disclosure" in self._needed and not settings.shard:
-            self._tagger = open_tagger(settings.narratives, getattr(self._regard, "encoder", None))
         self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -81,11 +79,24 @@ class Run:
         self._books: dict[str, TokenBook] = {}
         self.computed = 0
         self.reused = 0
-        self.baseline = baseline.read(settings.baseline) if settings.baseline else None
-        if self.baseline is not None:
+        self.baseline: baseline.Baseline | None = None
+
+    def measured(self) -> Self:
+        """Measure, and return the run: see `runs/measure.py`."""
+        settings = self.settings
+        require_model(settings)
+        self.data = {name: self._load(name) for name in self._needed}
+        if not settings.shard:  # labels are made where all answers are
+            if "regard" in map(instrument_of, self._needed):
+                self._regard = self._factory.regard(settings)
+            if "disclosure" in self._needed:
+                self._tagger = self._factory.tagger(settings, self._regard)
+        if settings.baseline:
+            self.baseline = baseline.read(settings.baseline)
             baseline.agree(self.baseline, self._facts())
         with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
+        return self
 
     def _load(self, benchmark: str) -> DataSet:
         if benchmark in ADDED:
@@ -184,11 +195,11 @@ class Run:
         self._frames[benchmark] = frame if before is None else pd.concat([before, frame], ignore_index=True)
 
     def _engines(self) -> dict[Role, Engine]:
-        engines: dict[Role, Engine] = {"policy": open_engine(str(self.settings.model), self.settings)}
+        engines: dict[Role, Engine] = {"policy": self._factory.engine(str(self.settings.model), self.settings)}
         if self.settings.own_base:
-            engines["reference"] = open_base(engines["policy"], self.settings)
+            engines["reference"] = self._factory.base(engines["policy"], self.settings)
         elif self.settings.reference:
-            engines["reference"] = open_engine(self.settings.reference, self.settings, option="--reference")
+            engines["reference"] = self._factory.engine(self.settings.reference, self.settings, option="--reference")
         return engines
 
     def _attempts(self, store: Store, prints: dict[Role, str]) -> list[str]:

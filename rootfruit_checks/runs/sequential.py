@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
 from rootfruit_checks.base.errors import RootfruitError
 from rootfruit_checks.base.types import Role
-from rootfruit_checks.config.build import with_base
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.stored_units import Progress
@@ -19,6 +19,7 @@ from rootfruit_checks.gating.checks import Check, family, require_model, require
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.cached_tables import Tables
+from rootfruit_checks.runs.factory import Factory
 from rootfruit_checks.runs.look_schedule import joined, planned, share_of, size
 from rootfruit_checks.runs.run import Run
 from rootfruit_checks.store.store import Store
@@ -33,20 +34,21 @@ class SequentialRun(Run):
     Args:
         settings: what to run.
         progress: hears how far long work has come.
-
-    Raises:
-        RootfruitError: as for a Run. What was computed before it is in the store.
+        factory: opens models and judges.
 
     """
 
-    def __init__(self, settings: Settings, progress: Progress | None = None) -> None:
-        require_model(settings)
-        settings = with_base(settings)
-        for check in family(settings):
-            if check.gated:
-                require_reference(settings, check.measure)
+    def __init__(self, settings: Settings, *, progress: Progress | None = None, factory: Factory | None = None) -> None:
+        super().__init__(settings, settings.benchmarks, progress, factory)
         self._seen: dict[str, DataSet] = {}
-        super().__init__(settings, settings.benchmarks, progress)
+
+    def measured(self) -> Self:
+        """Measure look after look, and return the run."""
+        require_model(self.settings)
+        for check in family(self.settings):
+            if check.gated:
+                require_reference(self.settings, check.measure)
+        return super().measured()
 
     def _measure(self, store: Store) -> None:
         ahead = {name: self._looks(name) for name in self._needed}

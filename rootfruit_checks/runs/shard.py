@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.types import Sampling
 from rootfruit_checks.catalog.measures import kind_of
-from rootfruit_checks.config.build import with_base
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine, plan_scores
@@ -25,6 +24,7 @@ from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.cached_tables import samples_address
 from rootfruit_checks.observations.observations import pair_texts, twin_slots
 from rootfruit_checks.runs import shard_manifest
+from rootfruit_checks.runs.factory import Factory
 from rootfruit_checks.runs.run import Run
 from rootfruit_checks.store.store import Store
 
@@ -53,21 +53,25 @@ class Share(Run):
     Args:
         settings: what to run; `shard` says which share.
         progress: hears how far long work has come.
+        factory: opens models and judges.
 
     Raises:
-        RootfruitError: as for a Run. What was computed before it is in the store, marked as incomplete.
+        ConfigError: the settings name no share.
 
     """
 
-    def __init__(self, settings: Settings, progress: Progress | None = None) -> None:
-        settings = with_base(settings)
+    def __init__(self, settings: Settings, *, progress: Progress | None = None, factory: Factory | None = None) -> None:
         if settings.shard is None:
             raise ConfigError("no share is named; give --rootfruit-shard=I/N")
-        for check in family(settings):  # hours before the gate would say it
-            require_reference(settings, check.measure)
+        super().__init__(settings, settings.benchmarks, progress, factory)
         self.index, self.count = settings.shard
         self.complete = False
-        super().__init__(settings, settings.benchmarks, progress)
+
+    def measured(self) -> Self:
+        """Compute the share, and return it. What an error leaves is in the store, marked as incomplete."""
+        for check in family(self.settings):  # hours before the gate would say it
+            require_reference(self.settings, check.measure)
+        return super().measured()
 
     @property
     def title(self) -> str:

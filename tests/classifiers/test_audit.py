@@ -28,6 +28,8 @@ from rootfruit_checks.judges.audit.reference_labels import Answers, answers_of
 from rootfruit_checks.judges.audit.regard_bias import Audit
 from rootfruit_checks.judges.regard import lexicons, masking, mini_training
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
+from rootfruit_checks.runs.factory import Models
+from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.stats.intervals import Interval
 from rootfruit_checks.store.store import Store
 
@@ -448,12 +450,21 @@ def test_lexicons_that_are_not_there_are_named(tmp_path, monkeypatch):
     assert "votes" not in details_of(auditing, frame_of(lambda *_: "neutral"))
 
 
+class Judged(Models):
+    """Real models, and a planted classifier."""
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def regard(self, settings):
+        return self.classifier
+
+
 @pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypatch):
+def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path):
     from rootfruit_checks.config.build import build
     from rootfruit_checks.gating.checks import parse
-    from rootfruit_checks.runs import run as running
 
     models = Path(__file__).parents[2] / "fixtures" / "models"
     options = {
@@ -464,8 +475,7 @@ def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path, monkeypa
     told = {}
     for name, rule in (("fair", lambda text: False), ("unfair", has(NEOFORMS))):
         planted = Planted(rule, name)
-        monkeypatch.setattr(running, "open_regard", lambda *_, planted=planted: planted)
-        run = running.Run(build(options))
+        run = measure(build(options), factory=Judged(planted))
         for limit in (0.5, 0.95):
             told[name, limit] = run.verdict(replace(check, limit=limit))
         assert "3589 versions of neutral sentences: tgnb" in run.info.instruments["regard_audit"]

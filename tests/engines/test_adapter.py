@@ -31,7 +31,7 @@ from rootfruit_checks.engines.hf import tree_forward
 from rootfruit_checks.engines.hf.adapter import AdapterEngine, base_name
 from rootfruit_checks.engines.hf.causal_lm import check_finite, head_of
 from rootfruit_checks.engines.hf.engine import HFEngine
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 PAIRS = starter_pairs()[:: len(starter_pairs()) // 12]
@@ -248,7 +248,7 @@ def loads(monkeypatch):
 @pytest.mark.parametrize("reference", [None, "base"])
 def test_a_run_loads_the_base_once_and_frees_it_at_the_end(trained, tmp_path, loads, reference):
     adapter, _, base = trained
-    run = Run(settings(adapter, tmp_path, reference=reference))
+    run = measure(settings(adapter, tmp_path, reference=reference))
     assert [path for path, _ in loads] == [base]
     gc.collect()
     assert loads[0][1]() is None, "the weights are still in memory"
@@ -256,7 +256,7 @@ def test_a_run_loads_the_base_once_and_frees_it_at_the_end(trained, tmp_path, lo
     assert run.info.policy["adapter"].startswith("LORA")
     assert set(run.frame("winoqueer")["role"]) == {"policy", "reference"}
     # The base named as a directory is the same reference: nothing is computed, nothing loaded.
-    again = Run(settings(adapter, tmp_path, reference=str(base)))
+    again = measure(settings(adapter, tmp_path, reference=str(base)))
     assert (again.computed, len(loads)) == (0, 1)
     np.testing.assert_array_equal(again.frame("winoqueer")["value"], run.frame("winoqueer")["value"])
 
@@ -281,7 +281,7 @@ def test_the_last_to_close_frees_the_weights(trained, loads):
 
 def test_another_reference_is_an_engine_of_its_own(trained, tmp_path, loads):
     adapter, _, base = trained
-    Run(settings(adapter, tmp_path, reference=str(base.parent / "sft")))
+    measure(settings(adapter, tmp_path, reference=str(base.parent / "sft")))
     assert [path for path, _ in loads] == [base, base.parent / "sft"]
 
 
@@ -293,12 +293,12 @@ def test_an_adapter_without_effect_is_caught(trained, tmp_path):
     weights = {name: torch.zeros_like(t) if "lora_B" in name else t for name, t in weights.items()}
     save_file(weights, dead / "adapter_model.safetensors")
     with pytest.raises(EngineError, match="adapter without effect"):
-        Run(settings(dead, tmp_path / "store"))
-    Run(settings(dead, tmp_path / "store", allow_same=True))
+        measure(settings(dead, tmp_path / "store"))
+    measure(settings(dead, tmp_path / "store", allow_same=True))
 
 
 def test_absolute_ceilings_need_no_base_beside(trained, tmp_path):
-    run = Run(settings(trained[0], tmp_path, absolute_only=True))
+    run = measure(settings(trained[0], tmp_path, absolute_only=True))
     assert run.info.reference is None
     assert set(run.frame("winoqueer")["role"]) == {"policy"}
 
@@ -448,7 +448,7 @@ def test_what_cannot_be_switched_off_is_no_reference(tmp_path):
     with pytest.raises(EngineError, match=r"with the adapter off the model is not its base.*--reference=PATH"):
         score(engine.base(), TEXTS[:3])
     assert np.abs(total(engine) - total(HFEngine(BASE))).max() > 0.1
-    run = Run(settings(folder, tmp_path / "store", reference=str(BASE)))
+    run = measure(settings(folder, tmp_path / "store", reference=str(BASE)))
     assert set(run.frame("winoqueer")["role"]) == {"policy", "reference"}
 
 

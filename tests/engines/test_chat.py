@@ -15,7 +15,7 @@ from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.chat.template import settle
 from rootfruit_checks.engines.hf.engine import HFEngine
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 TEMPLATE = (
@@ -129,12 +129,12 @@ def test_a_run_says_how_prompts_were_put_and_keeps_chat_apart(tmp_path):
         "store": str(tmp_path / "store"),
         "max_new_tokens": "6",
     }
-    chat = Run(build(options))
+    chat = measure(build(options))
     assert "user's turn" in chat.info.data["prompts"]
     assert "Continue this text" in chat.info.data["prompts"]
-    plain = Run(build({**options, "chat": "never"}))
+    plain = measure(build({**options, "chat": "never"}))
     assert plain.info.data["prompts"] == "plain text"
     assert plain.computed, "plain answers were taken from the chat's"
-    again = Run(build(options))
+    again = measure(build(options))
     assert again.computed == 0
     assert json.dumps(dict(again.info.data)) == json.dumps(dict(chat.info.data))

@@ -23,8 +23,7 @@ from rootfruit_checks.engines.split_engine import PairEngine
 from rootfruit_checks.engines.work_units import FORGET
 from rootfruit_checks.observations.observations import observe_pairs, pair_texts
 from rootfruit_checks.observations.pair_scores import shared_mask
-from rootfruit_checks.runs.run import Run
-from rootfruit_checks.runs.shard import Share
+from rootfruit_checks.runs.measure import compute_share, measure
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 PAIRS = load_pairs("starter", "smoke", 0).pairs[:12]
@@ -146,18 +145,18 @@ def test_a_run_says_so_keeps_apart_from_plain_and_is_what_its_shard_computes(tmp
         "scale": "smoke",
         "store": str(tmp_path / "store"),
     }
-    plain = Run(build(options))
+    plain = measure(build(options))
     assert "scores" not in plain.info.data
-    chat = Run(build({**options, "chat_scores": True}))
+    chat = measure(build({**options, "chat_scores": True}))
     assert "as the answer to" in chat.info.data["scores"]
     assert chat.info.settings["chat_scores"] == "True"
     assert chat.computed, "chat scores were taken from the plain ones"
     values = [run.frame("winoqueer")["value"].to_numpy() for run in (plain, chat)]
     assert not np.allclose(*values)
-    assert Run(build({**options, "chat_scores": True})).computed == 0
+    assert measure(build({**options, "chat_scores": True})).computed == 0
     shard = {**options, "chat_scores": True, "store": str(tmp_path / "shard")}
-    Share(build({**shard, "shard": "1/1"}))
-    joined = Run(build({**shard, "stored_only": True}))
+    compute_share(build({**shard, "shard": "1/1"}))
+    joined = measure(build({**shard, "stored_only": True}))
     assert joined.computed == 0
     assert joined.frame("winoqueer")["value"].tolist() == values[1].tolist()
 
@@ -165,4 +164,4 @@ def test_a_run_says_so_keeps_apart_from_plain_and_is_what_its_shard_computes(tmp
 def test_a_run_of_a_model_without_template_says_what_to_do(tmp_path):
     options = {"model": str(MODELS / "dpo"), "reference": str(MODELS / "base"), "benchmarks": "winoqueer"}
     with pytest.raises(EngineError, match=r"--rootfruit-chat-scores: the policy has no chat template"):
-        Run(build({**options, "scale": "smoke", "store": str(tmp_path), "chat_scores": True}))
+        measure(build({**options, "scale": "smoke", "store": str(tmp_path), "chat_scores": True}))

@@ -17,7 +17,7 @@ from rootfruit_checks.config.build import build as settings
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import engine as hf
 from rootfruit_checks.engines.hf.engine import HFEngine
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 
 LLAMA = ("LlamaConfig", zoo.DENSE)
 GPT2 = ("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128})
@@ -175,7 +175,7 @@ def test_a_reference_that_is_not_whole_is_known_before_the_policy_is_scored(tmp_
         mock.patch.object(hf, "load_model", side_effect=AssertionError("weights were loaded")),
         pytest.raises(EngineError, match=r"reference: 9 tensors, such as model\.layers\.1"),
     ):
-        Run(settings(options))
+        measure(settings(options))
 
 
 def test_an_adapter_on_a_base_that_is_not_whole_is_refused(tmp_path):

@@ -19,7 +19,7 @@ from rootfruit_checks.engines.factory import open_engine
 from rootfruit_checks.engines.served import retries
 from rootfruit_checks.engines.served.api_key import Secret
 from rootfruit_checks.engines.served.engine import ServedEngine
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 
 KEY = "sk-a.secret/that+nobody=sees-0123"
 GREEDY = Sampling(temperature=0.0, max_new_tokens=6)
@@ -266,7 +266,7 @@ def everything(double, tmp_path, settings):
     """Run once well and once ill; return all text that came out."""
     out = []
     try:
-        run = Run(settings)
+        run = measure(settings)
         out += [repr(run.info), run.frame("disclosure").to_csv()]
     except RootfruitError as error:
         out.append(repr(error))
@@ -385,13 +385,13 @@ def test_the_same_served_model_on_both_sides_is_the_same_weights(double, tmp_pat
     base = {"scale": "smoke", "benchmarks": "winoqueer", "store": str(tmp_path)}
     for other in ("tiny", "alias"):
         with pytest.raises(EngineError, match="are the same weights"):
-            Run(build({"model": f"{double.url}#tiny", "reference": f"{double.url}#{other}", **base}))
+            measure(build({"model": f"{double.url}#tiny", "reference": f"{double.url}#{other}", **base}))
 
 
 def test_a_run_says_in_its_notes_what_a_server_cannot_prove(double, tmp_path):
     settings = {"model": double.url, "absolute_only": True, "scale": "smoke", "benchmarks": "winoqueer"}
-    run = Run(build({**settings, "store": str(tmp_path)}))
+    run = measure(build({**settings, "store": str(tmp_path)}))
     assert any("weights" in note and "not hashed" in note for note in run.info.notes)
-    again = Run(build({**settings, "store": str(tmp_path), "concurrency": "1"}))
+    again = measure(build({**settings, "store": str(tmp_path), "concurrency": "1"}))
     assert again.computed == 0
     assert json.dumps(repr(again.info)) == json.dumps(repr(run.info))

@@ -23,7 +23,7 @@ from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.vllm import setup
 from rootfruit_checks.engines.vllm.engine import VLLMEngine
 from rootfruit_checks.engines.vllm.setup import VLLMSetup
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 
 BASE = Path(__file__).resolve().parents[2] / "fixtures" / "models" / "base"
 PROMPTS = starter_misgendering()[::397][:6]
@@ -110,13 +110,13 @@ def test_a_run_keeps_stops_apart_and_says_them(common, tmp_path):
         "model": str(BASE.parent / "dpo"), "reference": str(BASE), "benchmarks": "misgendering", "scale": "smoke",
         "store": str(tmp_path), "max_new_tokens": "6",
     }  # fmt: skip
-    plain, stopped = Run(build(options)), Run(build({**options, "stop": [common]}))
+    plain, stopped = measure(build(options)), measure(build({**options, "stop": [common]}))
     assert stopped.computed, "the answers were taken from the run without it"
     assert stopped.info.settings["stop"] == common
     assert plain.info.settings["stop"] == "none"
     assert "</s>" in plain.info.policy["stops"]
     with pytest.raises(EngineError, match=r"option --rootfruit-stop: '<\|nothing\|>' is not a token of the models"):
-        Run(build({**options, "stop": ["<|nothing|>"]}))
+        measure(build({**options, "stop": ["<|nothing|>"]}))
 
 
 def test_the_option_is_refused_where_it_would_do_nothing():

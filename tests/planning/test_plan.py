@@ -24,6 +24,8 @@ from rootfruit_checks.gating.checks import family
 from rootfruit_checks.judges.audit import pronoun_bias
 from rootfruit_checks.planning import command, cost, rendering, sizing, timing, variances
 from rootfruit_checks.planning import plan as outlook
+from rootfruit_checks.runs.measure import measure
+from rootfruit_checks.testing import Doubles
 
 PEOPLE = Settings(benchmarks=("disclosure",), target_mde=0.045)
 
@@ -320,27 +322,23 @@ def test_without_a_target_nothing_is_chosen_or_read():
     assert sizing.sized(settings) is settings
 
 
-def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_path, monkeypatch):
-    from rootfruit_checks.runs import run
-
+def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_path):
     class Regard:
         name, fingerprint, accuracy = "double", "double", "none"
 
         def classify(self, texts, subjects):
             return ["negative" if text.endswith("!") else "neutral" for text in texts]
 
-    def open_engine(name, settings, option="--model"):
+    def open_engine(name):
         def answer(prompt, draw):
             return " so" + "!" * (zlib.crc32(f"{prompt.text}{name}".encode()) % 3 == 0)
 
         return ScriptedEngine(name, lambda *_: -1.0, answer)
 
-    monkeypatch.setattr(run, "open_engine", open_engine)
-    monkeypatch.setattr(run, "open_regard", lambda *_: Regard())
     settings = sizing.sized(
         replace(PEOPLE, model="one", reference="two", store=str(tmp_path / "store"), target_mde=0.06)
     )
-    done = run.Run(settings, ["disclosure"])
+    done = measure(settings, ["disclosure"], factory=Doubles(open_engine, Regard()))
     check = next(one for one in family(settings) if one.id == "disclosure/amplification/transgender")
     verdict = done.verdict(check)
     assert verdict.clusters == {"name": settings.names, "form": 18}
@@ -402,12 +400,13 @@ def test_the_probe_times_a_part_of_each_stage_and_stores_nothing(monkeypatch, tm
             closed.append(1)
 
     engine = Engine("x", lambda *_: -1.0, lambda *_: " so")
-    monkeypatch.setattr(timing, "open_engine", lambda *_: engine)
     monkeypatch.chdir(tmp_path)
     settings = Settings(model="x", scale="smoke", benchmarks=("disclosure", "misgendering"))
     data = {name: loading.load(name, "starter", "smoke", 0) for name in settings.benchmarks}
     ticks = count()
-    found = timing.probe(settings, data, seconds=9.0, clock=lambda: float(next(ticks)))
+    found = timing.probe(
+        settings, data, seconds=9.0, clock=lambda: float(next(ticks)), factory=Doubles(lambda _: engine)
+    )
     assert [stage.name for stage in found] == ["disclosure answers", "misgendering answers", "misgendering twin"]
     for stage in found:
         assert 0 < stage.timed <= stage.tokens

@@ -32,7 +32,7 @@ from rootfruit_checks.engines.ray.pool import Pool, Recipe
 from rootfruit_checks.engines.work_units import Unit
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.results.json_result import as_json
-from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.store.store import Store
 
 ray = pytest.importorskip("ray")
@@ -97,7 +97,7 @@ def measured(engine, store, benchmarks, progress=None):
     options = {**SMALL, "model": str(MODELS / "sft_dpo"), "reference": str(MODELS / "sft")}
     more = {"workers": "2"} if engine == "ray" else {}
     settings = build({**options, **more, "engine": engine, "benchmarks": benchmarks, "store": str(store)})
-    run = Run(settings, progress=progress)
+    run = measure(settings, progress=progress)
     told = {"checks": [as_json(run.verdict(check)) for check in family(settings)], "run": as_json(run.info)}
     assert told["run"]["settings"].pop("engine") == engine
     return json.dumps(told), run

@@ -101,14 +101,16 @@ def result(text="They went home.", verdict="pass"):
 
 
 CONFTEST = """
-import rootfruit_checks.runs.run as run
+import pytest
+
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.judges.themes.tagger import LexiconTagger
+from rootfruit_checks.testing import Doubles
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> ##[error]x "
 
 
-def open_engine(name, settings, option="--model"):
+def open_engine(name):
     def word_logprob(word, place, words):
         said = [word.lower().rstrip(",") for word in words[:place]]
         heard = (len(said[-1]) % 5) * 0.02 if said else 0.0
@@ -126,9 +128,9 @@ class Regard:
         return ["negative" if "biased" in text and "nonbinary" in text else "neutral" for text in texts]
 
 
-run.open_engine = open_engine
-run.open_regard = lambda *a: Regard()
-run.open_tagger = lambda *a: LexiconTagger()
+@pytest.hookimpl(optionalhook=True)
+def pytest_rootfruit_factory():
+    return Doubles(open_engine, Regard(), LexiconTagger())
 """
 SMOKE = ("--rootfruit-scale=smoke", "--rootfruit-json=result.json")
 PAIR = ("--model=biased", "--reference=plain", "--rootfruit-limit=winoqueer/preference=0.5", *SMOKE)

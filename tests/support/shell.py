@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 CONFTEST = """
-import rootfruit_checks.runs.run as run
+import pytest
+
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.judges.themes.tagger import LexiconTagger
+from rootfruit_checks.testing import Doubles
 
 HOSTILE = "<script>alert(1)</script> \\x1b[31mred\\x1b[0m \\u202e & ]]> "
 
 
-def open_engine(name, settings, option="--model"):
+def open_engine(name):
     if name == "explode":
         raise AssertionError("a model was loaded")
 
@@ -42,9 +44,9 @@ class Regard:
         return ["neutral"] * len(texts)
 
 
-run.open_engine = open_engine
-run.open_regard = lambda *a: Regard()
-run.open_tagger = lambda *a: LexiconTagger()
+@pytest.hookimpl(optionalhook=True)
+def pytest_rootfruit_factory():
+    return Doubles(open_engine, Regard(), LexiconTagger())
 """
 
 

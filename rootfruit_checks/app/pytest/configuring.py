@@ -72,7 +72,7 @@ def _extensions(*sources: Mapping[str, object]) -> None:
         measures.seal()
 
 
-def begin(config: Any, settings: Settings, gone: list[str]) -> None:
+def begin(config: Any, settings: Settings, gone: list[str], *, named: bool) -> None:
     """Refuse what cannot work before workers start and anything is loaded, and register what gathers the verdicts."""
     here, looking = named_here(config), looks(config)
     if settings.model:
@@ -81,7 +81,7 @@ def begin(config: Any, settings: Settings, gone: list[str]) -> None:
                 raise ConfigError(f"option -p no:{name}: leaves no gate; drop it, or switch all off: -p no:rootfruit")
         gone += [path for path in (settings.json, settings.report) if path and outputs.forget(path)]
         if here:
-            preflight.check(settings, runs=not looking)
+            preflight.check(settings, runs=not looking, named=named)
     results = Results(settings, _retries(config))
     config.pluginmanager.register(results, "rootfruit-results")
     whole = Session(settings, results, here=here, looking=looking, gone=gone)

@@ -19,7 +19,7 @@ from rootfruit_checks.app.pytest.configuring import begin, is_worker, read
 from rootfruit_checks.app.pytest.fixtures import properties
 from rootfruit_checks.app.pytest.measuring import asks_to_gate
 from rootfruit_checks.app.pytest.session import GATES, REFUSED, forget_early, looks, named_here, takes
-from rootfruit_checks.app.pytest.stash import GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
+from rootfruit_checks.app.pytest.stash import FACTORY, GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
 from rootfruit_checks.base.errors import ConfigError, RootfruitError
 from rootfruit_checks.base.types import BENCHMARKS
 from rootfruit_checks.catalog import measures
@@ -29,6 +29,7 @@ from rootfruit_checks.runs import outputs, preflight
 
 if TYPE_CHECKING:
     from rootfruit_checks.gating.checks import Check
+    from rootfruit_checks.runs.factory import Factory
 
 _MARKERS = (
     "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)",
@@ -41,6 +42,13 @@ RESULT = "result.json"
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare our own hooks."""
+    from rootfruit_checks.app.pytest import hookspec
+
+    pluginmanager.add_hookspecs(hookspec)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,10 +111,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         from rootfruit_checks.base.console import say
         from rootfruit_checks.planning.command import tell
 
-        tell(settings, say)
+        tell(settings, say, factory_of(config))
     except RootfruitError as error:
         raise pytest.UsageError(_line(error)) from None
     return 0
+
+
+def factory_of(config: pytest.Config) -> Factory:
+    """Return what opens models and judges: what a plugin gives, or what opens those that the settings name."""
+    from rootfruit_checks.runs.factory import Models
+
+    given: Factory | None = config.hook.pytest_rootfruit_factory(config=config)
+    return given or Models()
 
 
 def _line(error: RootfruitError) -> str:
@@ -128,8 +144,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return  # whatever is wrong with the settings, help is shown
     try:
         config.stash[SETTINGS] = settings = read(config)
+        config.stash[FACTORY] = factory_of(config)
         if not is_worker(config):
-            begin(config, settings, config.stash.get(GONE, []))
+            begin(config, settings, config.stash.get(GONE, []), named=config.stash[FACTORY].named)
             config.pluginmanager.register(_Leading(), "rootfruit-leading")
     except RootfruitError as error:
         raise pytest.UsageError(_line(error)) from None
@@ -239,7 +256,7 @@ def _startable(session: pytest.Session) -> None:
                 outputs.forget(earlier)
     require_model(settings)
     if not named_here(config):
-        preflight.check(settings)
+        preflight.check(settings, named=config.stash[FACTORY].named)
 
 
 # -- results -----------------------------------------------------------------------------------------------------------

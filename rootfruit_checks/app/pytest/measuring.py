@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rootfruit_checks.app.pytest.session import takes
-from rootfruit_checks.app.pytest.stash import RUN, SETTINGS, SHARE
+from rootfruit_checks.app.pytest.stash import FACTORY, RUN, SETTINGS, SHARE
 
 if TYPE_CHECKING:
     from rootfruit_checks.runs.run import Run
@@ -25,9 +25,9 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
     With `--rootfruit-shard` the share is computed, and the tests that asked are skipped: they are neither passed nor
     failed by it.
     """
+    from rootfruit_checks.runs.measure import compute_share
+    from rootfruit_checks.runs.measure import measure as measure_run
     from rootfruit_checks.runs.progress import progress
-    from rootfruit_checks.runs.run import Run
-    from rootfruit_checks.runs.sequential import SequentialRun
 
     settings = config.stash[SETTINGS]
     needed: set[str] = set()
@@ -43,11 +43,9 @@ def measure(session: pytest.Session, config: pytest.Config) -> Run:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         if settings.shard:
-            from rootfruit_checks.runs.shard import Share
-
-            share = Share(settings, progress())
+            share = compute_share(settings, progress(), config.stash[FACTORY])
             config.stash[SHARE] = share.told()
             pytest.skip(f"{share.title} computes and gates nothing")
-        run = SequentialRun(settings, progress()) if settings.sequential else Run(settings, needed, progress())
+        run = measure_run(settings, needed, progress(), config.stash[FACTORY])
     config.stash[RUN] = run
     return run

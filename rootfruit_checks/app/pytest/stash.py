@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from rootfruit_checks.base.types import Verdict
     from rootfruit_checks.config.settings import Settings
+    from rootfruit_checks.runs.factory import Factory
     from rootfruit_checks.runs.run import Run
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
@@ -18,3 +19,4 @@ SHARE: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 TOLD: pytest.StashKey[bool] = pytest.StashKey()
 GONE: pytest.StashKey[list[str]] = pytest.StashKey()
 WRONG_MARKERS: pytest.StashKey[list[str]] = pytest.StashKey()
+FACTORY: pytest.StashKey[Factory] = pytest.StashKey()

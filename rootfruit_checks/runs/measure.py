@@ -1,0 +1,41 @@
+"""Measuring: from settings to a run whose checks can be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.engines.stored_units import Progress
+from rootfruit_checks.runs.factory import Factory
+from rootfruit_checks.runs.run import Run
+from rootfruit_checks.runs.sequential import SequentialRun
+from rootfruit_checks.runs.shard import Share
+
+
+def measure(
+    settings: Settings,
+    needed: Iterable[str] = BENCHMARKS,
+    progress: Progress | None = None,
+    factory: Factory | None = None,
+) -> Run:
+    """Measure what the checks of `needed` benchmarks are decided on.
+
+    Args:
+        settings: what to run.
+        needed: benchmarks whose checks were selected; others are not computed. A sequential run measures all.
+        progress: hears how far long work has come.
+        factory: opens models and judges; by default those that the settings name.
+
+    Raises:
+        RootfruitError: any fault of input or instrument; what was computed before it is in the store.
+
+    """
+    if settings.sequential:
+        return SequentialRun(settings, progress=progress, factory=factory).measured()
+    return Run(settings, needed, progress, factory).measured()
+
+
+def compute_share(settings: Settings, progress: Progress | None = None, factory: Factory | None = None) -> Share:
+    """Compute the share of the work that `settings.shard` names; arguments and errors are those of `measure`."""
+    return Share(settings, progress=progress, factory=factory).measured()
