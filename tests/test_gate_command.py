@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rootfruit_checks.app.cli import main
-from rootfruit_checks.runs import running
+from rootfruit_checks.runs import pytest_process
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
@@ -23,7 +23,7 @@ MODELS = ROOT / "fixtures" / "models"
 def started(monkeypatch):
     """What pytest is started with, in place of starting it."""
     calls = []
-    monkeypatch.setattr(running, "pytest", lambda arguments: calls.append(list(arguments)) or 3)
+    monkeypatch.setattr(pytest_process, "pytest", lambda arguments: calls.append(list(arguments)) or 3)
     return calls
 
 

@@ -16,7 +16,7 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.console import complain
 from rootfruit_checks.base.errors import StoreError
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.runs import running
+from rootfruit_checks.runs import pytest_process
 from rootfruit_checks.runs import shard_manifest as manifest
 from rootfruit_checks.runs.shard_manifest import Manifest
 from rootfruit_checks.store.store import Store, digest
@@ -84,7 +84,7 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
     options = manifest.arguments(joined.manifest.options)
     options += [f"--rootfruit-store={store}", "--rootfruit-stored-only"]
     options += [f"--rootfruit-json={json}"] if json else []
-    status = running.pytest([*options, *extra])
+    status = pytest_process.pytest([*options, *extra])
     if status == _NO_TESTS:
         complain(
             "rootfruit: pytest found no test here; name the suite, as in: "

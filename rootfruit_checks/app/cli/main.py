@@ -17,7 +17,7 @@ from rootfruit_checks.base.paths import argument
 from rootfruit_checks.base.version import __version__
 from rootfruit_checks.config.parsing import regard
 from rootfruit_checks.observations.stored_frames import load_frame
-from rootfruit_checks.runs import running
+from rootfruit_checks.runs import pytest_process
 from rootfruit_checks.runs.outputs import distinct, writable
 
 
@@ -170,7 +170,7 @@ def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
     """Let pytest read the settings, from wherever it reads those of a run."""
     given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
     options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
-    return running.pytest(["--rootfruit-plan", *options, *extra])
+    return pytest_process.pytest(["--rootfruit-plan", *options, *extra])
 
 
 def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
@@ -183,7 +183,7 @@ def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
         parser.parse_args(["gate", *rest[:1]])  # --help, or what is missing
         raise ConfigError("gate needs the policy first: rootfruit gate POLICY [REFERENCE] [PYTEST ARGUMENTS]")
     named = [f"--rootfruit-{role}={name}" for role, name in zip(("model", "reference"), models, strict=False)]
-    return running.pytest([*running.SUITE, *named, *(argument for argument in rest if argument != "--")])
+    return pytest_process.pytest([*pytest_process.SUITE, *named, *(argument for argument in rest if argument != "--")])
 
 
 def _export(store: Path, out: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rootfruit_checks.app.pytest import preflight
 from rootfruit_checks.app.pytest.collector import Results
 from rootfruit_checks.app.pytest.session import Session, looks, named_here
 from rootfruit_checks.base.errors import ConfigError
@@ -16,7 +17,7 @@ from rootfruit_checks.config import project
 from rootfruit_checks.config.build import build, check_ini_keys
 from rootfruit_checks.config.options import OPTIONS
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.runs import outputs, preflight
+from rootfruit_checks.runs import outputs
 
 _OURS = ("rootfruit-fixtures", "rootfruit-results", "rootfruit-session")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rootfruit_checks.app.pytest import fixtures
+from rootfruit_checks.app.pytest import fixtures, preflight
 from rootfruit_checks.app.pytest.configuring import begin, is_worker, read
 from rootfruit_checks.app.pytest.fixtures import properties
 from rootfruit_checks.app.pytest.measuring import asks_to_gate
@@ -25,7 +25,7 @@ from rootfruit_checks.base.types import BENCHMARKS
 from rootfruit_checks.catalog import measures
 from rootfruit_checks.config.options import OPTIONS
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.runs import outputs, preflight
+from rootfruit_checks.runs import outputs
 
 if TYPE_CHECKING:
     from rootfruit_checks.gating.checks import Check
