@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
-from rootfruit_checks.gating.decision import decide, release
+from rootfruit_checks.gating.decision import blocks, decide
 from rootfruit_checks.metrics.evaluate import Evidence
+from rootfruit_checks.results.json_result import as_json, result
 from rootfruit_checks.stats.intervals import Interval, Law, refusal
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -239,15 +240,20 @@ def test_release_needs_every_gated_check_and_at_least_one():
     passed, failed = verdict(evidence()), verdict(evidence(0.1, 0.09, 0.11))
     unsure, broken = verdict(evidence(0.0, -0.1, 0.1)), verdict(evidence(n=0))
     shown = verdict(evidence(0.1, 0.09, 0.11), gated=False)
-    assert release([passed, shown])
-    assert not release([passed, failed])
-    assert not release([passed, unsure])
-    assert release([passed, unsure], "warn")
-    assert not release([passed, broken], "warn")
-    assert not release([])
-    assert not release([shown])
-    with pytest.raises(ConfigError, match="ignore"):
-        release([passed], "ignore")
+
+    def released(*verdicts, how="fail"):
+        rows = [as_json(replace(one, id=f"{one.id}/{at}")) for at, one in enumerate(verdicts)]
+        gated = [row for row in rows if row["gated"]]
+        blocked = any(blocks(row["verdict"], how) for row in gated)
+        return result(rows, None, declared=[row["id"] for row in gated], blocked=blocked)["released"]
+
+    assert released(passed, shown)
+    assert not released(passed, failed)
+    assert not released(passed, unsure)
+    assert released(passed, unsure, how="warn")
+    assert not released(passed, broken, how="warn")
+    assert not released()
+    assert not released(shown)
 
 
 def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():

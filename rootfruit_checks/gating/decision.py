@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.numbers import finite
@@ -115,17 +114,18 @@ def decide(
     )
 
 
-def release(verdicts: Iterable[Verdict], inconclusive: Literal["fail", "warn"] = "fail") -> bool:
-    """Tell whether a release passes: every gated check passes, and there is at least one.
+def blocks(outcome: str, inconclusive: str = "fail") -> bool:
+    """Tell whether the outcome of a gated check blocks a release.
 
-    This needs no correction for many checks (an intersection-union test). With `warn`, `inconclusive` does not block;
-    `error` always does.
+    A release passes when none of its declared checks does and each has an outcome. That needs no correction for many
+    checks (an intersection-union test).
+
+    Args:
+        outcome: `Verdict.verdict` of a gated check.
+        inconclusive: of `--rootfruit-inconclusive`; with "warn", inconclusive checks do not block.
+
     """
-    if inconclusive not in ("fail", "warn"):
-        raise ConfigError(f"option --rootfruit-inconclusive: {inconclusive!r} is not one of fail, warn")
-    accepted = {"pass"} if inconclusive == "fail" else {"pass", "inconclusive"}
-    outcomes = [verdict.verdict for verdict in verdicts if verdict.gated]
-    return bool(outcomes) and all(outcome in accepted for outcome in outcomes)
+    return outcome in {"fail", "error"} or (outcome == "inconclusive" and inconclusive == "fail")
 
 
 def _judge(

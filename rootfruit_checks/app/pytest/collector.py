@@ -184,8 +184,10 @@ class Results:
 
     def blocked(self) -> bool:
         """Whether any gated check blocks the release."""
-        blocking = {"fail", "error"} | ({"inconclusive"} if self.settings.inconclusive == "fail" else set())
-        return any(row["gated"] and row["verdict"] in blocking for row in self.rows.values())
+        from rootfruit_checks.gating.decision import blocks
+
+        how = self.settings.inconclusive
+        return any(row["gated"] and blocks(row["verdict"], how) for row in self.rows.values())
 
     def _tell_github(self) -> None:
         """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""
