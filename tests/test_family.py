@@ -12,6 +12,7 @@ import pytest
 
 from rootfruit_checks.catalog.measures import BY_ID
 
+pytestmark = pytest.mark.full
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "fixtures" / "models"
 # Policy -> (the model it was aligned from, the exit status of its gate).
