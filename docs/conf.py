@@ -19,6 +19,8 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+# Two hyphens of an option in a help text stay two hyphens.
+smartquotes = False
 # Docstrings write code in single backticks.
 default_role = "code"
 napoleon_google_docstring = True

@@ -42,7 +42,10 @@ class Generated(SphinxDirective):
         """Return the parsed content."""
         for source in self.sources:
             self.env.note_dependency(str(source))
-        return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
+        made = self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
+        for node in (each for top in made for each in top.findall(nodes.table)):
+            node["classes"].append(type(self).__name__.lower())
+        return made
 
 
 def cell(text: str) -> str:
@@ -71,9 +74,9 @@ class Options(Generated):
         def rows() -> Iterator[tuple[str, ...]]:
             for option in OPTIONS:
                 flag = option.flag + (f"={option.metavar}" if option.metavar else "")
-                yield f"`{flag}`", f"`{option.key}`", self.default(option.default), cell(option.help)
+                yield f"`{flag}`", self.default(option.default), cell(option.help)
 
-        yield from table(("option", "key", "default", "what it does"), rows())
+        yield from table(("option", "default", "what it does"), rows())
 
     @staticmethod
     def default(value: object) -> str:
@@ -208,7 +211,8 @@ class Commands(Generated):
             said = {choice.dest: choice.help or "" for choice in action._choices_actions}
             for name, child in action.choices.items():
                 nested = any(isinstance(each, argparse._SubParsersAction) for each in child._actions)
-                yield from (f"## {child.prog}", "", cell(said.get(name, "")).capitalize().rstrip(".") + ".", "")
+                about = cell(said.get(name, "")).rstrip(".")
+                yield from (f"## {child.prog}", "", f"{about[:1].upper()}{about[1:]}.", "")
                 if not nested:
                     rows = [row for each in child._actions for row in self.argument(each)]
                     if rows:
