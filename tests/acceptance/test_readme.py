@@ -261,6 +261,16 @@ def test_the_docs_are_read_too():
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 160
 
 
+def test_links_of_the_readme_lead_somewhere():
+    """Those inside the docs are checked when the docs are built."""
+    tokens = MarkdownIt("commonmark").enable("table").parse((ROOT / "README.md").read_text("utf-8"))
+    inner = [child for token in tokens for child in token.children or ()]
+    links = [child.attrs.get("href") or child.attrs.get("src") for child in inner]
+    local = [link for link in links if link and "://" not in link]
+    assert len(local) > 15
+    assert [link for link in local if not (ROOT / link).is_file()] == []
+
+
 def test_every_command_is_in_one_table():
     found = set(lines())
     assert found == {*RUN, *NOT_RUN, *NAMED}
