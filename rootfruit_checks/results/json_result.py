@@ -43,7 +43,7 @@ def _clean(value: Any) -> Any:
 
 
 def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blocked: bool) -> dict[str, Any]:
-    """Return the JSON result: `rootfruit-result/1`, documented in README.
+    """Return the JSON result: `rootfruit-result/1`, documented in docs/reference/json.md.
 
     Args:
         rows: verdicts as mappings, in any order.

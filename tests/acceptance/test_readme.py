@@ -1,6 +1,6 @@
-"""Every command and snippet of the README, run from the wheel in a project that holds nothing else.
+"""Every command and snippet of the README and the docs, run from the wheel in a project that holds nothing else.
 
-A command that is new in the README belongs into one of the tables here: run, named only, or not run and why.
+A command that is new there belongs into one of the tables here: run, named only, or not run and why.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from served_double import Double, RuleModel
 
-TOKENS = MarkdownIt("commonmark").enable("table").parse((ROOT / "README.md").read_text())
-FENCES = [token for token in TOKENS if token.type in ("fence", "code_block")]
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)]
+TOKENS = [token for page in PAGES for token in MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8"))]
+# Directives of Sphinx are fences too, as {this}; the build of the docs runs them.
+FENCES = [token for token in TOKENS if token.type in ("fence", "code_block") and not token.info.startswith("{")]
 SESSION = "test session starts"
 PROGRAM = re.compile(r"(rootfruit|pytest|pip|bash|python|sha256sum) ")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A command of the README.
+    """A command of the README or the docs.
 
     Attributes:
         first: stands in the first line that it prints.
         status: its exit status.
         after: what must be done before.
-        instead: what is run in its place, where the README leaves something to the reader.
+        instead: what is run in its place, where a page leaves something to the reader.
         benchmark: the only one that is measured, where one is enough to see that the command works.
         width: no line is longer.
 
@@ -183,7 +185,7 @@ def lines():
 
 
 class Project:
-    """A project in which the README is followed. Each command runs once, when it is first asked for."""
+    """A project in which the pages are followed. Each command runs once, when it is first asked for."""
 
     def __init__(self, folder, installed, servers):
         self.folder, self.installed, self.servers, self._done = folder, installed, servers, {}
@@ -200,7 +202,7 @@ class Project:
         (folder / "pytest.ini").write_text("[pytest]\nrootfruit_scale = smoke\n")
 
     def done(self, line):
-        """The finished process of a command of the README."""
+        """The finished process of a command of the pages."""
         if line not in self._done:
             self._done[line] = self._fill() if line == "fill" else self._run(line)
         return self._done[line]
@@ -251,6 +253,22 @@ def project(tmp_path_factory, installed):
             stack.callback(server.stop)
             servers[name] = server.url
         yield Project(tmp_path_factory.mktemp("project"), installed, servers)
+
+
+def test_the_docs_are_read_too():
+    names = {page.relative_to(ROOT).as_posix() for page in PAGES}
+    assert {"README.md", "docs/tutorial.md", "docs/how-to/ci.md", "docs/reference/json.md"} <= names
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 160
+
+
+def test_links_of_the_readme_lead_somewhere():
+    """Those inside the docs are checked when the docs are built."""
+    tokens = MarkdownIt("commonmark").enable("table").parse((ROOT / "README.md").read_text("utf-8"))
+    inner = [child for token in tokens for child in token.children or ()]
+    links = [child.attrs.get("href") or child.attrs.get("src") for child in inner]
+    local = [link for link in links if link and "://" not in link]
+    assert len(local) > 15
+    assert [link for link in local if not (ROOT / link).is_file()] == []
 
 
 def test_every_command_is_in_one_table():

@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             sheet.write(arguments.out, items)
             keep_export(store, dict(items))
             say(
-                f"{arguments.out}: {len(items)} continuations to code, by the definitions in README; some are degrading"
+                f"{arguments.out}: {len(items)} continuations to code, by the definitions in "
+                "rootfruit_checks/judges/themes/codebook.json; some are degrading"
             )
             return 0
         _take_in(store, value, frame, arguments.sheets)
