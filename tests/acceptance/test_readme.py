@@ -153,8 +153,9 @@ NAMED = {
     "rootfruit plan --probe", "rootfruit export",
 }  # fmt: skip
 
-OWN_CHECK, REGISTERED, MODEL_CARD, VALIDATED = (
+OWN_CHECK, REGISTERED, MODEL_CARD, VALIDATED, FACTORY = (
     "def test_preference_of_two_more_groups(", "@rootfruit.benchmark(", "ModelCard.load(", "Draft202012Validator(",
+    "def pytest_rootfruit_factory(",
 )  # fmt: skip
 
 
@@ -281,8 +282,8 @@ def test_every_command_is_in_one_table():
 
 def test_every_python_block_is_run():
     for text in blocks("python"):
-        assert sum(marker in text for marker in (OWN_CHECK, REGISTERED, MODEL_CARD, VALIDATED)) == 1
-    assert len(blocks("python")) == 4
+        assert sum(marker in text for marker in (OWN_CHECK, REGISTERED, MODEL_CARD, VALIDATED, FACTORY)) == 1
+    assert len(blocks("python")) == 5
 
 
 @pytest.mark.parametrize("line", RUN)
@@ -392,3 +393,14 @@ def test_the_result_fits_its_schema(project):
 def test_the_history_is_drawn(project):
     project.done(HISTORY)
     assert (project.folder / "history.svg").read_text().lstrip().startswith(("<?xml", "<svg"))
+
+
+def test_doubles_of_a_hook_are_gated(installed, tmp_path):
+    """The names say nothing: neither is a directory."""
+    (tmp_path / "conftest.py").write_text(block(FACTORY))
+    (tmp_path / "test_own.py").write_text(block(OWN_CHECK))
+    command = "pytest --model=one --reference=two --rootfruit-benchmarks=winoqueer --rootfruit-scale=smoke"
+    healthy(installed.bash(f"{command} --rootfruit-json=r.json", tmp_path), 1)
+    checks = json.loads((tmp_path / "r.json").read_text())["checks"]
+    decided = {check["group"] for check in checks if check["verdict"] in {"pass", "fail", "inconclusive"}}
+    assert decided == {"bisexual", "asexual"}
