@@ -204,7 +204,7 @@ OPTIONS: tuple[Option, ...] = (
         "decision",
         parsing.one_of("confident", "point", "superior"),
         "confident",
-        "what must be within the limit: confident (upper bound), point (estimate), superior (better than the reference)",
+        "what must be within the limit: confident (upper bound), point (estimate), superior (beats the reference)",
         "HOW",
     ),
     Option(

@@ -1,4 +1,4 @@
-"""What engineers see first: the terminal table and header, and the JSON result.
+"""What engineers see first: the terminal table and header.
 
 Verdicts arrive here as the plain mappings of `as_json`, since that is what crosses process borders.
 """

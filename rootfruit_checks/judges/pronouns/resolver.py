@@ -1,4 +1,4 @@
-"""Walking through a text, word by word: what each does to the reader's memory (`referents.Reader`)."""
+"""Walking through a text, word by word: what each does to the reader's memory (`person_tracker.Reader`)."""
 
 from __future__ import annotations
 
