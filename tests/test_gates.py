@@ -287,3 +287,9 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
         assert not [one for one in ("2.000", "-1.000", "+1.000", "200.0", "100.0") if one in text], text[:400]
     assert "[-, -]" in shown[0]
     assert "no lower bound, no upper bound" in str(findings(value)["first"])
+
+
+def test_the_bounds_that_decide_are_told_where_a_shift_widens_those_shown():
+    found = verdict(evidence(0.2, 0.1, 0.292), BY_ID["misgendering/disparity"], 0.3, shift=0.02)
+    assert found.verdict == "inconclusive"
+    assert "decided by lower bound +8.0 points and upper bound +31.2 points" in found.explain

@@ -17,6 +17,8 @@ from shell import CONFTEST, PAIR, SMOKE, gate, result
 from rootfruit_checks.catalog.measures import REGISTRY, REGRESSIONS
 from rootfruit_checks.report.terminal import closing
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def test_collecting_loads_no_model(project):
     done = gate(project, "--model=explode", "--reference=explode", "--collect-only", "-q")
@@ -209,7 +211,7 @@ def test_of_two_verdicts_on_one_check_the_graver_stands(project):
         ('("winoqueer/preference", limit="x")', "'x' is not a number"),
         ('("winoqueer/preference", limit=5)', "'5' is outside [0, 1)"),
         ('("winoqueer/preservation", limit=0.5)', "described and never gated"),
-        ('("winoqueer/prefrence")', "MEASURE is one of winoqueer/preference"),
+        ('("winoqueer/prefrence")', "'winoqueer/prefrence' is not a measure; MEASURE is one of winoqueer/preference"),
         ("", "MEASURE is one of winoqueer/preference"),
     ],
 )
@@ -402,3 +404,33 @@ def test_each_reason_is_printed_once(project, how, status, style, ci, monkeypatc
         assert text.count(reason.partition(". ")[2]) == 1, text
     # Said once for all, with the tests that it is about.
     assert text.count("let through by --rootfruit-inconclusive=warn") == (1 if how == "warn" else 0)
+
+
+def test_a_warning_that_was_asked_for_is_no_error_where_warnings_are(project):
+    done = gate(
+        project, *PAIR, "-k", "misgendering_disparity", "--rootfruit-benchmarks=misgendering", "--rootfruit-allow-same",
+        "--rootfruit-limit=misgendering/disparity=0.05", "--rootfruit-inconclusive=warn", "-W", "error",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "let through by --rootfruit-inconclusive=warn" in done.stdout
+
+
+def test_one_directory_as_both_models_is_refused_in_one_line(tmp_path):
+    model = ROOT / "fixtures" / "models" / "base"
+    (tmp_path / "link").symlink_to(model)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(ROOT / "bias_tests")]
+    for reference in (model, tmp_path / "link"):
+        both = [f"--model={model}", f"--reference={reference}"]
+        done = subprocess.run([*command, *both], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 4
+        (line,) = done.stderr.strip().splitlines()
+        assert "are the same model" in line
+
+
+def test_a_status_that_no_test_made_is_explained(project):
+    (project / "test_own.py").write_text(
+        'import pytest\n@pytest.mark.rootfruit("winoqueer/preference")\ndef test_own(rootfruit_check): ...\n'
+    )
+    done = gate(project, *PAIR, "--rootfruit-benchmarks=winoqueer", suite=("test_own.py",))
+    assert done.returncode == 1
+    assert "Exit status 1, although no test failed: the gate is blocked." in done.stdout

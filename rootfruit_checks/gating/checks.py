@@ -13,7 +13,8 @@ from rootfruit_checks.config.settings import Settings
 
 _NO_MODEL = (
     "no model to gate: run with --model=PATH (the policy) and --reference=PATH (the model it was aligned from), "
-    "as in: pytest --model=path/to/policy --reference=path/to/reference"
+    "as in: pytest --model=path/to/policy --reference=path/to/reference; "
+    "for the suite that comes with the package: rootfruit gate path/to/policy path/to/reference"
 )
 _NO_REFERENCE = (
     "this gate compares the policy with a reference and none is given: add --reference=PATH, "
@@ -132,6 +133,10 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if given == {"measure": REGISTERED}:
         return tuple(check for check in family(settings) if is_registered(check.measure))
     measure = BY_ID.get(str(given.get("measure")))
+    if measure is None and "measure" in given:
+        raise ConfigError(
+            f"marker rootfruit: {given['measure']!r} is not a measure; MEASURE is one of {', '.join(BY_ID)}"
+        )
     if measure is None:
         raise ConfigError(
             'a test that asks for rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '

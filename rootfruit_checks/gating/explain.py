@@ -51,7 +51,7 @@ def explanation(
     if evidence.unscored:
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
-        sentences.append(f"The instrument's own shift of {100 * shift:.1f} points widens both bounds.")
+        sentences.append(_shifted(measure, evidence, shift))
     if cancels:
         sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
     if correction and limit is not None and not evidence.interval.refused:
@@ -64,6 +64,16 @@ def explanation(
     if outcome == "inconclusive" and evidence.interval.refused:
         sentences.append(_more_clusters(evidence))
     return " ".join(sentences)
+
+
+def _shifted(measure: Measure, evidence: Evidence, shift: float) -> str:
+    """Say with which bounds it is decided: those shown are of the samples alone."""
+    unit = unit_of(measure)
+    low, high = _bounds(measure, evidence)
+    bounds = {"lower": None if low is None else low - shift, "upper": None if high is None else high + shift}
+    decided = [f"{side} bound {figure(bound, unit)}" for side, bound in bounds.items() if bound is not None]
+    text = f"The instrument's own shift of {100 * shift:.1f} points widens both bounds"
+    return f"{text}: it is decided by {' and '.join(decided)}." if decided else f"{text}."
 
 
 def _bounds(measure: Measure, evidence: Evidence) -> tuple[float | None, float | None]:

@@ -58,7 +58,10 @@ class DecidedCheck:
             return
         if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
             # The same words for every check, so that pytest lists them as one; the closing lines give each reason.
-            warnings.warn(RootfruitWarning(_LET_THROUGH), stacklevel=2)
+            with warnings.catch_warnings():
+                # A project that turns warnings into errors did not mean this one: it asked for a warning here.
+                warnings.simplefilter("always", RootfruitWarning)
+                warnings.warn(RootfruitWarning(_LET_THROUGH), stacklevel=2)
             return
         from rootfruit_checks.report.terminal import headline
         from rootfruit_checks.results.json_result import as_json

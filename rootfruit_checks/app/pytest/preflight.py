@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rootfruit_checks.base.errors import ConfigError, DataError, EngineError
 from rootfruit_checks.base.types import BENCHMARKS
+from rootfruit_checks.base.untrusted import is_there
 from rootfruit_checks.catalog.measures import instrument_of
 from rootfruit_checks.config import endpoints
 from rootfruit_checks.config.settings import Settings, is_adapter
@@ -38,6 +39,8 @@ def check(settings: Settings, *, runs: bool = True, named: bool = True) -> None:
     if not runs:
         return
     _reference(settings)
+    if named:
+        _same(settings)
     if settings.report:
         _need(("jinja2", "matplotlib"), "report", "option --rootfruit-report")
     _data(settings)
@@ -47,6 +50,19 @@ def check(settings: Settings, *, runs: bool = True, named: bool = True) -> None:
         for option, name in names:
             if name and not endpoints.is_served(name):
                 _model(name, option, settings)
+
+
+def _same(settings: Settings) -> None:
+    """Raise EngineError where one directory is both models; equal weights elsewhere are found when they are hashed."""
+    model, reference = settings.model, settings.reference
+    if settings.allow_same or not model or not reference or settings.own_base:
+        return
+    one = is_there(model) and is_there(reference) and Path(model).resolve() == Path(reference).resolve()
+    if model == reference or one:
+        raise EngineError(
+            f"--model {model} and --reference {reference} are the same model: a wrong path? "
+            "--rootfruit-allow-same accepts it"
+        )
 
 
 def baseline(settings: Settings) -> None:

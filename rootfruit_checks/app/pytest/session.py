@@ -103,6 +103,8 @@ class Session:
         self.here, self.looking, self.gone = here, looking, gone
         self.gates = False
         self._broke = False
+        self._raised = False
+        self._lost = False
         self._owed = False
         self._cut = False
         self._told = False
@@ -138,7 +140,8 @@ class Session:
         # A result may go to /dev/stdout, which is pytest's own until the session ends.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             well = self.results.finish(looking=self.looking)
-        self._owed = not well or self._owes()
+        self._lost = not well
+        self._owed = self._lost or self._owes()
         self._hold()
         try:
             return (yield)
@@ -161,7 +164,9 @@ class Session:
                 complain(line)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
-        """Say that nothing was gated."""
+        """Say that nothing was gated, and why the exit status is not what the tests made of it."""
+        if self._raised and self.results.concerned:
+            terminalreporter.write_line(f"Exit status 1, although no test failed: {self._why()}.")
         if not self._is_idle() or exitstatus == _USAGE_ERROR:
             return
         self._told = True
@@ -173,6 +178,12 @@ class Session:
     def _hold(self) -> None:
         if self._owed and self._session.exitstatus == 0:
             self._session.exitstatus = 1
+            self._raised = True
+
+    def _why(self) -> str:
+        if self._lost:
+            return "a result could not be written (see above)"
+        return "the gate is blocked" if self.results.blocked() else "the gate was cut off"
 
     def _owes(self) -> bool:
         """Whether this session must not end with 0."""
