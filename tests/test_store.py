@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from stored import writes
 
 from rootfruit_checks.app.cli.main import main
+from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import StoreError
 from rootfruit_checks.base.types import Measurement
 from rootfruit_checks.observations.frame import to_frame
@@ -160,6 +161,14 @@ def test_a_fresh_store_may_be_opened_by_several_processes_at_once(tmp_path):
     assert [told.get(timeout=60) for _ in processes] == [[], [], []]
     for process in processes:
         process.join()
+
+
+def test_what_another_process_removes_is_no_error_and_a_broken_link_is(tmp_path):
+    """SQLite's journal goes while somebody else opens the store."""
+    untrusted.check_regular(tmp_path / "units.sqlite-journal", StoreError, missing_ok=True)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="no such file"):
+        untrusted.check_regular(tmp_path / "link", StoreError, missing_ok=True)
 
 
 _WRITER = """

@@ -80,12 +80,17 @@ def _mode(path: str | Path, of: Callable[[int], bool]) -> bool:
         return False
 
 
-def check_regular(path: str | Path, error: Error, name: str = "") -> None:
-    """Raise `error` where something other than a regular file, or nothing, is at `path`; nothing is opened."""
+def check_regular(path: str | Path, error: Error, name: str = "", *, missing_ok: bool = False) -> None:
+    """Raise `error` where something other than a regular file, or nothing, is at `path`; nothing is opened.
+
+    With `missing_ok` nothing may be there: what other processes make and remove cannot be looked for first.
+    """
     where = name or shown(path)
     try:
         _regular(os.stat(path).st_mode, where, error)  # noqa: PTH116
     except (OSError, ValueError) as found:
+        if missing_ok and isinstance(found, FileNotFoundError) and not os.path.islink(path):  # noqa: PTH114
+            return
         raise error(f"{where}: {_why(found)}") from found
 
 

@@ -51,8 +51,7 @@ def locked(path: Path, first_word_s: float = _FIRST_WORD_S) -> Iterator[None]:
 def _note(holder: Path) -> None:
     # A courtesy to those who wait: where it cannot be written, the work goes on.
     try:
-        if untrusted.is_there(holder):  # a FIFO would block
-            untrusted.check_regular(holder, StoreError)
+        untrusted.check_regular(holder, StoreError, missing_ok=True)  # a FIFO would block
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     except (OSError, StoreError) as error:
         _say(f"rootfruit: {holder}: cannot be written ({error})")

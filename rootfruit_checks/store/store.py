@@ -78,12 +78,8 @@ class Store:
             _make(self.directory)
             (self.directory / "tables").mkdir(exist_ok=True)
             for name in ("", "-wal", "-shm", "-journal"):
-                file = self.directory / f"units.sqlite{name}"
-                if untrusted.is_there(file):
-                    untrusted.check_regular(file, StoreError)
-            lock = self.lock_path
-            if untrusted.is_there(lock):
-                untrusted.check_regular(lock, StoreError)
+                untrusted.check_regular(self.directory / f"units.sqlite{name}", StoreError, missing_ok=True)
+            untrusted.check_regular(self.lock_path, StoreError, missing_ok=True)
             self._db = sqlite3.connect(self.database, timeout=_PATIENCE_S, check_same_thread=False)
         except (OSError, ValueError, sqlite3.Error) as error:
             told = getattr(error, "strerror", None) or error
