@@ -44,17 +44,10 @@ def shown(row: Mapping[str, Any], check: str = "") -> dict[str, Any]:
 
     """
     measure = BY_ID.get(str(check or row["id"]).rsplit("/", 1)[0])
-    low, high = informative(measure, row["low"], row["high"])
-    return {**row, "low": low, "high": high}
+    return shown_within(row, measure.span if measure else (-math.inf, math.inf))
 
 
-def share(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a share's estimate and bounds, to be shown: bounds that say nothing are None."""
-    low, high = within((0.0, 1.0), figures["low"], figures["high"])
-    return {**figures, "low": low, "high": high}
-
-
-def change(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same of the difference of two shares."""
-    low, high = within((-1.0, 1.0), figures["low"], figures["high"])
+def shown_within(figures: Mapping[str, Any], span: tuple[float, float]) -> dict[str, Any]:
+    """Return the figures of a quantity that lies in `span`, to be shown: bounds that say nothing are None."""
+    low, high = within(span, figures["low"], figures["high"])
     return {**figures, "low": low, "high": high}

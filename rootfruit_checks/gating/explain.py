@@ -42,7 +42,7 @@ def explanation(
     *,
     cancels: bool = False,
 ) -> str:
-    """Return the paragraph: plain text, a few sentences. See `gates.decide` for the arguments."""
+    """Return the paragraph: plain text, a few sentences. See `decision.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
     if evidence.n:
         sentences.append(_figures(measure, evidence))

@@ -1,6 +1,6 @@
 """What a run knows of its own instruments: the shifts that widen bounds, corrected rates, others' votes.
 
-The shift decides (see `gates.decide`). Everything else here is description in a check's `details`, and never gates.
+The shift decides (see `decision.decide`). Everything else here is description in a check's `details`, and never gates.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def regression(
     """Return what the policy's rows say against those of an earlier release's policy.
 
     Args:
-        measure: a row of `registry.REGRESSIONS`, or a registered benchmark's.
+        measure: a row of `measures.REGRESSIONS`, or a registered benchmark's.
         group: the group's name.
         frame: this run's rows of the benchmark.
         earlier: the baseline's; None where it has none.

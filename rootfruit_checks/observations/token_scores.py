@@ -28,7 +28,7 @@ def token_table(engine: Scorer, pairs: Sequence[Pair], scores: Sequence[TokenSco
     Args:
         engine: gives the text of tokens through `pieces(text, ids)`, where it has that; else a token is its number.
         pairs: the pairs, n of them.
-        scores: of both sentences of each, 2 n, as `observe.pair_texts` orders them.
+        scores: of both sentences of each, 2 n, as `observations.pair_texts` orders them.
 
     Returns:
         Columns `sample`, `side` (queer or counterfactual), and lists of one length: `pieces` (text), `logprobs`

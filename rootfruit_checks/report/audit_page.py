@@ -65,8 +65,8 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
         "plain": plain,
         "breakable": breakable,
         "bounds": informative_bounds.shown,
-        "share": informative_bounds.share,
-        "change": informative_bounds.change,
+        "share": partial(informative_bounds.shown_within, span=(0.0, 1.0)),
+        "change": partial(informative_bounds.shown_within, span=(-1.0, 1.0)),
         "number": partial(figure, none=_NONE),
         "percent": _percent,
     }

@@ -28,7 +28,7 @@ def clustered_mean(
 
     The variance is Cameron, Gelbach and Miller's (2011) with the small-sample factor G / (G - 1) for each factor and
     for their intersection, never below a one-way one. Bounds: Student's t with min(G) - 1 degrees of freedom, where
-    uneven clusters count for fewer (`estimate.effective`); from 30 clusters on in every factor the studentized
+    uneven clusters count for fewer (`intervals.effective`); from 30 clusters on in every factor the studentized
     pigeonhole bootstrap (Owen 2007). Where more than a third of the cells show one value and fewer than 10 clusters
     differ from it, never narrower than the exact bound for a column without variation (see `exact.py`). Under 10
     clusters in a factor there is no bound: `refused`.

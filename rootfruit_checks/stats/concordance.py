@@ -35,7 +35,7 @@ def concordance(
     The variance is DeLong's (1988) over predicate-level placements, carried to unequal W by linearisation:
     G_s / (G_s - 1) sum_s (sum_c K - theta W)^2 / W^2 and the same over c. From 30 predicates on both sides the bounds
     come from a studentized bootstrap over both; else from Student's t with one degree of freedom less than the smaller
-    side has predicates, counted by their comparisons (`estimate.effective`). Where nothing varies, the exact bound
+    side has predicates, counted by their comparisons (`intervals.effective`). Where nothing varies, the exact bound
     counts min(G_s, G_c) disjoint pairs of predicates as independent.
 
     Args:

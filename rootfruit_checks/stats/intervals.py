@@ -69,7 +69,7 @@ class Law:
         wide: whether that holds for the lower and for the upper bound: on the side of the tail; on both where they are
             very few, or clusters so uneven that a few large ones decide.
         extra: standard errors more on the side of the tail, for skewness that uneven clusters show.
-        reach: no bound is further off than this times sqrt(ln(1 / level) / 2); see `carrying.reach`.
+        reach: no bound is further off than this times sqrt(ln(1 / level) / 2); see `influence.reach`.
 
     """
 

@@ -37,7 +37,7 @@ _MARKERS = (
     "tango: generated continuations of TANGO-like prompts",
     "reward: DPO's implicit reward of policy against reference",
 )
-# The latest result in a store (`report.keeping.RESULT`, whose module is not loaded here).
+# The latest result in a store (`report.result_file.RESULT`, whose module is not loaded here).
 RESULT = "result.json"
 
 
@@ -226,8 +226,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if not is_worker(session.config):
             raise pytest.UsageError(_line(error)) from None
         # A worker cannot end the session; its leading process does, on reading this.
-        report = pytest.CollectReport("", "failed", _line(error), [])
-        vars(report)[REFUSED] = _line(error)
+        line = _line(error)
+        report = pytest.CollectReport("", "failed", line, [])
+        vars(report)[REFUSED] = line
         session.config.hook.pytest_collectreport(report=report)
 
 

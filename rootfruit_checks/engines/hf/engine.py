@@ -235,7 +235,7 @@ class HFEngine(ModelDir):
     # -- generation ----------------------------------------------------------------------------------------------------
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan continuations; see `hf_generate`."""
+        """Plan continuations; see `generation`."""
         room = None if self._longest is None else self._longest - sampling.max_new_tokens
         rows = self.encode_prompts(prompts, room, sampling.chat)
         batches = generation.plan(prompts, rows, sampling)

@@ -119,7 +119,7 @@ class Gather:
         self._held: dict[str, dict[int, tuple[str, int, str]]] = {unit.key: {} for unit in units}
 
     def add(self, key: str, place: int, tokens: Sequence[int], text: str) -> bytes | None:
-        """Take one answer; return the unit's value when it is whole (the form of `hf_generate.run`)."""
+        """Take one answer; return the unit's value when it is whole (the form of `generation.run`)."""
         ended = bool(len(tokens)) and int(tokens[-1]) in self._stops
         held = self._held[key]
         held[place] = (text, len(tokens), "eos" if ended else "length")

@@ -207,7 +207,7 @@ class VLLMEngine(ModelDir):
         return "a seed a request, of (seed, prompt, draw)"
 
     def request(self, missing: Sequence[Unit], sampling: Sampling) -> dict[str, Any]:
-        """Return the message that asks for these units (see `vllm_worker.py`)."""
+        """Return the message that asks for these units (see `worker_main.py`)."""
         names = [unit.task.names[0] for unit in missing]
         drawn = sampling.temperature > 0
         return {
