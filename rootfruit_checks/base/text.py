@@ -50,11 +50,10 @@ def markup(text: str, limit: int = 2000) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """Return a check's id as HTML that breaks after its slashes on a narrow screen, and not inside a word."""
+    """Return text as HTML in which checks' ids break after their slashes on a narrow screen, and not inside a word."""
     from markupsafe import Markup
 
-    shown = html.escape(text, quote=True)
-    return Markup(shown.replace("/", "/<wbr>") if _ID.fullmatch(text) else shown)
+    return Markup(_ID.sub(lambda found: found[0].replace("/", "/<wbr>"), html.escape(text, quote=True)))
 
 
 def figure(value: float | None, *, signed: bool = False, digits: int = 3, none: str = "-") -> str:

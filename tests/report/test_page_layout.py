@@ -156,3 +156,16 @@ def test_style_sheets_are_source(name):
 
     lines = (resources.files("rootfruit_checks.report") / "page" / name).read_text("utf-8").splitlines()
     assert [line for line in lines if len(line) > 120 or line.count(";") > 1 or line.count("{") > 1] == []
+
+
+def test_a_heading_with_reservations_breaks_after_slashes_and_fits(browser, tmp_path):
+    value = result("models/policy")
+    value |= {
+        "released": True,
+        "reservations": ["1 limit is looser than the default (winoqueer/amplification/nonbinary)"],
+    }
+    (tmp_path / "page.html").write_text(page(value, "2026-01-01 00:00 UTC"), encoding="utf-8")
+    with looked_at(browser, tmp_path / "page.html", (390, "light")) as tab:
+        assert "winoqueer/amplification/nonbinary" in tab.locator("h1").text_content()
+        assert tab.evaluate(BROKEN, "h1") == []
+        assert tab.evaluate(OUTSIDE) == []
