@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from planted import Floats, Outcome, Planted, crossed, pairs, uneven
 from scipy import stats
 
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.cells import Table
@@ -23,7 +23,7 @@ from rootfruit_checks.stats.two_way_table import interval
 ALPHA = 0.05
 SIZES = (12, 40, 400)
 ICC = (0.0, 0.1, 0.3)
-MEASURES = {
+CHECKED = {
     "preference": "winoqueer/preference",
     "amplification": "winoqueer/amplification",
     "rare flips": "winoqueer/amplification",
@@ -45,7 +45,7 @@ class Cell:
 
 def evidence(check_id: str, found: Interval, rows: int) -> Evidence:
     """What was measured, as the gate wants it."""
-    names = BY_ID[check_id.rpartition("/")[0]].clusters[: len(found.clusters)]
+    names = MEASURES[check_id.rpartition("/")[0]].clusters[: len(found.clusters)]
     return Evidence(
         check_id, rows, 0, 0.0, dict(zip(names, found.clusters, strict=True)), None, None, found
     )  # fmt: skip
@@ -75,7 +75,7 @@ class Coded:
 def verdict(measure: str, found: Interval, rows: int, limit: float, level: float | None = None) -> str:
     """The real gate's verdict."""
     decided = decide(
-        BY_ID[measure],
+        MEASURES[measure],
         "simulated",
         evidence(f"{measure}/simulated", found, rows),
         limit=limit,
@@ -96,7 +96,7 @@ def row_wise(values: Floats, value_range: tuple[float, float]) -> tuple[float, f
 
 def single(kind: str, clusters: int, icc: float) -> Cell:
     """One check with its truth at the limit: `pass` is a false pass; `fail` what a truth just inside would give."""
-    measure = MEASURES[kind]
+    measure = CHECKED[kind]
     made: list[tuple[Planted, Coded]] = []
 
     def one(seed: int) -> Mapping[str, float]:
@@ -142,6 +142,6 @@ def singles() -> list[Cell]:
         single(kind, clusters, icc)
         for clusters in SIZES
         for icc in ICC
-        for kind in MEASURES
+        for kind in CHECKED
         if icc or kind != "disparity, both"
     ]

@@ -18,10 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from rootfruit_checks.benchmarks.loading import DISCLOSURE as FILES
-from rootfruit_checks.benchmarks.starter.tables import table
-from rootfruit_checks.benchmarks.tango import DISCLOSURE as COLUMNS
+from rootfruit_checks.benchmarks.disclosure import FILES
+from rootfruit_checks.benchmarks.disclosure.reader import COLUMNS
+from rootfruit_checks.benchmarks.disclosure.starter import TABLES
 from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.data.words import table
 
 IDENTITIES, FORMS, NAMES = 56, 18, 1520
 MOST_SECONDS = 2.0
@@ -41,7 +42,7 @@ def peak():
 _BARE = f"{_PEAK}print(peak())"
 _READ = f"""{_PEAK}
 import sys, time
-from rootfruit_checks.benchmarks.tango import survey_disclosure
+from rootfruit_checks.benchmarks.disclosure.reader import survey_disclosure
 start = time.perf_counter()
 survey = survey_disclosure(sys.argv[1:])
 seconds = time.perf_counter() - start
@@ -56,8 +57,8 @@ def synthesize(folder: Path, names: int) -> tuple[list[Path], int]:
     binary = groups().members("disclosure", "binary")[:2]
     others = [i for i in groups().members("disclosure", "tgnb") if i not in binary]
     identities = [*binary, *others[: IDENTITIES - len(binary)]]
-    forms = [row["text"] for row in table("disclosure_forms.csv", ("id", "text"))][:FORMS]
-    paths = [folder / name for name in FILES[0]]
+    forms = [row["text"] for row in table(TABLES[0], ("id", "text"))][:FORMS]
+    paths = [folder / file.name for file in FILES]
     streams = [path.open("w", encoding="utf-8", newline="") for path in paths]
     writers = [csv.writer(stream) for stream in streams]
     for writer in writers:

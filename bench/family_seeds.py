@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rootfruit_checks.benchmarks.loading import load_prompts
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.load import load
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.runs.measure import measure
@@ -137,7 +137,7 @@ def pool(out: Path, model: Path, quick: bool) -> tuple[Settings, dict[str, objec
         allow_same=True,
         engine="hf",
     )  # fmt: skip
-    data = {name: load_prompts(name, settings.data, settings.scale, settings.seed) for name in settings.benchmarks}
+    data = {name: load(name, settings.data, settings.scale, settings.seed) for name in settings.benchmarks}
     run = measure(settings, settings.benchmarks)
     frames = {name: run.frame(name) for name in settings.benchmarks}
     return settings, dict(data), {name: frame[frame["role"] == "policy"] for name, frame in frames.items()}

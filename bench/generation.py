@@ -24,7 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rootfruit_checks.base.types import Prompt, Sampling
-from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering
+from rootfruit_checks.benchmarks.disclosure.starter import starter_disclosure
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.hf.causal_lm import load_model
 from rootfruit_checks.engines.stored_units import StoredUnits

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.catalog.identity_groups import controls, groups
+from rootfruit_checks.catalog.registry import MEASURES, measures
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.metrics.evidence import Evidence
@@ -106,7 +106,7 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
     labels = cell.clusters
     row, column = (np.unique(part, return_inverse=True)[1] for part in labels)
     rng = np.random.default_rng([11, cell.rows, cell.columns, cell.each, cell.band])
-    measure = BY_ID["disclosure/amplification" if cell.paired else "winoqueer/preference"]
+    measure = MEASURES["disclosure/amplification" if cell.paired else "winoqueer/preference"]
     value_range = (-1.0, 1.0) if cell.paired else (0.0, 1.0)
     passed = failed = 0
     for seed in range(runs):
@@ -149,13 +149,12 @@ def compare(cell: Cell, runs: int) -> bool:
 
 def measure(tables: list[Path], noise_floor: float) -> None:
     frame = pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True)
-    for row in REGISTRY:
+    for row in measures():
         held = frame[frame["benchmark"] == row.benchmark]
         for group in row.groups if row.gated and len(held) else ():
-            controls = () if row.benchmark == "winoqueer" else groups().members(row.benchmark, "binary")
             found = evaluate(
                 row, group, held, alpha=0.05, beta=0.1, seed=0, noise_floor=noise_floor,
-                members=groups().members(row.benchmark, group), controls=controls,
+                members=groups().members(row.benchmark, group), controls=controls(row.benchmark),
             )  # fmt: skip
             parts = found.details.get("components", {})
             values = (

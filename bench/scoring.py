@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from rootfruit_checks.benchmarks.starter import starter_pairs
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import flat_batches
 from rootfruit_checks.engines.hf.engine import HFEngine

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from planted import Codes, Floats, Outcome, cut_latent
 from scipy import stats
 
-from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.options import CONTINUATIONS
+from rootfruit_checks.data.load import load
 from rootfruit_checks.stats.clustered_mean import encode
 from rootfruit_checks.stats.concordance import concordance
 from rootfruit_checks.stats.intervals import Interval
@@ -82,7 +82,7 @@ def _codes(labels: Sequence[str]) -> Codes:
 
 @cache
 def _pairs() -> Pairs:
-    pairs = load_pairs("starter", "ci", 0).pairs
+    pairs = load("winoqueer", "starter", "ci", 0).pairs
     identities = np.array([pair.identity for pair in pairs])
     cells = _codes([f"{pair.frame}|{pair.identity}|{pair.counterpart}" for pair in pairs])
     return Pairs(
@@ -93,7 +93,7 @@ def _pairs() -> Pairs:
         cells.astype(str),
         {
             group: np.isin(identities, groups().members("winoqueer", group))
-            for group in BY_ID["winoqueer/preference"].groups
+            for group in MEASURES["winoqueer/preference"].groups
         },
     )
 
@@ -154,7 +154,7 @@ class Prompts:
 
 @cache
 def _prompts(benchmark: str) -> Prompts:
-    prompts = load_prompts(benchmark, "starter", "ci", 0).prompts
+    prompts = load(benchmark, "starter", "ci", 0).prompts
     identity = np.array([prompt.identity for prompt in prompts])
     frame, subject = _codes([p.frame for p in prompts]), _codes([p.subject for p in prompts])
     binary = np.isin(identity, groups().members(benchmark, "binary"))
@@ -164,7 +164,7 @@ def _prompts(benchmark: str) -> Prompts:
     control = np.array([at[int(f), int(s)] for f, s in zip(frame, subject, strict=True)], dtype=np.intp)
     measure = "disclosure/disparity" if benchmark == "disclosure" else "misgendering/disparity"
     members = {
-        group: np.isin(identity, groups().members(benchmark, group)) for group in BY_ID[measure].groups
+        group: np.isin(identity, groups().members(benchmark, group)) for group in MEASURES[measure].groups
     }  # fmt: skip
     kind = np.full(len(identity), "group", dtype="<U8")
     if benchmark == "misgendering":
@@ -247,10 +247,12 @@ def unchanged(name: str, draws: int) -> Cell:
             found |= written(benchmark, rng, seed, LAWS[name], draws)
         blocked: dict[str, float] = {}
         for check, interval in sorted(found.items()):
-            measure = BY_ID[check.rpartition("/")[0]]
+            measure = MEASURES[check.rpartition("/")[0]]
             assert measure.limit is not None
             blocked[check] = float(verdict(measure.id, interval, 1000, measure.limit) != "pass")
-        differences = [held for check, held in blocked.items() if BY_ID[check.rpartition("/")[0]].gate == "difference"]
+        differences = [
+            held for check, held in blocked.items() if MEASURES[check.rpartition("/")[0]].gate == "difference"
+        ]
         return {"blocked": max(differences), "blocked, with ceilings": max(blocked.values()), **blocked}
 
     note = f"{draws} draws{'' if draws == CONTINUATIONS['ci'] else ' (not the default)'}"

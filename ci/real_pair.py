@@ -61,7 +61,7 @@ def make_policy(reference: Path, work: Path) -> Path:
 
 def check_tree(model: Path, sentences: int = 400) -> None:
     """Score starter sentences on the prefix tree and in flat batches: equal, and by the path that is said."""
-    from rootfruit_checks.benchmarks.starter import starter_pairs
+    from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
     from rootfruit_checks.engines.base import score
     from rootfruit_checks.engines.hf import flat_batches
     from rootfruit_checks.engines.hf.engine import HFEngine

@@ -98,7 +98,7 @@ class Checks(Generated):
 
     def lines(self) -> Iterator[str]:
         """One row a measure."""
-        from rootfruit_checks.catalog.measures import measures
+        from rootfruit_checks.catalog.registry import measures
 
         def rows() -> Iterator[tuple[str, ...]]:
             for row in measures():

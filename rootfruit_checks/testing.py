@@ -15,10 +15,10 @@ import pandas as pd
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.types import Prompt, Role, Verdict
-from rootfruit_checks.catalog.measures import instrument_of
+from rootfruit_checks.catalog.registry import classifier_of
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.data.custom import load
 from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.engines.stored_units import Silent
@@ -128,7 +128,7 @@ def gate(
     if reference is not None and reference.fingerprint == policy.fingerprint:
         raise ConfigError("policy and reference have one fingerprint; give the doubles different names")
     data = samples(benchmark, data=chosen.data, scale=chosen.scale, seed=chosen.seed)
-    regard = open_regard(chosen.regard) if instrument_of(benchmark) == "regard" else None
+    regard = open_regard(chosen.regard) if classifier_of(benchmark) == "regard" else None
     roles: dict[Role, Engine] = {"policy": policy}
     if reference is not None:
         roles["reference"] = reference

@@ -185,4 +185,5 @@ def test_a_sample_that_occurs_twice_is_an_error_and_the_views_say_so():
     assert "DataError" in told["agreement"]["not_measured"]
     broken = to_frame(planted()).drop(columns="stratum")
     assert "KeyError" in views({"misgendering": broken}, alpha=0.05, seed=0, noise=NOISE)["agreement"]["not_measured"]
-    assert told["intersections"]["disclosure"]["not_measured"] == "disclosure was not measured in this run"
+    crossed = told["intersections"]["benchmarks"]
+    assert crossed["disclosure"]["not_measured"] == "disclosure was not measured in this run"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.base.types import ROLES, Measurement
-from rootfruit_checks.catalog.measures import REGISTRY
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.observations.frame import to_frame

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from registered import REGRESSIONS
 from results import whole_result
 
 from rootfruit_checks.base.errors import BaselineError, ConfigError
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID, REGRESSIONS
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.build import build
 from rootfruit_checks.gating.checks import Check, family
 from rootfruit_checks.gating.decisions import Decisions
@@ -67,7 +68,7 @@ def planted(store, saved):
 
 
 def check_of(group, benchmark="winoqueer"):
-    return Check(BY_ID[f"{benchmark}/regression"], group, gated=True)
+    return Check(MEASURES[f"{benchmark}/regression"], group, gated=True)
 
 
 # -- what is measured --------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted
     both = measure(options(store, "dpo_planted", absolute_only=None, reference=str(MODELS / "dpo")))
     for group in ("all", "nonbinary"):
         mine = planted.decisions.evidence(check_of(group))
-        other = both.decisions.evidence(Check(BY_ID["winoqueer/amplification"], group, gated=True))
+        other = both.decisions.evidence(Check(MEASURES["winoqueer/amplification"], group, gated=True))
         assert mine.interval == other.interval
         assert (mine.policy, mine.reference, mine.n) == (other.policy, other.reference, other.n)
         assert mine.details["comparison"].startswith("paired")
@@ -101,7 +102,7 @@ def test_a_model_against_its_own_baseline_changed_nothing(saved, store):
 def test_another_sample_is_compared_unpaired_with_variances_added(saved, store):
     run = measure(options(store, "dpo_planted", baseline=str(saved), seed=3))
     earlier = baseline.read(saved)
-    level = BY_ID["winoqueer/preference"]
+    level = MEASURES["winoqueer/preference"]
     found = run.decisions.evidence(check_of("transgender"))
     now = run.decisions.evidence(Check(level, "transgender", gated=True)).interval
     then = Decisions(run.settings, run.data, {"winoqueer": earlier.rows}, earlier.noise)
@@ -132,7 +133,7 @@ def test_they_are_declared_only_where_a_baseline_is_given(saved, store):
     assert extra == {f"winoqueer/regression/{group}" for group in ("all", "transgender", "nonbinary")}
     assert not any(check.measure.needs_baseline for check in plain)
     for row in REGRESSIONS:
-        twin = BY_ID[f"{row.benchmark}/amplification"]
+        twin = MEASURES[f"{row.benchmark}/amplification"]
         assert (row.limit, row.groups, row.gate) == (twin.limit, twin.groups, "difference")
     with pytest.raises(ConfigError, match="needs --rootfruit-baseline=FILE"):
         options(store, "dpo", gate="winoqueer/regression/lesbian")
@@ -176,9 +177,9 @@ def test_what_was_measured_otherwise_is_refused_in_one_line(saved, planted, key)
 
 
 def test_generation_settings_and_the_classifier_are_among_the_facts():
-    from rootfruit_checks.benchmarks.loading import load_prompts
+    from rootfruit_checks.data.load import load
 
-    data = {"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}
+    data = {"disclosure": load("disclosure", "starter", "smoke", 0)}
     base = baseline.facts(build({}), data, "r1", "transformers 5", {})
     for more in ({"max_new_tokens": "8"}, {"temperature": "0.5"}, {"top_p": "0.5"}, {"dtype": "bfloat16"}):
         assert baseline.facts(build(more), data, "r1", "transformers 5", {}) != base

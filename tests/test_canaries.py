@@ -14,8 +14,8 @@ from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Measurement
-from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.engines.stored_units import StoredUnits
@@ -29,7 +29,7 @@ from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.store.store import Store
 from rootfruit_checks.testing import Doubles
 
-WHOLE = load_pairs("starter", "smoke", 0)
+WHOLE = load("winoqueer", "starter", "smoke", 0)
 DATA = replace(WHOLE, pairs=WHOLE.pairs[::10])
 
 
@@ -82,14 +82,14 @@ def test_the_sentences_are_the_runs_own_spread_evenly():
     pairs = {text for pair in DATA.pairs for text in (pair.queer, pair.counterfactual)}
     assert set(found) <= pairs
     assert len(found) == len(set(found)) == 48
-    prompts = load_prompts("misgendering", "starter", "smoke", 0)
+    prompts = load("misgendering", "starter", "smoke", 0)
     assert set(sanity_checks.sentences({"misgendering": prompts})) <= {prompt.text for prompt in prompts.prompts}
     few = replace(DATA, pairs=DATA.pairs[:3])
     assert set(sanity_checks.sentences({"winoqueer": few})) == {
         t for p in few.pairs for t in (p.queer, p.counterfactual)
     }
     # Nothing is scored there, and an engine may not be able to.
-    assert sanity_checks.sentences({"disclosure": load_prompts("disclosure", "starter", "smoke", 0)}) == []
+    assert sanity_checks.sentences({"disclosure": load("disclosure", "starter", "smoke", 0)}) == []
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.03125, -0.25])
@@ -258,7 +258,7 @@ def test_shares_above_the_stated_ones_are_told_for_each_model():
 @pytest.fixture
 def gate(tmp_path, monkeypatch):
     """Runs two doubles on a few pairs; the store stays."""
-    monkeypatch.setattr(run, "load_pairs", lambda *_: DATA)
+    monkeypatch.setattr(run, "load", lambda name, *rest: DATA if name == "winoqueer" else load(name, *rest))
 
     def go(policy, reference, benchmarks=("winoqueer",), **options):
         told = {"model": "p", "reference": "r", "store": str(tmp_path / "store"), "scale": "smoke", **options}

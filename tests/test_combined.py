@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -14,7 +13,11 @@ import pytest
 from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.gating.checks import parse
 from rootfruit_checks.report.side_by_side import block, table
-from rootfruit_checks.runs.side_by_side import PAIRED, PEOPLE, QUESTIONS, TWINS, combine, compared
+from rootfruit_checks.runs.side_by_side import QUESTIONS, TWINS, combine, compared
+
+# The groups that our pairs and prompts share, and the pronoun groups.
+PAIRED = ("transgender", "nonbinary")
+PEOPLE = ("they", "neo")
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "<b>\x1b[31m</b>"
@@ -31,12 +34,12 @@ def every(verdicts):
     """Rows of all checks that are compared, by verdict of likelihood and of generation."""
     likelihood, generation = verdicts
     found = []
-    for _, scored, written in PAIRED:
-        for checks, other in QUESTIONS.values():
-            found += [row(f"{check}/{scored}", likelihood) for check in checks] + [
-                row(f"{other}/{written}", generation)
-            ]
-    return [*found, *(row(f"{check}/{group}", generation) for group in PEOPLE for check, _ in TWINS.values())]
+    for group in PAIRED:
+        for metrics, other in QUESTIONS.values():
+            found += [row(f"winoqueer/{metric}/{group}", likelihood) for metric in metrics]
+            found.append(row(f"disclosure/{other}/{group}", generation))
+    twins = [f"misgendering/{metric}/{group}" for group in PEOPLE for metric, _ in TWINS.values()]
+    return [*found, *(row(check, generation) for check in twins)]
 
 
 def figures(estimate, low, high):
@@ -55,15 +58,13 @@ def entries(value):
 
 
 def test_every_group_and_check_that_is_compared_exists():
-    for _, scored, written in PAIRED:
-        for checks, other in QUESTIONS.values():
-            for check in (*(f"{name}/{scored}" for name in checks), f"{other}/{written}"):
-                assert parse(check, gated=True, where="here").measure.gated
-    for group, (check, _) in itertools.product(PEOPLE, TWINS.values()):
-        assert parse(f"{check}/{group}", gated=True, where="here").measure.gated
-    for name, scored, written in PAIRED:
-        assert groups().members("winoqueer", scored)
-        assert len(groups().members("disclosure", written)) > 1, name
+    for check in every(("pass", "pass")):
+        assert parse(check["id"], gated=True, where="here").measure.gated
+    for group in PAIRED:
+        assert groups().members("winoqueer", group)
+        assert len(groups().members("disclosure", group)) > 1, group
+    shown = {side["id"] for entry in combine([], None)["groups"] for side in entry["likelihood"] + entry["generation"]}
+    assert shown == {check["id"] for check in every(("pass", "pass"))} | {"log-prob twin"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_every_group_and_check_that_is_compared_exists():
     ],
 )
 def test_what_agrees_and_what_does_not(likelihood, generation, result):
-    found, says = compared([row("winoqueer/a/g", likelihood)], row("disclosure/b/g", generation))
+    found, says = compared([row("winoqueer/a/g", likelihood)], [row("disclosure/b/g", generation)])
     assert found == result
     if result == "disagree":
         words = {"pass": "pass", "fail": "FAIL"}
@@ -94,17 +95,17 @@ def test_what_agrees_and_what_does_not(likelihood, generation, result):
 
 def test_one_of_two_likelihood_checks_that_disagrees_is_named():
     sides = [row("winoqueer/amplification/nonbinary", "pass"), row("winoqueer/reward_stigma/nonbinary", "fail")]
-    found, says = compared(sides, row("disclosure/amplification/nonbinary", "pass"))
+    found, says = compared(sides, [row("disclosure/amplification/nonbinary", "pass")])
     assert found == "disagree"
     assert "FAIL (winoqueer/reward_stigma/nonbinary" in says
-    assert compared([sides[0], row("x", "error")], row("y", "pass"))[0] == "agree"
-    assert "no verdict in this run: x" in compared([sides[0], row("x", "error")], row("y", "pass"))[1]
+    assert compared([sides[0], row("x", "error")], [row("y", "pass")])[0] == "agree"
+    assert "no verdict in this run: x" in compared([sides[0], row("x", "error")], [row("y", "pass")])[1]
 
 
 def test_what_was_not_run_is_said_for_every_group():
     value = combine([], None)
     assert {entry["agreement"] for entry in value["groups"]} == {"not compared"}
-    assert {entry["group"] for entry in value["groups"]} == {name for name, _, _ in PAIRED} | set(PEOPLE)
+    assert {entry["group"] for entry in value["groups"]} == {*PAIRED, *PEOPLE}
     assert value["instances"] == {"not_measured": "nothing was measured in this run"}
     lines = block({"combined": value})
     assert "no group is compared (nothing was measured in this run)" in " ".join(lines)
@@ -194,10 +195,11 @@ def test_a_real_run_alone_and_with_workers(tmp_path):
         assert instances[group]["policy"]["generated_disparity"]["estimate"] == pytest.approx(row["policy"])
     crossed = alone["intersections"]
     assert crossed["gated"] is False
-    assert len(crossed["misgendering"]["rows"]) == 6 * 4
+    assert len(crossed["benchmarks"]["misgendering"]["rows"]) == 6 * 4
     _, workers = gate(tmp_path, "-n", "2")
     assert workers == alone
     _, part = gate(tmp_path, "--rootfruit-benchmarks=misgendering")
-    assert part["intersections"]["disclosure"] == {"not_measured": "disclosure was not measured in this run"}
+    crossed = part["intersections"]["benchmarks"]
+    assert crossed["disclosure"] == {"not_measured": "disclosure was not measured in this run"}
     assert entries(part["combined"])["nonbinary", "level"]["agreement"] == "not compared"
     assert entries(part["combined"])["they", "level"]["agreement"] == found["they", "level"]["agreement"]

@@ -10,19 +10,18 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from registered import BUILT_IN, OURS
 
 import rootfruit_checks as rootfruit
 from rootfruit_checks import testing
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.base.types import BENCHMARKS
-from rootfruit_checks.benchmarks.loading import load_pairs
-from rootfruit_checks.catalog import extend, provenance
-from rootfruit_checks.catalog import measures as registry
+from rootfruit_checks.catalog import extend, provenance, registry
 from rootfruit_checks.catalog.identity_groups import controls, groups
-from rootfruit_checks.catalog.measures import ADDED, BY_ID, REGISTRY, measures
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, is_built_in, measures
 from rootfruit_checks.config.build import build
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.gating.checks import exploratory, family, is_registered
+from rootfruit_checks.data.load import load
+from rootfruit_checks.gating.checks import exploratory, family
 from rootfruit_checks.gating.instrument_bias import Auditing
 from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias
 from rootfruit_checks.judges.audit.regard_bias import Audit
@@ -91,7 +90,7 @@ def prompts(data="starter", scale="ci", seed=0):
         ({"name": "Mine"}, "'Mine' is no name"),
         ({"name": "a/b"}, "'a/b' is no name"),
         ({"name": ""}, "'' is no name"),
-        ({"name": "disclosure"}, "a word of rootfruit's own"),
+        ({"name": "disclosure"}, "is there already"),
         ({"name": "scale"}, "a word of rootfruit's own"),
         ({"kind": "triples"}, "is neither pairs nor prompts"),
         ({"groups": {}}, "groups must hold"),
@@ -120,13 +119,13 @@ def prompts(data="starter", scale="ci", seed=0):
 )
 def test_a_wrong_benchmark_is_refused_and_leaves_nothing(change, told):
     options = {**PAIRS, "name": "mine", **change}
-    before = dict(BY_ID)
+    before = dict(MEASURES)
     with pytest.raises(ConfigError) as error:
         rootfruit.benchmark(options.pop("name"), **options)(pairs)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
-    assert "mine" not in ADDED
-    assert before == BY_ID
+    assert "mine" not in BENCHMARKS
+    assert before == MEASURES
 
 
 @pytest.mark.parametrize(
@@ -145,7 +144,7 @@ def test_a_wrong_benchmark_is_refused_and_leaves_nothing(change, told):
         ({"limit": None}, "limit None is no number"),
         ({"gate": "descriptive"}, "takes no limit"),
         ({"groups": ["green"]}, "'green' is no group of mine"),
-        ({"id": "winoqueer/own", "groups": ["nonbinary"]}, "winoqueer is ours"),
+        ({"id": "winoqueer/own", "groups": ["nonbinary"]}, "winoqueer is another package's"),
     ],
 )
 def test_a_wrong_metric_is_refused(change, told):
@@ -193,18 +192,18 @@ def test_nothing_is_registered_twice_or_after_the_settings_were_read():
         rootfruit.benchmark("later", **PAIRS)(pairs)
         assert "later" in registry.benchmarks()
     assert "later" not in registry.benchmarks()
-    assert measures()[: len(REGISTRY)] == REGISTRY
+    assert measures()[: len(OURS)] == OURS
     assert groups().names("mine") == ("all", "red", "blue")
     assert controls("mine") == ()
 
 
 def test_a_metric_on_a_benchmark_of_ours_decides_only_where_it_is_named():
     rootfruit.metric("winoqueer/own", title="x", gate="ceiling", limit=0.5, clusters=("predicate",))(preference)
-    assert not [check for check in family(Settings()) if is_registered(check.measure)]
-    everyone = {pair.identity for pair in load_pairs("starter", "smoke", 0).pairs}
-    assert not [check for check in exploratory(Settings(), "winoqueer", everyone) if is_registered(check.measure)]
+    assert not [check for check in family(Settings()) if not is_built_in(check.measure)]
+    everyone = {pair.identity for pair in load("winoqueer", "starter", "smoke", 0).pairs}
+    assert not [check for check in exploratory(Settings(), "winoqueer", everyone) if not is_built_in(check.measure)]
     named = build({"gate": ["winoqueer/own/nonbinary"], "limit": ["winoqueer/own=0.4"]})
-    (check,) = [check for check in family(named) if is_registered(check.measure)]
+    (check,) = [check for check in family(named) if not is_built_in(check.measure)]
     assert (check.id, check.gated, named.limit_for("winoqueer/own", "nonbinary")) == (
         "winoqueer/own/nonbinary",
         True,
@@ -214,11 +213,11 @@ def test_a_metric_on_a_benchmark_of_ours_decides_only_where_it_is_named():
 
 def test_what_runs_where_nothing_is_named():
     rootfruit.benchmark("mine", **PAIRS)(pairs)
-    assert build({}).benchmarks == BENCHMARKS
+    assert build({}).benchmarks == BUILT_IN
     assert build({"benchmarks": "mine,winoqueer"}).benchmarks == ("winoqueer", "mine")
     rootfruit.benchmark("always", **PAIRS, default=True)(pairs)
-    assert build({}).benchmarks == (*BENCHMARKS, "always")
-    with pytest.raises(ConfigError, match=r"'mien' is not a benchmark; known: .* registered: mine, always"):
+    assert build({}).benchmarks == (*BUILT_IN, "always")
+    with pytest.raises(ConfigError, match=r"'mien' is not a benchmark; known: .*, misgendering, mine, always"):
         build({"benchmarks": "mien"})
     with pytest.raises(ConfigError, match=r"of a benchmark that is not run"):
         build({"gate": "mine/preference/red"})
@@ -237,7 +236,7 @@ def test_what_runs_where_nothing_is_named():
 )
 def test_an_earlier_release_is_compared_by_a_level_and_gated_as_its_change_is(metrics, expected):
     rootfruit.benchmark("mine", **{**PAIRS, "metrics": metrics})(pairs)
-    row = BY_ID.get("mine/regression")
+    row = MEASURES.get("mine/regression")
     assert (row.limit if row else "none") == expected
     assert fingerprints.uncompared("mine") == (
         [] if row else ["mine: is not compared with the baseline, for it has no regression check"]
@@ -251,17 +250,17 @@ def test_an_earlier_release_is_compared_by_a_level_and_gated_as_its_change_is(me
 
 
 def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
-    ours = dict(BY_ID)
+    ours = dict(MEASURES)
     rootfruit.benchmark("mine", **PAIRS)(pairs)
     monkeypatch.setattr(preference, "__module__", "conftest")
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
     registry.seal()
     registry.seal()
     extend.reopen()
-    assert "mine/own" in BY_ID, "a session inside another ends nothing"
+    assert "mine/own" in MEASURES, "a session inside another ends nothing"
     extend.reopen()
-    assert "mine/own" not in BY_ID
-    assert {*ours, "mine/preference", "mine/regression"} == BY_ID.keys()
+    assert "mine/own" not in MEASURES
+    assert {*ours, "mine/preference", "mine/regression"} == MEASURES.keys()
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
 
 
@@ -287,7 +286,7 @@ def test_a_reader_that_gives_no_samples_is_named(reader, told):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"identity": "green"}, "unknown identity 'green'; add it to its groups or controls"),
+        ({"identity": "green"}, "unknown identity 'green'; add it to the groups or controls in "),
         ({"kind": "bad"}, "has kind 'bad'"),
         ({"queer": " "}, "has an empty id or text"),
         ({"predicate": "", "name": ""}, "has neither of its clusters"),
@@ -456,9 +455,9 @@ def test_the_pronoun_judges_shift_is_against_the_registered_controls_and_of_its_
     rootfruit.benchmark("spoken", **about)(prompts)
     rootfruit.benchmark("silent", **about, harmful="none")(prompts)
     auditing = Auditing()
-    found = auditing.shift(BY_ID["spoken/disparity"], "all")
+    found = auditing.shift(MEASURES["spoken/disparity"], "all")
     assert found == pronoun_bias.shift_of(["they", "she"], controls=["he"]).used > 0.0
-    assert auditing.shift(BY_ID["silent/disparity"], "all") == 0.0
+    assert auditing.shift(MEASURES["silent/disparity"], "all") == 0.0
     told = fingerprints.cautions(["spoken", "silent", "misgendering"])
     assert len(told) == 2
     assert "the shift found there widens the bounds of ceilings" in told[0]

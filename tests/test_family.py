@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 
 pytestmark = pytest.mark.full
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ def test_planted_preferences_from_a_biased_start_amplify(gate):
 def test_the_planted_effect_is_well_beyond_the_limit(gate, measure):
     estimate = gate("sft_dpo", "sft")[2][f"{measure}/nonbinary"]["estimate"]
     nothing = NOTHING[measure]
-    assert estimate - nothing >= 1.5 * (BY_ID[measure].limit - nothing)
+    assert estimate - nothing >= 1.5 * (MEASURES[measure].limit - nothing)
 
 
 def test_the_estimate_follows_the_dose(gate):

@@ -8,17 +8,18 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import blocks, decide
 from rootfruit_checks.metrics.evaluate import Evidence
 from rootfruit_checks.results.json_result import as_json, result
 from rootfruit_checks.stats.intervals import Interval, Law, refusal
 
 pytestmark = pytest.mark.filterwarnings("error")
-CHANGE = BY_ID["misgendering/amplification"]
-LEVEL = BY_ID["misgendering/disparity"]
+CHANGE = MEASURES["misgendering/amplification"]
+LEVEL = MEASURES["misgendering/disparity"]
 
 
 def evidence(estimate=0.0, low=-0.02, high=0.02, measure=CHANGE, **changes) -> Evidence:
@@ -167,12 +168,12 @@ def test_bad_settings_are_named(keywords, words):
 
 def test_a_share_has_no_negative_limit():
     with pytest.raises(ConfigError, match="outside"):
-        verdict(evidence(measure=BY_ID["winoqueer/preference"]), BY_ID["winoqueer/preference"], -0.1)
+        verdict(evidence(measure=MEASURES["winoqueer/preference"]), MEASURES["winoqueer/preference"], -0.1)
 
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_what_is_not_gated_gets_no_verdict(gated):
-    measure = BY_ID["winoqueer/preservation"] if gated else CHANGE
+    measure = MEASURES["winoqueer/preservation"] if gated else CHANGE
     found = verdict(evidence(0.5, 0.4, 0.6, measure), measure, None, gated=gated)
     assert (found.verdict, found.limit, found.gated) == ("none", None, False)
     assert "not gated" in found.explain
@@ -268,7 +269,7 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
 
     value = result("x")
     for row in value["checks"]:
-        least, most = BY_ID[f"{row['benchmark']}/{row['metric']}"].span
+        least, most = MEASURES[f"{row['benchmark']}/{row['metric']}"].value_range
         row |= {"low": least, "high": most, "verdict": "inconclusive" if row["gated"] else "none"}
     row = next(one for one in value["checks"] if one["id"] == "disclosure/amplification/tgnb")
     assert (row["low"], row["high"]) == (-2.0, 2.0)  # the result keeps the number
@@ -290,6 +291,6 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
 
 
 def test_the_bounds_that_decide_are_told_where_a_shift_widens_those_shown():
-    found = verdict(evidence(0.2, 0.1, 0.292), BY_ID["misgendering/disparity"], 0.3, shift=0.02)
+    found = verdict(evidence(0.2, 0.1, 0.292), MEASURES["misgendering/disparity"], 0.3, shift=0.02)
     assert found.verdict == "inconclusive"
     assert "decided by lower bound +8.0 points and upper bound +31.2 points" in found.explain

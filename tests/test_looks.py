@@ -11,10 +11,10 @@ import pytest
 from shell import CONFTEST, gate, result
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.benchmarks.loading import load
 from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.config.build import build
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.load import load
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.runs.look_schedule import SHARES, joined, looked_over, planned, share_of, size
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.base.types import ROLES, Measurement
-from rootfruit_checks.catalog.measures import BY_ID, REGISTRY
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
 from rootfruit_checks.observations.frame import to_frame
@@ -97,7 +98,7 @@ def prompt_rows(benchmark: str = "misgendering", amplify: float = 0.0, draws: in
 
 def measured(measure_id: str, rows: list[Measurement], members=("alpha", "beta"), controls=(), **keywords) -> Evidence:
     settings = {"alpha": 0.05, "beta": 0.1, "seed": 0, "noise_floor": NOISE} | keywords
-    return evaluate(BY_ID[measure_id], "g", to_frame(rows), members=members, controls=controls, **settings)
+    return evaluate(MEASURES[measure_id], "g", to_frame(rows), members=members, controls=controls, **settings)
 
 
 def prompts(measure_id: str, rows: list[Measurement], members=("they",)) -> Evidence:
@@ -378,7 +379,7 @@ def test_an_unknown_label_is_named():
 
 
 def test_a_measure_without_definition_is_named():
-    unknown = replace(BY_ID["winoqueer/preference"], metric="unheard")
+    unknown = replace(MEASURES["winoqueer/preference"], metric="unheard")
     with pytest.raises(ConfigError, match="winoqueer/unheard"):
         evaluate(
             unknown,

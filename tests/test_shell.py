@@ -12,9 +12,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from registered import REGISTRY, REGRESSIONS
 from shell import CONFTEST, PAIR, SMOKE, gate, result
 
-from rootfruit_checks.catalog.measures import REGISTRY, REGRESSIONS
 from rootfruit_checks.report.terminal import closing
 
 ROOT = Path(__file__).resolve().parents[1]

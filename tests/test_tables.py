@@ -8,17 +8,29 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+from rootfruit_checks.catalog.measures import Origin
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.engines.stored_units import Silent
+from rootfruit_checks.observations import fingerprints
 from rootfruit_checks.observations.cached_tables import Tables
-from rootfruit_checks.observations.fingerprints import HERE, PRONOUN_JUDGE, REGARD, SOURCES, fingerprint, source_hash
+from rootfruit_checks.observations.fingerprints import (
+    HERE,
+    PRONOUN_JUDGE,
+    REGARD,
+    SOURCES,
+    fingerprint,
+    rules,
+    source_hash,
+)
 from rootfruit_checks.store.store import Store
 
 SAMPLING = Sampling(max_new_tokens=8)
@@ -65,25 +77,37 @@ def test_the_lists_hold_every_module_that_decides_a_label():
     assert every == {path for paths in SOURCES.values() for path in paths}
 
 
-@pytest.mark.parametrize("benchmark", SOURCES)
-def test_a_changed_source_is_another_instrument(tmp_path, benchmark):
+@pytest.mark.parametrize("judge", SOURCES)
+def test_a_changed_source_is_another_instrument(tmp_path, judge):
     def copied(turn):
-        for path in SOURCES[benchmark]:
+        for path in SOURCES[judge]:
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_bytes(turn((HERE / path).read_bytes()))
-        return source_hash(SOURCES[benchmark], tmp_path)
+        return source_hash(SOURCES[judge], tmp_path)
 
-    assert copied(lambda content: content) == fingerprint(benchmark)
-    assert copied(lambda content: content.replace(b"\n", b"\r\n")) == fingerprint(benchmark)
-    for path in SOURCES[benchmark]:
+    assert copied(lambda content: content) == rules(judge)
+    assert copied(lambda content: content.replace(b"\n", b"\r\n")) == rules(judge)
+    for path in SOURCES[judge]:
         copied(lambda content: content)
         (tmp_path / path).write_bytes((HERE / path).read_bytes() + b"#")
-        assert source_hash(SOURCES[benchmark], tmp_path) != fingerprint(benchmark), path
+        assert source_hash(SOURCES[judge], tmp_path) != rules(judge), path
+
+
+def test_a_judge_or_a_registration_that_changes_is_another_instrument(monkeypatch):
+    names = ("winoqueer", "disclosure", "misgendering")
+    before = {name: fingerprint(name) for name in names}
+    assert len(set(before.values())) == len(names)
+    monkeypatch.setattr(fingerprints, "rules", lambda judge: "other" if judge == "pronoun" else rules(judge))
+    assert [name for name in names if fingerprint(name) != before[name]] == ["misgendering"]
+    monkeypatch.undo()
+    held = BENCHMARKS["disclosure"]
+    monkeypatch.setitem(BENCHMARKS, "disclosure", replace(held, origin=Origin(held.origin.module, lambda: "other")))
+    assert [name for name in names if fingerprint(name) != before[name]] == ["disclosure"]
 
 
 RUN = """
 import json, sys
-from rootfruit_checks.benchmarks.loading import load_prompts
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.stored_units import Silent
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.store.store import Store
@@ -93,7 +117,7 @@ from rootfruit_checks.base.types import Sampling
 engine = ScriptedEngine("model", lambda *_: -1.0, lambda prompt, draw: " and that was that.")
 with Store(sys.argv[1]) as store:
     tables = Tables(store, Sampling(), None, Silent())
-    frame = tables.measure("policy", engine, "misgendering", load_prompts("misgendering", "starter", "smoke", 0))
+    frame = tables.measure("policy", engine, "misgendering", load("misgendering", "starter", "smoke", 0))
 labels = sorted(set(frame.loc[frame["quantity"] == "pronoun", "label"]))
 print(json.dumps({"labels": labels, "computed": tables.computed, "reused": tables.reused}))
 """
@@ -132,11 +156,11 @@ def table(tmp_path, *, engine="model", sampling=SAMPLING, regard=None, benchmark
     with Store(tmp_path) as store:
         tables = Tables(store, sampling, Regard() if regard else None, Silent())
         scripted = ScriptedEngine(engine, lambda *_: -1.0, lambda *_: "x")
-        return tables.name(scripted, benchmark, data or load_prompts("disclosure", "starter", "smoke", 0))
+        return tables.name(scripted, benchmark, data or load("disclosure", "starter", "smoke", 0))
 
 
 def test_the_address_of_a_table_holds_what_decides_it_and_nothing_else(tmp_path):
-    other = load_prompts("disclosure", "starter", "smoke", 1)
+    other = load("disclosure", "starter", "smoke", 1)
     base = table(tmp_path, regard="a")
     assert table(tmp_path, regard="a") == base
     assert table(tmp_path, regard="b") != base
@@ -144,19 +168,19 @@ def test_the_address_of_a_table_holds_what_decides_it_and_nothing_else(tmp_path)
     assert table(tmp_path, regard="a", sampling=Sampling(max_new_tokens=9)) != base
     assert table(tmp_path, regard="a", data=other) != base
     # Where data come from, or what is noted about them, changes no answer.
-    kept = load_prompts("disclosure", "starter", "smoke", 0)
+    kept = load("disclosure", "starter", "smoke", 0)
     renamed = DataSet("elsewhere", "", "", "0", ("noted",), kept.pairs, kept.prompts)
     assert table(tmp_path, regard="a", data=renamed) == base
 
 
 def test_scores_of_pairs_depend_on_no_sampling(tmp_path):
-    pairs = load_pairs("starter", "smoke", 0)
+    pairs = load("winoqueer", "starter", "smoke", 0)
     first = table(tmp_path, benchmark="winoqueer", data=pairs)
     assert table(tmp_path, benchmark="winoqueer", data=pairs, sampling=Sampling(seed=7), regard="b") == first
 
 
 def test_a_table_from_the_store_equals_the_one_that_was_measured(tmp_path):
-    data = load_pairs("starter", "smoke", 0)
+    data = load("winoqueer", "starter", "smoke", 0)
     engine = ScriptedEngine("m", lambda word, place, _: -0.1 * len(word) - 0.01 * place, lambda *_: "")
     frames = []
     for role in ("policy", "reference"):
@@ -184,7 +208,7 @@ def test_a_run_that_only_reads_tells_what_ran_when_the_table_was_made(tmp_path):
             self.how = {"scoring": "word by word"}
             return super().plan_scores(texts, units)
 
-    data = load_pairs("starter", "smoke", 0)
+    data = load("winoqueer", "starter", "smoke", 0)
     told = []
     for _ in range(2):
         engine = Telling("m", lambda *_: -1.0, lambda *_: "")

@@ -37,7 +37,7 @@ def test_tokens_add_up_to_the_differences_that_are_gated(texts):
     engine = ScriptedEngine("m", lambda word, place, words: -len(word) - place / 7, lambda prompt, draw: "")
     scores = score(engine, pair_texts(pairs))
     held = book(token_table(engine, pairs, scores))
-    measured = {(m.sample, m.quantity): m.value for m in observe_pairs("policy", pairs, scores)}
+    measured = {(m.sample, m.quantity): m.value for m in observe_pairs("policy", pairs, scores, "winoqueer")}
     for one in pairs:
         sides = held.of(one.id, ("policy", "reference"))["policy"]
         assert "".join(word[0] for word in sides["queer"]) == one.queer

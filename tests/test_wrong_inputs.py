@@ -340,7 +340,7 @@ DATA_GONE_WRONG = {
         "misgendering_prompts.csv:3: byte 2 is not UTF-8",
     ),
     "twice": (lambda where: tango(where, HEAD + ROW + ROW), "misgendering_prompts.csv:3: the same template"),
-    "unknown family": (lambda where: tango(where, HEAD + ROW.replace(b"they,", b"qui,")), "groups.toml"),
+    "unknown family": (lambda where: tango(where, HEAD + ROW.replace(b"they,", b"qui,")), "benchmarks.misgendering"),
     "placeholder": (lambda where: tango(where, HEAD + ROW.replace(b"Kim said", b"{name} said")), "left unfilled"),
 }
 

@@ -66,3 +66,12 @@ def figure(value: float | None, *, signed: bool = False, digits: int = 3, none: 
 def slug(text: str) -> str:
     """Return the words of a text in lower case, joined by hyphens, as a part of an id."""
     return re.sub(r"\W+", "-", text.lower()).strip("-")
+
+
+def hyphened(text: str) -> str:
+    """Return a text with hyphens for its blanks.
+
+    >>> hyphened("the  chess player")
+    'the-chess-player'
+    """
+    return "-".join(text.split())

@@ -19,8 +19,6 @@ Kind = Literal["stigma", "neutral", "positive"]
 Outcome = Literal["pass", "fail", "inconclusive", "error", "none"]
 
 ROLES: tuple[Role, ...] = ("policy", "reference")
-# Our own; others may be registered (see `catalog/extend.py`).
-BENCHMARKS: tuple[str, ...] = ("winoqueer", "disclosure", "misgendering")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Loads what other packages register: modules named in the entry-point group `rootfruit_checks`, once a process."""
+"""Loads what is registered by packages: modules named in the entry-point group `rootfruit_checks`, once a process.
+
+The benchmarks that come with this package are registered in the same way as anybody's.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,33 @@ from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.provenance import DISTRIBUTIONS
 
 GROUP = "rootfruit_checks"
+_OWN_PACKAGE = __name__.partition(".")[0]
 _loaded: set[tuple[str, str]] = set()
 
 
+def load_built_in() -> None:
+    """Import the modules that this package itself names.
+
+    Raises:
+        ConfigError: its installation names none.
+
+    """
+    found = [entry for entry in _entries() if _is_own(entry)]
+    if not found:
+        raise ConfigError("the installation of rootfruit-checks lacks its own benchmarks; install it again")
+    for entry in found:
+        entry.load()
+
+
 def load() -> None:
-    """Import every module of the group; importing registers.
+    """Import every module that other packages name; importing registers.
 
     Raises:
         ConfigError: a module cannot be imported or registers something wrong; the message names its distribution.
 
     """
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        if (entry.name, entry.value) in _loaded:
+    for entry in _entries():
+        if _is_own(entry) or (entry.name, entry.value) in _loaded:
             continue
         distribution = _distribution(entry)
         DISTRIBUTIONS[entry.value.partition(":")[0].partition(".")[0]] = distribution
@@ -32,6 +50,19 @@ def load() -> None:
                 f"{kind}{error}; mend or uninstall it, or run without such packages: --rootfruit-extensions=off"
             ) from error
         _loaded.add((entry.name, entry.value))
+
+
+def other_packages() -> list[str]:
+    """Return the installed distributions, other than this one, that would register something."""
+    return sorted({entry.dist.name for entry in _entries() if entry.dist is not None and not _is_own(entry)})
+
+
+def _entries() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+
+
+def _is_own(entry: EntryPoint) -> bool:
+    return entry.value.partition(":")[0].partition(".")[0] == _OWN_PACKAGE
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -1,8 +1,9 @@
-"""Benchmarks, metrics and classifiers of others: three decorators, and what they refuse.
+"""Benchmarks, metrics and classifiers: the three decorators that register them, and what they refuse.
 
 A package names a module in the entry-point group `rootfruit_checks`; importing it registers (see
-`catalog/entry_points.py`). A project's own conftest.py may register too. What is registered is gated, declared and
-reported like our own measures. A metric gives values and clusters, never bounds: those are ours.
+`catalog/entry_points.py`). The benchmarks that come with this package are registered in the same way. A project's own
+conftest.py may register too. What is registered is gated, declared and reported alike, whoever registers it. A metric
+gives values and clusters, never bounds: those are ours.
 """
 
 from __future__ import annotations
@@ -12,73 +13,92 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.base.types import BENCHMARKS
-from rootfruit_checks.catalog import measures
+from rootfruit_checks.catalog import registry
+from rootfruit_checks.catalog.definitions import DEFINITIONS
 from rootfruit_checks.catalog.measures import (
-    ADDED,
-    BY_ID,
-    CLASSIFIERS,
-    METRICS,
     NO_ANSWER,
+    REGRESSION,
     Benchmark,
     Classifier,
     Measure,
     Metric,
+    OfficialFile,
+    Rise,
 )
 from rootfruit_checks.catalog.provenance import origin_of
 from rootfruit_checks.catalog.registration_rules import (
-    BUILT_IN,
     COLUMNS,
     built_in_of,
     clusters_of,
+    controls_of,
     declared_of,
     groups_of,
     harmful_of,
     limit_of,
+    needs_prompts,
     regression_of,
 )
+from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, MEASURES, METRICS, TABLES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Our words in results and options, which a name must not stand beside.
-RESERVED = frozenset({*BENCHMARKS, "all", "binary", "controls", "official", "prompts", "pronouns", "registered"})
-RESERVED |= frozenset({"scale", "starter", "pronoun", "regard"})
+# Words of results and options, which a name must not stand beside.
+RESERVED = frozenset({"all", "baseline", "binary", "controls", "official", "prompts", "pronouns", "registered"})
+RESERVED |= frozenset({"scale", "scores", "starter", "pronoun", "regard"})
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 def reopen() -> None:
     """End a session: the next one in this process may register again, and its conftest.py is another."""
-    measures.unseal()
-    if measures.sealed():
+    registry.unseal()
+    if registry.sealed():
         return
-    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS)
-    gone: set[str] = set()
-    for table in tables:
-        names = {name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"}
-        gone |= names if table is not CLASSIFIERS else set()
-        for name in names:
+    for table in (BENCHMARKS, METRICS):
+        # A metric is in its table by its measure's id, a benchmark by its name.
+        for name in _of_conftest(table):
             del table[name]
-    # A metric is in its table by its measure's id, a benchmark by its name.
-    for row in measures.measures():
-        if row.id in gone or row.benchmark in gone:
-            del BY_ID[row.id]
+            for row in registry.measures():
+                if name in (row.id, row.benchmark):
+                    del MEASURES[row.id]
+    for name in _of_conftest(CLASSIFIERS):
+        del CLASSIFIERS[name]
+
+
+def _of_conftest(table: Mapping[str, Benchmark] | Mapping[str, Metric] | Mapping[str, Classifier]) -> list[str]:
+    return [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Register for a while, and forget it: for tests of a benchmark, metric or classifier."""
-    tables: tuple[dict[str, Any], ...] = (ADDED, CLASSIFIERS, METRICS, BY_ID)
-    kept = [dict(table) for table in tables]
+    """Register or remove for a while, and forget it: for tests of a benchmark, metric or classifier."""
+    kept: list[tuple[Any, dict[str, Any]]] = [(table, dict(table)) for table in TABLES]
     try:
-        with measures.unsealed():
+        with registry.unsealed():
             yield
     finally:
-        for table, before in zip(tables, kept, strict=True):
+        for table, before in kept:
             table.clear()
             table.update(before)
+
+
+def remove(name: str) -> None:
+    """Remove a benchmark with all of its measures and metrics.
+
+    Raises:
+        ConfigError: there is no such benchmark.
+
+    """
+    if name not in BENCHMARKS:
+        raise ConfigError(f"benchmark {name!r}: is not registered; there are {', '.join(BENCHMARKS) or 'none'}")
+    del BENCHMARKS[name]
+    for row in registry.measures():
+        if row.benchmark == name:
+            del MEASURES[row.id]
+            METRICS.pop(row.id, None)
 
 
 def benchmark(
@@ -86,40 +106,65 @@ def benchmark(
     *,
     kind: Literal["pairs", "prompts"],
     groups: Mapping[str, Sequence[str]],
-    metrics: Mapping[str, float | None],
+    metrics: Mapping[str, float | Rise | None],
     clusters: Mapping[str, str],
     source: str,
     licence: str,
     gated: Sequence[str] | None = None,
-    controls: Sequence[str] = (),
+    controls: Sequence[str] | Mapping[str, Sequence[str]] = (),
     classifier: str = "",
     harmful: str = "",
     default: bool = False,
     version: str = "",
+    titles: Mapping[str, str] | None = None,
+    audited: bool = False,
+    twins: bool = False,
+    themes: bool = False,
+    side_by_side: Sequence[str] = (),
+    crossed_with: Mapping[str, str] | None = None,
+    count_names: Callable[[str], int] | None = None,
+    markers: Mapping[str, str] | None = None,
+    files: Sequence[OfficialFile] = (),
+    variances: Path | None = None,
 ) -> Callable[[F], F]:
     """Register a benchmark; decorates its reader `(data, scale, seed) -> list of Pair, of Prompt, or a DataSet`.
 
-    `data` is what `--rootfruit-data` says. A list is sampled at scale `smoke` as our own data are; a DataSet is taken
-    as it is.
+    `data` is what `--rootfruit-data` says. A list is sampled at scale `smoke` (see `data/sampling.py`); a DataSet is
+    taken as it is.
 
     Args:
         name: of the benchmark, the first part of its checks' ids.
         kind: "pairs" of sentences, scored; or "prompts", continued and labelled.
-        groups: group -> identities. Every identity of the samples must be in one, or among `controls`.
-        metrics: of our own metrics those wanted, with their limits; None where a metric is only described. Pairs:
-            preference, amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification.
-            With a preference or a disparity there is a `regression` too, with the limit of the amplification, which
-            a run with a baseline declares.
+        groups: group -> identities; "+name" stands for the identities of a group above. Every identity of the samples
+            must be in one, or among `controls`.
+        metrics: the metrics wanted, with their limits; None where one is only described. Pairs: preference,
+            amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification, and any
+            name with a `Rise`. With a preference or a disparity there is a `regression` too, with the limit of the
+            amplification, which a run with a baseline declares.
         clusters: one or two random factors: their name in results -> the field of a Pair (predicate, name, frame) or
             Prompt (subject, frame, stratum). Samples that share it are not independent.
         source: whose data these are, for every result.
         licence: of the data.
         gated: the groups that decide; all of `groups`, if not given. The others are described.
-        controls: of prompts, the identities that every group is compared with, at the same subject and frame.
+        controls: of prompts, the identities that every group is compared with, at the same subject and frame; or
+            {name: identities}, where their group is not to be called "controls".
         classifier: of prompts, what labels a continuation: "regard", "pronoun", or the name of a registered one.
         harmful: the label that is counted; "negative" of regard and "misgendered" of pronoun, if not given.
         default: run it wherever no benchmarks are named; else it runs only where `--rootfruit-benchmarks` names it.
         version: of the rules; needed only where the source cannot be read.
+        titles: metric -> its estimand in words, where the usual words do not fit.
+        audited: of prompts, whether the audit of the judge (regard or pronoun) covers continuations like these; else
+            every result warns that it may not. With it, rates are shown corrected for the judge's errors.
+        twins: of prompts with the judge of pronouns, whether a new sentence about the person may follow every prompt:
+            then the pronoun that the model finds likeliest there is described beside the one that it writes.
+        themes: of prompts with the judge of regard, whether the themes of continuations are described.
+        side_by_side: groups by which pairs and prompts of several benchmarks are compared, where they share the name.
+        crossed_with: of prompts, {name: field} of what identities are crossed with in the described intersections.
+        count_names: of prompts, returns how many names `data` holds, so that `--rootfruit-names` can choose their
+            number; the reader then takes a keyword `names`.
+        markers: pytest marker -> its description, for the suite's tests of this benchmark.
+        files: the official files, which `rootfruit data fetch` downloads.
+        variances: a TOML file of what `rootfruit plan` assumes (see `planning/variances.py`).
 
     Raises:
         ConfigError: anything of this is wrong; the message says which.
@@ -128,29 +173,47 @@ def benchmark(
 
     def register(reader: F) -> F:
         where = f"benchmark {name!r}"
-        _name(where, name, measures.benchmarks())
-        if kind not in BUILT_IN:
+        _name(where, name, registry.benchmarks())
+        if kind not in DEFINITIONS:
             raise ConfigError(f"{where}: kind {kind!r} is neither pairs nor prompts")
         if not callable(reader):
             raise ConfigError(f"{where}: decorates a {type(reader).__name__}; it must be the reader, a function")
-        named, chosen = groups_of(where, groups, controls, gated)
-        if (kind == "prompts") != bool(controls) or (kind == "prompts") != bool(classifier):
+        control_group, others = controls_of(where, controls)
+        named, chosen = groups_of(where, groups, control_group, others, gated)
+        if (kind == "prompts") != bool(others) or (kind == "prompts") != bool(classifier):
             need = "needs controls and a classifier" if kind == "prompts" else "takes no controls and no classifier"
             raise ConfigError(f"{where}: a benchmark of {kind} {need}")
         label = harmful_of(where, classifier, harmful)
         columns = clusters_of(where, clusters, COLUMNS[kind])
+        needs_prompts(
+            where, kind, classifier, audited=audited, twins=twins, themes=themes, crossed_with=crossed_with,
+            count_names=count_names,
+        )  # fmt: skip
+        for what, wanted in (("twins", twins), ("themes", themes)):
+            others_with = [other for other, held in BENCHMARKS.items() if wanted and getattr(held, what)]
+            if others_with:
+                raise ConfigError(
+                    f"{where}: {what} are described of one benchmark alone, and {others_with[0]} has them"
+                )
         for what, value in (("source", source), ("licence", licence)):
             if not isinstance(value, str) or not value.strip():
                 raise ConfigError(f"{where}: {what} is empty; say whose data these are, and under which licence")
+        if unknown := [group for group in side_by_side if group not in named]:
+            raise ConfigError(f"{where}: side_by_side names {unknown[0]!r}, which is none of its groups")
         made = Benchmark(
-            name, kind, reader, named, tuple(controls), columns, classifier, label, source, licence, default,
-            origin_of(where, reader, version),
+            name, kind, reader, named, others, control_group, columns, classifier, label, source, licence, default,
+            origin_of(where, reader, version), audited, twins, themes, tuple(side_by_side), crossed_with, count_names,
+            markers, tuple(files), variances,
         )  # fmt: skip
-        rows = [built_in_of(where, made, metric, value, chosen) for metric, value in metrics.items()]
-        earlier = regression_of(made, rows, chosen)
+        words = dict(titles or {})
+        rows = [built_in_of(where, made, metric, value, chosen, words) for metric, value in metrics.items()]
+        earlier = regression_of(made, rows, chosen, words)
         rows += [earlier] if earlier else []
-        ADDED[name] = made
-        BY_ID.update({row.id: row for row in rows})
+        if odd := sorted(set(words) - {row.metric for row in rows}):
+            raise ConfigError(f"{where}: titles names {odd[0]!r}, which is none of its metrics")
+        BENCHMARKS[name] = made
+        for row in rows:
+            MEASURES[row.id] = row
         return reader
 
     return register
@@ -177,13 +240,13 @@ def metric(
     and `reference`. Estimate and bounds are made of these rows as of our own.
 
     Args:
-        id: `benchmark/metric`; the benchmark is registered before, or ours.
+        id: `benchmark/metric`; the benchmark is registered before.
         title: the estimand in words.
         gate: "ceiling" of the policy, "difference" against the reference, or "descriptive".
         clusters: names of one or two random factors.
         limit: for what is gated.
-        groups: those that decide, all that the benchmark gates if not given. On our own benchmarks a registered metric
-            decides only where `--rootfruit-gate` names it.
+        groups: those that decide, all that the benchmark gates if not given. On another package's benchmark a metric
+            decides only where `--rootfruit-gate` names it, and takes none.
         value_range: range of one sample's value.
         needs_reference: whether it compares; a difference does.
         no_change: the estimate of a policy that changed nothing.
@@ -197,11 +260,11 @@ def metric(
     def register(function: F) -> F:
         where = f"metric {id!r}"
         bench, slash, name = id.partition("/")
-        if not slash or bench not in measures.benchmarks():
-            known = ", ".join(measures.benchmarks())
+        if not slash or bench not in BENCHMARKS:
+            known = ", ".join(BENCHMARKS)
             raise ConfigError(f"{where}: must be BENCHMARK/METRIC, of a benchmark that is registered before ({known})")
-        own = {measures.REGRESSION, *(metric for kind in BUILT_IN.values() for metric in kind)}
-        _name(where, name, [*own, *(m.metric for m in measures.measures() if m.benchmark == bench)])
+        own = {REGRESSION, *(metric for kind in DEFINITIONS.values() for metric in kind)}
+        _name(where, name, [*own, *(m.metric for m in registry.measures() if m.benchmark == bench)])
         if gate not in ("ceiling", "difference", "descriptive"):
             raise ConfigError(f"{where}: gate {gate!r} is none of ceiling, difference, descriptive")
         factors = tuple(clusters)
@@ -213,11 +276,13 @@ def metric(
         if not title.strip():
             raise ConfigError(f"{where}: title is empty; say in words what is estimated")
         compares = gate == "difference" if needs_reference is None else needs_reference
-        chosen = declared_of(where, bench, groups)
-        row = Measure(bench, name, title, gate, None, compares, factors, chosen, no_change, (low, high))
+        origin = origin_of(where, function, version)
+        chosen = declared_of(where, bench, groups, origin)
+        kind = BENCHMARKS[bench].kind
+        row = Measure(bench, name, title, kind, gate, None, compares, factors, chosen, (low, high), no_change)
         row = replace(row, limit=limit_of(where, row, limit))
-        METRICS[row.id] = Metric(row.id, function, origin_of(where, function, version))
-        BY_ID[row.id] = row
+        METRICS[row.id] = Metric(row.id, function, origin)
+        MEASURES[row.id] = row
         return function
 
     return register
@@ -263,7 +328,7 @@ def classifier(
 
 
 def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> None:
-    if measures.sealed():
+    if registry.sealed():
         raise ConfigError(
             f"{where}: comes too late, the settings are read and it would not be gated; register it in an entry point "
             "or in the conftest.py of the project's root (a test of it: inside rootfruit_checks.isolated())"

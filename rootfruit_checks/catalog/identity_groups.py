@@ -1,7 +1,6 @@
-"""Which identity belongs to which group: `groups.toml` beside this file, read and checked.
+"""Which identity belongs to which group, by benchmark, as each registered it.
 
-Every identity label of the starter set and of the official files is named there. A label that it does not know is an
-error, for a group must never silently lack some of its people.
+A label that a benchmark's groups do not name is an error, for a group must never silently lack some of its people.
 """
 
 from __future__ import annotations
@@ -10,14 +9,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.catalog.measures import ADDED, kind_of
-
-PATH = Path(__file__).with_name("groups.toml")
+from rootfruit_checks.catalog import registry
+from rootfruit_checks.catalog.registry import BENCHMARKS
 
 
 def key_of(label: str) -> str:
@@ -31,7 +29,7 @@ def _group_name(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Benchmark -> group -> identities, as `groups.toml` spells them.
+    """Benchmark -> group -> identities, as the registration spells them.
 
     Beside the named groups every identity is a group of its own, named by its label in lower case with hyphens for
     spaces, unless a named group holds it alone (WinoQueer's `nonbinary` is its label NB). Where a named group already
@@ -40,7 +38,6 @@ class Groups:
 
     table: Mapping[str, Mapping[str, tuple[str, ...]]]
     keys: Mapping[str, Mapping[str, str]]
-    path: str
 
     def names(self, benchmark: str) -> tuple[str, ...]:
         """All group names of a benchmark, named groups first."""
@@ -51,10 +48,7 @@ class Groups:
         table = self._benchmark(benchmark)
         found = table.get(_group_name(group))
         if found is None:
-            raise DataError(
-                f"{self.path}: benchmark {benchmark!r} has no group {group!r}; it has {', '.join(table)}. "
-                "Add the group there or choose one of these"
-            )
+            raise DataError(f"benchmark {benchmark!r} has no group {group!r}; it has {', '.join(table)}")
         return found
 
     def known(self, benchmark: str) -> frozenset[str]:
@@ -63,20 +57,20 @@ class Groups:
         return frozenset(self.keys[benchmark].values())
 
     def check(self, benchmark: str, identity: str) -> str:
-        """Return the label as `groups.toml` spells it (case, spaces and hyphens of the input do not matter).
+        """Return the label as the groups spell it (case, spaces and hyphens of the input do not matter).
 
-        Raises DataError, naming the file to extend, where no group of the benchmark has it.
+        Raises DataError, naming the module to extend, where no group of the benchmark has it.
         """
         self._benchmark(benchmark)
         label = self.keys[benchmark].get(key_of(identity))
         if label is None:
-            place = "its groups or controls" if benchmark in ADDED else f"section [{benchmark}] of {self.path}"
-            raise DataError(f"{benchmark}: unknown identity {identity!r}; add it to {place}")
+            module = BENCHMARKS[benchmark].origin.module
+            raise DataError(f"{benchmark}: unknown identity {identity!r}; add it to the groups or controls in {module}")
         return label
 
     def _benchmark(self, benchmark: str) -> Mapping[str, tuple[str, ...]]:
         if benchmark not in self.table:
-            raise DataError(f"{self.path}: no section [{benchmark}]; there are {', '.join(self.table)}")
+            raise DataError(f"there is no benchmark {benchmark!r}; there are {', '.join(self.table)}")
         return self.table[benchmark]
 
 
@@ -89,19 +83,17 @@ def _include(label: str, group: str, named: Mapping[str, tuple[str, ...]], where
     return named[label[1:]]
 
 
-def read_groups(path: Path) -> Groups:
-    """Read a groups file. Raises DataError for bad TOML, a wrong shape, or one identity spelled in two ways."""
+def read_groups(path: Path) -> dict[str, list[str]]:
+    """Return group -> identities from a TOML file, for `benchmark(groups=...)`.
+
+    Raises:
+        DataError: no such file, or one that is no TOML.
+
+    """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as TOML: {error}") from error
-    table: dict[str, dict[str, tuple[str, ...]]] = {}
-    keys: dict[str, dict[str, str]] = {}
-    for benchmark, held in raw.items():
-        if not isinstance(held, dict) or not held:
-            raise DataError(f"{path}: [{benchmark}] must be a section of groups, each a list of identities")
-        table[benchmark], keys[benchmark] = section(held, f"{path}: [{benchmark}]")
-    return Groups(table, keys, str(path))
 
 
 def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
@@ -144,30 +136,25 @@ def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ..
     return named, spelled
 
 
-@cache
-def _ours() -> Groups:
-    return read_groups(PATH)
-
-
 def groups() -> Groups:
-    """The groups of the package's own `groups.toml`, read once, and those of registered benchmarks."""
-    ours = _ours()
-    if not ADDED:
-        return ours
-    table, keys = dict(ours.table), dict(ours.keys)
-    for name, added in ADDED.items():
-        held = {group: list(labels) for group, labels in added.groups.items()}
-        if added.controls:
-            held["controls"] = list(added.controls)
-        table[name], keys[name] = section(held, f"benchmark {name!r}:")
-    return Groups(table, keys, ours.path)
+    """The groups of every benchmark, those of its controls among them."""
+    return _groups(registry.version())
+
+
+@lru_cache(maxsize=1)
+def _groups(version: int) -> Groups:
+    table, keys = {}, {}
+    for name, held in BENCHMARKS.items():
+        raw = {group: list(labels) for group, labels in held.groups.items()}
+        if held.controls:
+            raw[held.control_group] = list(held.controls)
+        table[name], keys[name] = section(raw, f"benchmark {name!r}:")
+    return Groups(table, keys)
 
 
 def controls(benchmark: str) -> tuple[str, ...]:
     """Identities that every group of a benchmark is compared with; none where sentence pairs are their own control."""
-    if kind_of(benchmark) == "pairs":
-        return ()
-    return groups().members(benchmark, "controls" if benchmark in ADDED else "binary")
+    return BENCHMARKS[benchmark].controls
 
 
 def members(benchmark: str, group: str) -> tuple[str, ...]:
@@ -181,5 +168,5 @@ def known(benchmark: str) -> frozenset[str]:
 
 
 def check(benchmark: str, identity: str) -> str:
-    """The label as `groups.toml` spells it, or DataError: see `Groups.check`."""
+    """The label as the groups spell it, or DataError: see `Groups.check`."""
     return groups().check(benchmark, identity)

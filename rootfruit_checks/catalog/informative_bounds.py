@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rootfruit_checks.catalog.measures import BY_ID, Measure
+from rootfruit_checks.catalog.measures import Measure
+from rootfruit_checks.catalog.registry import MEASURES
 
 _SLACK = 1e-9
 
@@ -23,7 +24,7 @@ def informative(measure: Measure | None, low: float | None, high: float | None) 
         high: the upper bound.
 
     """
-    return within(measure.span if measure else (-math.inf, math.inf), low, high)
+    return within(measure.value_range if measure else (-math.inf, math.inf), low, high)
 
 
 def within(span: tuple[float, float], low: float | None, high: float | None) -> tuple[float | None, float | None]:
@@ -43,8 +44,8 @@ def shown(row: Mapping[str, Any], check: str = "") -> dict[str, Any]:
         check: its id, where the mapping has none.
 
     """
-    measure = BY_ID.get(str(check or row["id"]).rsplit("/", 1)[0])
-    return shown_within(row, measure.span if measure else (-math.inf, math.inf))
+    measure = MEASURES.get(str(check or row["id"]).rsplit("/", 1)[0])
+    return shown_within(row, measure.value_range if measure else (-math.inf, math.inf))
 
 
 def shown_within(figures: Mapping[str, Any], span: tuple[float, float]) -> dict[str, Any]:

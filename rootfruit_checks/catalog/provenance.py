@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from rootfruit_checks.base.digests import text_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.measures import Origin
 
@@ -38,15 +39,17 @@ def origin_of(where: str, function: Callable[..., Any], version: str) -> Origin:
     module = str(getattr(function, "__module__", "") or "")
     package = _package(module)
     file = getattr(sys.modules.get(module), "__file__", None)
+    source: Callable[[], str]
     if package is not None:
-        digest = _of_package(package)
+        source = partial(_of_package, package)
     elif file and Path(file).is_file():
-        digest = _of_files([Path(file)], Path(file).parent)
+        # Read now: a conftest.py may be another one by the time that somebody asks.
+        source = partial(str, _of_files([Path(file)], Path(file).parent))
     elif version:
-        digest = ""
+        source = str
     else:
         raise ConfigError(f"{where}: the source of module {module!r} cannot be read; give version=")
-    return Origin(module, hashlib.sha256(f"{version}\0{digest}".encode()).hexdigest())
+    return Origin(module, lambda: hashlib.sha256(f"{version}\0{source()}".encode()).hexdigest())
 
 
 def _package(module: str) -> Path | None:
@@ -54,7 +57,9 @@ def _package(module: str) -> Path | None:
     parts = module.split(".")
     if parts[-1] == "conftest":
         return None
-    for end in range(1, len(parts) + 1):
+    # A benchmark of this package is its own folder: a change elsewhere in the package is no change of it.
+    start = 3 if parts[0] == __name__.partition(".")[0] else 1
+    for end in range(start, len(parts) + 1):
         outer = sys.modules.get(".".join(parts[:end]))
         # A namespace package has no file; what else lies in it belongs to others.
         if outer is not None and getattr(outer, "__path__", None) and getattr(outer, "__file__", None):
@@ -70,13 +75,7 @@ def _of_package(root: Path) -> str:
 
 
 def _of_files(files: Iterable[Path], root: Path) -> str:
-    total = hashlib.sha256()
-    for file in sorted(files):
-        # A checkout may turn line ends, which changes no rule.
-        content = file.read_bytes().replace(b"\r\n", b"\n")
-        total.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode())
-        total.update(content)
-    return total.hexdigest()
+    return text_digest((file.relative_to(root).as_posix(), file) for file in sorted(files))
 
 
 def told(origin: Origin) -> str:

@@ -16,7 +16,7 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.identity_groups import controls
 from rootfruit_checks.catalog.measures import NO_ANSWER
 from rootfruit_checks.judges.themes.codebook import theme_ids
 
@@ -30,20 +30,21 @@ def columns() -> list[str]:
     return ["item", "text", "done", *theme_ids()]
 
 
-def sample(rows: pd.DataFrame, size: int, seed: int) -> list[tuple[str, str]]:
+def sample(rows: pd.DataFrame, benchmark: str, size: int, seed: int) -> list[tuple[str, str]]:
     """Return items and their masked texts, in random order, as evenly as may be over model, side and regard label.
 
     Blinded: names, identities and pronouns are masked, and neither the order nor an item's id tells a stratum.
 
     Args:
         rows: what `tagged.continuations` returns.
+        benchmark: whose continuations these are.
         size: how many, at most.
         seed: seed of the draw.
 
     """
-    queer = set(groups().members("disclosure", "tgnb"))
+    compared_with = set(controls(benchmark))
     answered = rows[~rows["label"].isin(NO_ANSWER)].drop_duplicates("item")
-    side = answered["identity"].isin(queer).map({True: "group", False: "control"})
+    side = answered["identity"].isin(compared_with).map({True: "control", False: "group"})
     strata: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for key, item, text in zip(
         zip(answered["role"], side, answered["label"], strict=True), answered["item"], answered["masked"], strict=True
@@ -71,7 +72,7 @@ def write(path: Path, items: Sequence[tuple[str, str]]) -> None:
 
     """
     if not items:
-        raise DataError("there is no continuation to code; run a gate with disclosure first")
+        raise DataError("there is no continuation to code")
     file = io.StringIO(newline="")
     out = csv.writer(file)
     out.writerow(columns())

@@ -13,7 +13,7 @@ from typing import Any
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.untrusted import is_there
-from rootfruit_checks.catalog.measures import defaults
+from rootfruit_checks.catalog.registry import defaults
 from rootfruit_checks.config import conflicts
 from rootfruit_checks.config.options import BY_KEY, OPTIONS, Option
 from rootfruit_checks.config.settings import ADAPTER_CONFIG, BASE, Settings, is_adapter

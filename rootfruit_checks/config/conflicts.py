@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.catalog.measures import BY_ID, kind_of
+from rootfruit_checks.catalog.registry import MEASURES, kind_of
 from rootfruit_checks.config import endpoints
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def refuse(settings: Settings) -> None:
         raise ConfigError(f"option {flag} is for --rootfruit-engine=ray; add that, or drop it")
     _served(settings)
     if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
-        raise ConfigError("option --rootfruit-chat-scores: is for winoqueer's pairs, which are not run; drop it")
+        raise ConfigError(
+            "option --rootfruit-chat-scores: is for sentence pairs, and no benchmark that is run has them; drop it"
+        )
     if settings.stop and "prompts" not in map(kind_of, settings.benchmarks):
         raise ConfigError("option --rootfruit-stop: ends continuations, and no benchmark that is run has any; drop it")
     if settings.absolute_only and settings.reference:
@@ -72,7 +74,7 @@ def refuse(settings: Settings) -> None:
     if settings.reference and not settings.model:
         raise ConfigError("option --reference is given without --model; add --model=PATH, the policy to gate")
     for check in settings.gate:
-        measure = BY_ID[check.rpartition("/")[0]]
+        measure = MEASURES[check.rpartition("/")[0]]
         if measure.benchmark not in settings.benchmarks:
             raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not run")
         if measure.needs_baseline and not settings.baseline:

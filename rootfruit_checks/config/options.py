@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rootfruit_checks.base.types import BENCHMARKS
 from rootfruit_checks.config import parsing
 from rootfruit_checks.config.parsing import Parse
 
@@ -94,7 +93,14 @@ OPTIONS: tuple[Option, ...] = (
         "HOW",
     ),
     Option("server_bos", parsing.text, None, "BOS token to add before scored texts if the server adds none", "TEXT"),
-    Option("benchmarks", parsing.benchmarks, BENCHMARKS, "benchmarks to run, comma-separated", "LIST", "list"),
+    Option(
+        "benchmarks",
+        parsing.benchmarks,
+        (),
+        "benchmarks to run, comma-separated; without it all that come with the package",
+        "LIST",
+        "list",
+    ),
     Option(
         "extensions",
         parsing.one_of("auto", "off"),
@@ -108,7 +114,7 @@ OPTIONS: tuple[Option, ...] = (
         "names",
         parsing.whole(10, 10**6),
         None,
-        "number of names in the disclosure prompts, instead of the scale's",
+        "number of names in prompts that name a person, where the benchmark samples names, instead of the scale's",
         "N",
     ),
     Option(

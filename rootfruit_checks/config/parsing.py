@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.paths import expanded
-from rootfruit_checks.base.types import BENCHMARKS
-from rootfruit_checks.catalog import measures
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog import registry
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config import endpoints
 
 Parse = Callable[[str, object], object]
@@ -128,8 +127,8 @@ def _several(raw: object) -> list[str]:
 def benchmarks(where: str, raw: object) -> tuple[str, ...]:
     """Return benchmarks, in their fixed order."""
     names = _several(raw)
-    known = measures.benchmarks()
-    listed = f"known: {', '.join(BENCHMARKS)}; registered: {', '.join(measures.ADDED) or 'none'}"
+    known = registry.benchmarks()
+    listed = f"known: {', '.join(known)}"
     for name in names:
         if name not in known:
             raise ConfigError(f"{where}: {name!r} is not a benchmark; {listed}")
@@ -142,14 +141,14 @@ def _gated_check(where: str, text: str, *, group: bool) -> tuple[str, str]:
     """Return (measure, check id) of a measure or check that can be gated; only a check, where `group` is asked for."""
     text = text.lower()
     measure = text
-    if measure not in BY_ID:
+    if measure not in MEASURES:
         measure = text.rpartition("/")[0]
-    if measure not in BY_ID or (group and measure == text) or text.endswith("/"):
-        close = difflib.get_close_matches(text, BY_ID, n=1, cutoff=0.4)
+    if measure not in MEASURES or (group and measure == text) or text.endswith("/"):
+        close = difflib.get_close_matches(text, MEASURES, n=1, cutoff=0.4)
         hint = f"; did you mean {close[0]!r}?" if close and close[0] != text else ""
         what = "a check (benchmark/metric/group)" if group else "a check or measure"
         raise ConfigError(f"{where}: {text!r} is not {what}{hint}")
-    if not BY_ID[measure].gated:
+    if not MEASURES[measure].gated:
         raise ConfigError(f"{where}: {measure!r} is described and never gated; it takes no limit")
     return measure, text
 
@@ -159,7 +158,7 @@ def limit(where: str, measure: str, raw: object) -> float:
 
     Beyond these it could never be exceeded, or never be met; it is a slip, such as 5 for 5 %.
     """
-    low = -1.0 if BY_ID[measure].signed else 0.0
+    low = -1.0 if MEASURES[measure].signed else 0.0
     return float(str(number(low, 1.0, open_high=True)(where, str(raw).strip())))
 
 

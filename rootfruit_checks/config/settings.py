@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rootfruit_checks.base.types import BENCHMARKS, Chat, Sampling
+from rootfruit_checks.base.types import Chat, Sampling
 from rootfruit_checks.base.untrusted import is_there
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES, defaults
 from rootfruit_checks.config.options import BY_KEY, CONTINUATIONS, INSTRUCTION
 
 # `--reference=base`: the base of the adapter that is the policy.
@@ -38,7 +38,7 @@ class Settings:
     timeout: float = 120.0
     server_seed: str = "auto"
     server_bos: str | None = None
-    benchmarks: tuple[str, ...] = BENCHMARKS
+    benchmarks: tuple[str, ...] = field(default_factory=defaults)
     extensions: str = "auto"
     data: str = "starter"
     scale: str = "ci"
@@ -122,7 +122,7 @@ class Settings:
 
     def limit_for(self, measure: str, group: str) -> float | None:
         """The user's limit for a check, else for its measure, else the registry's; None if descriptive."""
-        default = BY_ID[measure].limit
+        default = MEASURES[measure].limit
         return self.limit.get(f"{measure}/{group}", self.limit.get(measure, default))
 
     def explain(self) -> dict[str, str]:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,69 +15,17 @@ from rootfruit_checks.base.console import say as say_line
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.files import replacing
 from rootfruit_checks.base.paths import expanded
+from rootfruit_checks.catalog.measures import OfficialFile
+from rootfruit_checks.catalog.registry import BENCHMARKS
 
 # For one file, from the first byte to the last.
 _TIMEOUT_S = 600.0
 _SILENCE_S = 60.0
 
-_TANGO = "amazon-science/tango/bbaf0bb22a3fc391e2e7247a2d25c6850625013b/prompts"
-_WINOQUEER = "katyfelkner/winoqueer/1180ba62df6bd1e682db8f2bf90f3add67cc0500/data"
-_PARTS = (
-    "221a5b91939f8708152cf835afc8d3b6b8712d5a",
-    "31e18fc5c43d3a11543119d752d46f1a3fa62156",
-    "b7fa26a19135f6bc9f41901038e316cbf946fc70",
-    "b8f20932a8594b77d702ee69be7df6631f8d53f3",
-    "8de65eea0fb217837ffe3e5b069644bac416a6f0",
-    "4dfbe61a86efca56e91a6da81de7505482ae2bda",
-    "682fe445b5699dc83c2ade58f0a8e60a42f23324",
-    "5f767e531d4af6aed56e1c019a30d78ed476752e",
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """One official file.
-
-    Attributes:
-        name: its name here.
-        path: upstream's path.
-        licence: upstream's licence.
-        pin: "git:" or "sha256:" and hex.
-        most: bytes after which a download is given up; the pin holds the exact size.
-
-    """
-
-    name: str
-    path: str
-    licence: str
-    pin: str
-    most: int = 32 * 2**20
-
-
-FILES: tuple[Remote, ...] = (
-    Remote(
-        "winoqueer_final.csv",
-        f"{_WINOQUEER}/winoqueer_final.csv",
-        "MIT",
-        "git:0c874a4b98b41435a2359e9a69d95ab7bd95302d",
-    ),
-    Remote(
-        "misgendering_prompts.csv",
-        f"{_TANGO}/misgendering_prompts.csv",
-        "CC BY-SA 4.0",
-        "git:01d2d8aff29241ddddb38523b8001e9f3e74467d",
-        315_244,
-    ),
-    *(
-        Remote(
-            f"part_{number}_gender_disclosure_prompts.csv",
-            f"{_TANGO}/gender_disclosure_prompts/part_{number}_gender_disclosure_prompts.csv",
-            "CC BY-SA 4.0",
-            f"git:{blob}",
-        )
-        for number, blob in enumerate(_PARTS, start=1)
-    ),
-)
+def official_files() -> tuple[OfficialFile, ...]:
+    """Return the official files of every benchmark."""
+    return tuple(file for held in BENCHMARKS.values() for file in held.files)
 
 
 def pin_of(content: bytes, kind: str) -> str:
@@ -104,7 +51,7 @@ def cache_directory() -> Path:
     return Path(platformdirs.user_cache_dir("rootfruit-checks", appauthor=False))
 
 
-def _url(remote: Remote) -> str:
+def _url(remote: OfficialFile) -> str:
     """Upstream's address of a file, or that of the mirror which `ROOTFRUIT_DATA_MIRROR` names."""
     base = os.environ.get("ROOTFRUIT_DATA_MIRROR") or "https://raw.githubusercontent.com"
     return f"{base.rstrip('/')}/{remote.path}"
@@ -118,7 +65,7 @@ def verified(names: Sequence[str]) -> list[Path]:
 
     """
     folder = cache_directory()
-    wanted = [remote for name in names for remote in FILES if remote.name == name]
+    wanted = [remote for name in names for remote in official_files() if remote.name == name]
     missing = [remote.name for remote in wanted if not (folder / remote.name).is_file()]
     if missing:
         listed = " ".join(missing)
@@ -130,7 +77,7 @@ def verified(names: Sequence[str]) -> list[Path]:
     return [folder / remote.name for remote in wanted]
 
 
-def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
+def fetch(remote: OfficialFile, folder: Path, *, offline: bool = False) -> Path:
     """Return the verified file, downloading it where it is missing.
 
     Only a verified file is ever written, in one step; a download that breaks off leaves nothing. Processes that fetch
@@ -159,7 +106,7 @@ def fetch(remote: Remote, folder: Path, *, offline: bool = False) -> Path:
     return path
 
 
-def _download(remote: Remote, path: Path) -> bytes:
+def _download(remote: OfficialFile, path: Path) -> bytes:
     """Return the content of the pinned file.
 
     It is collected in another thread: only so does an end come to a server that sends a byte now and then.
@@ -218,7 +165,7 @@ def _transfer(url: str, most: int, stop: threading.Event) -> bytes | str:
 
 def add_data_parser(commands: Any) -> None:
     """Add `data list|fetch|verify|path` to a subparsers object."""
-    data: argparse.ArgumentParser = commands.add_parser("data", help="the official WinoQueer and TANGO files")
+    data: argparse.ArgumentParser = commands.add_parser("data", help="the official files of the benchmarks")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     for action, text in (
         ("list", "what there is, with licences and pins"),
@@ -245,11 +192,11 @@ def run_data(arguments: argparse.Namespace, say: Callable[[str], None] = say_lin
         say(str(folder))
         return 0
     names = list(getattr(arguments, "names", ()) or ())
-    unknown = sorted(set(names) - {remote.name for remote in FILES})
+    unknown = sorted(set(names) - {remote.name for remote in official_files()})
     if unknown:
         raise DataError(f"{', '.join(unknown)}: no such official file; `rootfruit data list` names them")
     bad = 0
-    for remote in (remote for remote in FILES if not names or remote.name in names):
+    for remote in (remote for remote in official_files() if not names or remote.name in names):
         path = folder / remote.name
         if arguments.action == "fetch":
             say(f"{remote.name}: licence {remote.licence}, from {_url(remote)}")

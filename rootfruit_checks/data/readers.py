@@ -10,12 +10,13 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.catalog.identity_groups import groups
 
 Row = tuple[int, dict[str, str]]
 
@@ -135,3 +136,28 @@ def filled(path: str | Path, line: int, text: str) -> str:
     if found := _PLACEHOLDER.search(text):
         raise DataError.at(path, line, f"a placeholder was left unfilled: {found[0][:40]!r}; fill it")
     return text
+
+
+def rows(path: str | Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Yield (line, row) of a CSV or, by its suffix, a JSON-lines file: see `read_csv` and `read_jsonl`."""
+    return read_jsonl(path, columns) if Path(path).suffix == ".jsonl" else read_csv(path, columns)
+
+
+def identity_of(benchmark: str, label: str, path: Path, line: int) -> str:
+    """Return an identity as the benchmark's groups spell it.
+
+    Raises:
+        DataError: no group has it; the message names file and line.
+
+    """
+    try:
+        return groups().check(benchmark, label)
+    except DataError as error:
+        raise DataError.at(path, line, str(error)) from None
+
+
+def no_blank(path: Path, line: int, row: Mapping[str, str], columns: Sequence[str]) -> None:
+    """Raise DataError where one of the columns is blank."""
+    for column in columns:
+        if not row[column].strip():
+            raise DataError.at(path, line, f"{column} is blank; mend or remove the row")

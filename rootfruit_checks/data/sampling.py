@@ -1,11 +1,11 @@
 """How much is sampled at each scale: whole matched cells, chosen by labels and seed alone, so that no pairing breaks.
 
-| scale | pairs | disclosure | misgendering |
-|---|---|---|---|
-| `smoke` | 4 frames, 12 predicates of each kind an identity | 12 cells of name and form | 24 cells |
-| `ci` | all | 20 names, all identities and forms | all |
-| `paper` | all | 100 names x 50 identities x 18 forms, the seed paper's design | all |
-| `full` | all | all | all |
+| scale | pairs | prompts |
+|---|---|---|
+| `smoke` | 4 frames, 12 predicates of each kind an identity | 24 cells of frame and subject |
+| `ci`, `paper`, `full` | all | all |
+
+A benchmark whose reader returns a DataSet samples for itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.types import Pair, Prompt
-from rootfruit_checks.catalog.identity_groups import groups
 
 SCALES = ("smoke", "ci", "paper", "full")
 
@@ -24,13 +23,6 @@ SCALES = ("smoke", "ci", "paper", "full")
 CLUSTERS = 12
 SMOKE_FRAMES = 4
 SMOKE_NAMES = 2
-# Names, identities (binary controls among them) and forms of the disclosure prompts; None keeps all.
-DISCLOSURE: dict[str, tuple[int | None, int | None, int | None]] = {
-    "smoke": (CLUSTERS, None, CLUSTERS),
-    "ci": (20, None, 18),
-    "paper": (100, 50, 18),
-    "full": (None, None, None),
-}
 
 
 def pick(labels: Iterable[str], count: int | None, seed: int) -> list[str]:
@@ -90,51 +82,18 @@ def _smoke_frames(pairs: Sequence[Pair], seed: int) -> set[str]:
     return {*naming, *pick(whole.difference(naming), SMOKE_FRAMES - len(naming), seed)}
 
 
-def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int, people: int | None = None) -> list[Prompt]:
-    """Return the prompts of a scale, in their given order; a kept cell keeps every kept identity and its controls.
+def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Prompt]:
+    """Return the prompts of a scale, in their given order; a kept cell keeps every identity and its controls.
 
     A cell is a (frame, subject). At `smoke` the two factors are crossed sparsely (the i-th subject stands in the i-th
-    frame, of misgendering also in the next), so that both keep their clusters in few prompts, and disclosure keeps
-    one transgender and one nonbinary identity beside the binary controls. `people` replaces the scale's number of names
-    of disclosure.
+    frame and in the next), so that both keep their clusters in few prompts.
     """
-    checked(scale)
-    disclosure = bool(prompts) and prompts[0].benchmark == "disclosure"
-    if not prompts or (not disclosure and scale != "smoke"):
+    if checked(scale) != "smoke":
         return list(prompts)
-    names, identities, forms = DISCLOSURE[scale] if disclosure else (CLUSTERS, None, CLUSTERS)
-    if disclosure and people is not None:
-        names = people
-    present = {prompt.identity for prompt in prompts}
-    wanted = identities_of(present, scale, identities, seed) if disclosure else present
-    subjects = pick((prompt.subject for prompt in prompts), names, seed)
-    frames = pick((prompt.frame for prompt in prompts), forms, seed)
-    cells = {(frame, subject) for frame in frames for subject in subjects}
-    if scale == "smoke":
-        cells = diagonal(frames, subjects, 1 if disclosure else 2)
-    return [prompt for prompt in prompts if prompt.identity in wanted and (prompt.frame, prompt.subject) in cells]
-
-
-def identities_of(present: Iterable[str], scale: str, count: int | None, seed: int) -> set[str]:
-    """Return the disclosure identities of a scale: `count` in all, the binary controls always among them.
-
-    Raises:
-        DataError: no binary control is present.
-
-    """
-    found = set(present)
-    controls = found & set(groups().members("disclosure", "binary"))
-    if not controls:
-        raise DataError(
-            f"the disclosure prompts have no binary control identity (of {len(found)} identities); "
-            "disparities need one: add prompts about 'man' and 'woman'"
-        )
-    if scale == "smoke":
-        gated = ("transgender", "nonbinary")
-        return controls.union(
-            *(pick(found & set(groups().members("disclosure", group)), 1, seed) for group in gated),
-        )
-    return controls | set(pick(found - controls, None if count is None else count - len(controls), seed))
+    subjects = pick((prompt.subject for prompt in prompts), CLUSTERS, seed)
+    frames = pick((prompt.frame for prompt in prompts), CLUSTERS, seed)
+    cells = diagonal(frames, subjects, 2)
+    return [prompt for prompt in prompts if (prompt.frame, prompt.subject) in cells]
 
 
 def diagonal(frames: Sequence[str], subjects: Sequence[str], width: int) -> set[tuple[str, str]]:

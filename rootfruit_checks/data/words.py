@@ -10,8 +10,8 @@ from pathlib import Path
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.catalog.pronoun_families import Family
 
-# How identities are named after "is": the disclosure prompts and the judges' audits use the same words.
-IDENTITIES = Path(__file__).with_name("disclosure_identities.csv")
+# How identities are named after "is": prompts that disclose one and the judges' audits use the same words.
+IDENTITIES = Path(__file__).with_name("identity_words.csv")
 _MARK = re.compile(r"\{([^{}]+)\}")
 _IRREGULAR = {"are": "is", "have": "has", "do": "does", "go": "goes"}
 

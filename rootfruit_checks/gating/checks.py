@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.identity_groups import controls, groups
-from rootfruit_checks.catalog.measures import ADDED, BY_ID, METRICS, Measure, measures
+from rootfruit_checks.catalog.measures import Measure
+from rootfruit_checks.catalog.registry import MEASURES, is_built_in, is_foreign, measures
 from rootfruit_checks.config.parsing import limit
 from rootfruit_checks.config.settings import Settings
 
@@ -44,9 +45,9 @@ class Check:
 def parse(check_id: str, *, gated: bool, where: str) -> Check:
     """Return the Check named `benchmark/metric/group`, or say which groups there are."""
     measure_id, _, group = check_id.rpartition("/")
-    if measure_id not in BY_ID:
+    if measure_id not in MEASURES:
         raise ConfigError(f"{where}: {check_id!r} is not a check (benchmark/metric/group)")
-    measure = BY_ID[measure_id]
+    measure = MEASURES[measure_id]
     known = groups().names(measure.benchmark)
     if group not in known:
         raise ConfigError(f"{where}: {group!r} is no group of {measure.benchmark}; known: {', '.join(sorted(known))}")
@@ -69,7 +70,7 @@ def family(settings: Settings) -> tuple[Check, ...]:
     for text in settings.gate:
         found.setdefault(text, parse(text, gated=True, where="option --rootfruit-gate"))
     for text in settings.limit:
-        if text not in BY_ID:
+        if text not in MEASURES:
             parse(text, gated=False, where="option --rootfruit-limit")
     return tuple(found.values())
 
@@ -84,26 +85,21 @@ def _declared(settings: Settings, measure: Measure) -> bool:
 def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[Check, ...]:
     """Return the checks that are described but not declared: every other group with identities in `present`."""
     declared = {check.id for check in family(settings)}
-    # The binary controls are what every other group is compared with: they have no disparity of their own.
-    binary = set(controls(benchmark))
+    # The controls are what every other group is compared with: they have no disparity of their own.
+    compared_with = set(controls(benchmark))
     found = []
     for measure in measures():
-        # A registered metric on a benchmark of ours says nothing unless it is asked for.
-        if measure.benchmark != benchmark or (measure.id in METRICS and benchmark not in ADDED):
+        # A metric on another package's benchmark says nothing unless it is asked for.
+        if measure.benchmark != benchmark or is_foreign(measure.id):
             continue
         if measure.needs_baseline and not settings.baseline:
             continue
         for group in groups().names(benchmark):
             check = Check(measure, group, gated=False)
             people = set(groups().members(benchmark, group)) & present
-            if check.id not in declared and people and not people <= binary:
+            if check.id not in declared and people and not people <= compared_with:
                 found.append(check)
     return tuple(found)
-
-
-def is_registered(measure: Measure) -> bool:
-    """Whether a measure is one that others registered."""
-    return measure.benchmark in ADDED or measure.id in METRICS
 
 
 def require_model(settings: Settings) -> None:
@@ -131,16 +127,16 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
         what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
         raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, limit=None)")
     if given == {"measure": REGISTERED}:
-        return tuple(check for check in family(settings) if is_registered(check.measure))
-    measure = BY_ID.get(str(given.get("measure")))
+        return tuple(check for check in family(settings) if not is_built_in(check.measure))
+    measure = MEASURES.get(str(given.get("measure")))
     if measure is None and "measure" in given:
         raise ConfigError(
-            f"marker rootfruit: {given['measure']!r} is not a measure; MEASURE is one of {', '.join(BY_ID)}"
+            f"marker rootfruit: {given['measure']!r} is not a measure; MEASURE is one of {', '.join(MEASURES)}"
         )
     if measure is None:
         raise ConfigError(
             'a test that asks for rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '
-            f"MEASURE is one of {', '.join(BY_ID)}"
+            f"MEASURE is one of {', '.join(MEASURES)}"
         )
     declared = tuple(check for check in family(settings) if check.measure is measure)
     groups, own = given.get("groups"), given.get("limit")

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.catalog.measures import Measure
     from rootfruit_checks.metrics.evidence import Evidence
 
-_PLURAL = {"antecedent": "antecedents", "name": "names", "form": "disclosure forms", "template": "templates"}
 # A planned sample beyond this multiple is no plan.
 _TOO_MANY = 200.0
 _BEYOND = "The estimate itself lies beyond the limit, so more samples are more likely to show a failure than a pass."
@@ -141,7 +140,7 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
         place = "within the instrument's shift of the limit" if shift > 0 else "on the limit"
         return f"With the estimate as it is no number of samples would settle it: it lies {place}."
     if bound is None:  # at the end of the range a bound says nothing of how fast it would come closer
-        others = " and ".join(_plural(name) for name, number in evidence.clusters.items() if number) or "samples"
+        others = " and ".join(f"{name}s" for name, number in evidence.clusters.items() if number) or "samples"
         return f"{ahead}These samples are too few for {'an' if passing else 'a'} {side} bound: take more {others}."
     width = abs(bound - interval.estimate)
     if width > room * math.sqrt(_TOO_MANY):
@@ -162,7 +161,7 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
         # With samples times k the variance is V (1 - share + share / k): solve for the k that makes the bound fit.
         spare = (room / width) ** 2 - (1.0 - share)
         if spare <= 0 or share / spare > _TOO_MANY:
-            names = " or ".join(_plural(name) for name, number in evidence.clusters.items() if number)
+            names = " or ".join(f"{name}s" for name, number in evidence.clusters.items() if number)
             text += f"; more samples of the same {names} would not be enough"
         else:
             more = math.ceil(evidence.n * max(1.0, share / spare))
@@ -171,14 +170,10 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
 
 
 def _more_clusters(evidence: Evidence) -> str:
-    names = " and ".join(_plural(name) for name, number in evidence.clusters.items() if 0 < number < 10)
+    names = " and ".join(f"{name}s" for name, number in evidence.clusters.items() if 0 < number < 10)
     return f"More samples of the same {names} would not settle it: take more {names}." if names else ""
-
-
-def _plural(name: str) -> str:
-    return _PLURAL.get(name, f"{name}s")
 
 
 def count_of(number: int, name: str) -> str:
     """Write a number of clusters with their name, as in `12 templates`."""
-    return f"{number} {_plural(name) if number != 1 else name}"
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -12,8 +12,9 @@ import pandas as pd
 
 from rootfruit_checks.base.numbers import finite
 from rootfruit_checks.base.types import ROLES
-from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import ADDED, BY_ID, HARMFUL, METRICS, NO_ANSWER, instrument_of
+from rootfruit_checks.catalog.identity_groups import controls, groups
+from rootfruit_checks.catalog.measures import NO_ANSWER
+from rootfruit_checks.catalog.registry import BENCHMARKS, METRICS, classifier_of, gated_groups
 from rootfruit_checks.judges.audit import pronoun_bias
 from rootfruit_checks.judges.audit.neutral_sentences import versions
 from rootfruit_checks.judges.audit.pronoun_bias import BINARY
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from rootfruit_checks.metrics.evaluate import Evidence
     from rootfruit_checks.store.store import Store
 
-_QUANTITY = {"disclosure": "regard", "misgendering": "pronoun"}
 _DESCRIPTION = "description, never gated: it takes the errors on our own sentences for those on this text"
 
 
@@ -39,7 +39,8 @@ class Auditing:
 
     Args:
         answers: what the regard classifier said to the audit's sentences and the labelled rows; None without one.
-        ballots: by lexicon, its vote on each row of the frame that has a continuation, by the row's place.
+        ballots: by benchmark and lexicon, its vote on each row of the frame that has a continuation, by the row's
+            place.
         alpha: level of each bound.
         seed: seed of the resampling.
 
@@ -48,7 +49,7 @@ class Auditing:
     def __init__(
         self,
         answers: Answers | None = None,
-        ballots: Mapping[str, pd.Series[bool]] | None = None,
+        ballots: Mapping[str, Mapping[str, pd.Series[bool]]] | None = None,
         alpha: float = 0.05,
         seed: int = 0,
     ) -> None:
@@ -72,14 +73,12 @@ class Auditing:
         own_ceiling = measure.id in METRICS and measure.gate == "ceiling"
         if not (own_ceiling or measure.metric in ("disparity", "amplification")):
             return None
-        added = ADDED.get(measure.benchmark)
-        instrument = instrument_of(measure.benchmark)
-        if instrument == "regard" and (audit := self._audited(added.harmful if added else HARMFUL["regard"])):
+        held = BENCHMARKS[measure.benchmark]
+        if held.classifier == "regard" and (audit := self._audited(held.harmful)):
             return audit.group(members)
-        if instrument == "pronoun" and not unaudited(measure.benchmark):
-            controls = added.controls if added else BINARY
-            if not set(members) & set(controls):
-                return pronoun_bias.shift_of(members, self._alpha, controls)
+        audits = held.classifier == "pronoun" and not unaudited(measure.benchmark)
+        if audits and not set(members) & set(held.controls):
+            return pronoun_bias.shift_of(members, self._alpha, held.controls)
         return None
 
     def _audited(self, harmful: str) -> Audit | None:
@@ -104,18 +103,21 @@ class Auditing:
         if shift is None:
             return {}
         found: dict[str, object] = {"instrument_shift": shift.plain()}
-        # Of what others registered nothing else is known: our labelled rows are of our own prompts and rates.
-        if measure.benchmark in ADDED or measure.id in METRICS:
+        held = BENCHMARKS[measure.benchmark]
+        # Elsewhere nothing more is known: the labelled rows are of prompts like the audited ones, and of their rates.
+        if not held.audited or measure.id in METRICS:
             return found
-        rows = frame[frame["quantity"] == _QUANTITY[measure.benchmark]]
+        rows = frame[frame["quantity"] == held.quantity]
         if measure.gate == "ceiling":
             found["corrected"] = self._corrected(measure.benchmark, rows, members)
-        if self._ballots and measure.benchmark == "disclosure":
-            found["votes"] = {name: self._vote(rows, members, ballot, again) for name, ballot in self._ballots.items()}
+        if ballots := self._ballots.get(measure.benchmark):
+            found["votes"] = {
+                name: self._vote(measure.benchmark, rows, members, ballot, again) for name, ballot in ballots.items()
+            }
         return found
 
     def _calibrations(self, benchmark: str, members: Sequence[str]) -> dict[str, Calibration]:
-        if benchmark == "disclosure" and self.answers:
+        if classifier_of(benchmark) == "regard" and self.answers:
             return {"group": self.answers.calibration("tgnb"), "control": self.answers.calibration("binary")}
         return {"group": pronoun_bias.calibration(members), "control": pronoun_bias.calibration(BINARY)}
 
@@ -141,6 +143,7 @@ class Auditing:
 
     def _vote(
         self,
+        benchmark: str,
         rows: pd.DataFrame,
         members: Sequence[str],
         ballot: pd.Series[bool],
@@ -152,7 +155,7 @@ class Auditing:
         apart = (answered["label"] == "negative") != negative
         disagreement: dict[str, dict[str, float | None]] = {}
         for role in ROLES:
-            sides = {"group": members, "control": groups().members("disclosure", "binary")}
+            sides = {"group": members, "control": controls(benchmark)}
             mine = {
                 side: apart[(answered["role"] == role) & answered["identity"].isin(names)]
                 for side, names in sides.items()
@@ -173,8 +176,10 @@ class Auditing:
         shifts = "; ".join(
             f"{group} {_points(one.interval.estimate)} ({_points(one.interval.low)} to {_points(one.interval.high)}), "
             f"counted as {100 * one.used:.1f}"
-            for group in BY_ID["disclosure/disparity"].groups
-            for one in [self.audit.group(groups().members("disclosure", group))]
+            for name, held in BENCHMARKS.items()
+            if held.classifier == "regard" and held.audited
+            for group in gated_groups(name)
+            for one in [self.audit.group(groups().members(name, group))]
         )
         known = self.answers.calibration()
         return (
@@ -185,23 +190,31 @@ class Auditing:
 
 
 def audit_run(
-    classifier: RegardClassifier, store: Store, frame: pd.DataFrame | None, *, alpha: float, seed: int
+    classifier: RegardClassifier, store: Store, frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int
 ) -> tuple[Auditing, list[str]]:
-    """Look at a run's classifier and let the lexicons vote on the continuations of disclosure; return that and notes.
+    """Look at a run's classifier and let the lexicons vote on continuations; return that and notes.
 
-    What was computed is kept in the store. Without a frame of disclosure nothing is voted on.
+    Args:
+        classifier: the regard classifier.
+        store: keeps what was computed.
+        frames: benchmark -> its tidy frame; the lexicons vote on those whose regard is audited.
+        alpha: level of each bound.
+        seed: seed of the resampling.
+
     """
-    if frame is None:
-        return Auditing(answers_of(classifier, store), None, alpha, seed), []
-    rows = frame[frame["quantity"] == "regard"]
-    ballots = {one.title: _ballot(one, store, rows) for one in lexicons.LEXICONS if one.installed}
+    ballots = {
+        name: {one.title: _ballot(one, store, frame) for one in lexicons.LEXICONS if one.installed}
+        for name, frame in frames.items()
+        if classifier_of(name) == "regard" and BENCHMARKS[name].audited
+    }
     notes = []
-    if lacking := lexicons.missing():
+    if ballots and (lacking := lexicons.missing()):
         notes = [f"no second opinion on regard from {' and '.join(lacking)}: {lexicons.INSTALL} lets them vote"]
     return Auditing(answers_of(classifier, store), ballots, alpha, seed), notes
 
 
-def _ballot(lexicon: lexicons.Lexicon, store: Store, rows: pd.DataFrame) -> pd.Series[bool]:
+def _ballot(lexicon: lexicons.Lexicon, store: Store, frame: pd.DataFrame) -> pd.Series[bool]:
+    rows = frame[frame["quantity"] == "regard"]
     pairs = list(zip(map(str, rows["text"]), map(str, rows["subject"]), strict=True))
     distinct = sorted(set(pairs))
     place = address({"lexicon": lexicon.fingerprint, "texts": distinct})
@@ -215,11 +228,11 @@ def _ballot(lexicon: lexicons.Lexicon, store: Store, rows: pd.DataFrame) -> pd.S
 
 
 def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
-    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its binary controls."""
-    marked = rows.assign(rate=(rows["label"] == HARMFUL[instrument_of(benchmark)]).astype(float))
+    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its controls."""
+    marked = rows.assign(rate=(rows["label"] == BENCHMARKS[benchmark].harmful).astype(float))
     keys = ["subject", "frame", "identity"]
     prompts = marked.groupby(["sample", *keys], as_index=False)["rate"].mean()
-    binary = prompts[prompts["identity"].isin(groups().members(benchmark, "binary"))]
+    binary = prompts[prompts["identity"].isin(controls(benchmark))]
     control = binary.groupby(keys)["rate"].mean().groupby(keys[:2]).mean().rename("control").reset_index()
     mine = prompts[prompts["identity"].isin(members)].rename(columns={"rate": "group"})
     return pd.DataFrame(mine.merge(control, on=keys[:2], how="inner"))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rootfruit_checks.catalog.measures import BY_ID, defaults
+from rootfruit_checks.catalog.entry_points import other_packages
+from rootfruit_checks.catalog.registry import MEASURES, defaults
 from rootfruit_checks.config.settings import Settings
 
 _USUAL = Settings()
@@ -29,7 +30,7 @@ def reservations(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> list[
     left = [name for name in defaults() if name not in settings.benchmarks]
     if left:
         told.append(f"{_and(left)} {'were' if len(left) > 1 else 'was'} left out")
-    if settings.extensions == "off" and (packages := _packages()):
+    if settings.extensions == "off" and (packages := other_packages()):
         told.append(f"the checks of {_and(packages)} were left out")
     if settings.absolute_only:
         told.append("nothing was compared with a reference")
@@ -57,22 +58,13 @@ def reservations(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> list[
 
 
 def _is_looser(row: Mapping[str, Any]) -> bool:
-    default = BY_ID[f"{row['benchmark']}/{row['metric']}"].limit
+    default = MEASURES[f"{row['benchmark']}/{row['metric']}"].limit
     return row["limit"] is not None and default is not None and row["limit"] > default
 
 
 def _looser(row: Mapping[str, Any]) -> str:
-    default = BY_ID[f"{row['benchmark']}/{row['metric']}"].limit
+    default = MEASURES[f"{row['benchmark']}/{row['metric']}"].limit
     return f"{row['id']} {row['limit']:g} instead of {default:g}"
-
-
-def _packages() -> list[str]:
-    """Installed packages that would register checks."""
-    from importlib.metadata import entry_points
-
-    from rootfruit_checks.catalog.entry_points import GROUP
-
-    return sorted({entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None})
 
 
 def _and(names: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from rootfruit_checks.base.errors import DataError, RootfruitError
 from rootfruit_checks.base.types import ROLES
-from rootfruit_checks.catalog.measures import METRICS, kind_of
 from rootfruit_checks.catalog.provenance import told
+from rootfruit_checks.catalog.registry import METRICS
 from rootfruit_checks.metrics.evidence import Evidence, Floats, Plan, worst
 from rootfruit_checks.metrics.prompts import unscored
 from rootfruit_checks.observations.frame import TEXTS
@@ -102,7 +102,7 @@ def _lost(plan: Plan, frame: pd.DataFrame) -> tuple[int, float]:
     """Count what the models themselves left unanswered: a metric must not hide a model that went silent."""
     roles = ROLES if plan.measure.needs_reference else ("policy",)
     rows = frame[frame["identity"].isin(plan.members | plan.controls)]
-    if kind_of(plan.measure.benchmark) == "prompts":
+    if plan.measure.kind == "prompts":
         return unscored(plan, rows[rows["quantity"].isin(TEXTS)], roles)
     # Scores are finite where they are there at all (see engines.base.score).
     return 0, 0.0

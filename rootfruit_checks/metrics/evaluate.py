@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.catalog.measures import ADDED, METRICS, Measure, kind_of
+from rootfruit_checks.catalog.measures import Measure
+from rootfruit_checks.catalog.registry import METRICS
 from rootfruit_checks.metrics.custom import own
 from rootfruit_checks.metrics.evidence import Evidence, Plan
 from rootfruit_checks.metrics.pairs import PAIR_METRICS
-from rootfruit_checks.metrics.prompts import PROMPT_MEASURES, registered
+from rootfruit_checks.metrics.prompts import disparity
 
 __all__ = ["Evidence", "evaluate"]
 
@@ -39,7 +40,7 @@ def evaluate(
         seed: seed of the resampling.
         noise_floor: nats within which a difference of two log-probs is a tie.
         members: identities of the group.
-        controls: identities of the binary control; not used for winoqueer.
+        controls: identities of the controls; not used for pairs.
 
     Raises:
         DataError: a duplicate row, a sample that one model lacks, a missing matched control, an unknown label.
@@ -65,6 +66,4 @@ def evaluate(
 def _definition(measure: Measure) -> Callable[[Plan, pd.DataFrame], Evidence] | None:
     if measure.id in METRICS:
         return own
-    if kind_of(measure.benchmark) == "pairs":
-        return PAIR_METRICS.get(measure.metric)
-    return registered if measure.benchmark in ADDED else PROMPT_MEASURES.get(measure.id)
+    return PAIR_METRICS.get(measure.metric) if measure.kind == "pairs" else disparity

@@ -80,7 +80,7 @@ class Plan:
             [np.asarray(factor, dtype=str) for factor in clusters],
             alpha=self.alpha,
             seed=self.seed,
-            value_range=self.measure.span,
+            value_range=self.measure.value_range,
             factors=self.measure.clusters,
         )
 

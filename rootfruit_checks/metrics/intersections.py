@@ -1,4 +1,4 @@
-"""Identity by what surrounds it: pronoun family x antecedent type, disclosed identity x form. Described, never gated.
+"""Identity by what surrounds it, such as pronoun family by antecedent type. Described, never gated.
 
 A group's mean can hide that all of the harm stands in one of its cells. Cells are small and many, so each has three
 figures: its own estimate, bounds where its clusters allow any, and an estimate that borrows strength from the other
@@ -20,22 +20,12 @@ import pandas as pd
 from rootfruit_checks.base.numbers import finite
 from rootfruit_checks.base.types import ROLES
 from rootfruit_checks.catalog.measures import NO_ANSWER
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.metrics.evidence import Floats
 from rootfruit_checks.metrics.matching import by_role, gaps, per_prompt
 from rootfruit_checks.stats.clustered_mean import clustered_mean
 from rootfruit_checks.stats.shrinkage import main_effects, pooled_variance, shrink
 
-# Benchmark -> quantity, harmful label, column of the surroundings, its name, random factors within a cell.
-_KINDS: dict[str, tuple[str, str, str, str, tuple[tuple[str, str], ...]]] = {
-    "misgendering": (
-        "pronoun",
-        "misgendered",
-        "stratum",
-        "antecedent type",
-        (("frame", "template"), ("subject", "antecedent")),
-    ),
-    "disclosure": ("regard", "negative", "frame", "form", (("subject", "name"),)),
-}
 _DIGITS = 5
 ARMS = (*ROLES, "change")
 COLUMNS: tuple[str, ...] = (
@@ -65,38 +55,43 @@ class _Cell:
 def intersections(frame: pd.DataFrame, benchmark: str, *, controls: Sequence[str], alpha: float) -> dict[str, Any]:
     """Return the cells of one benchmark as compact plain rows, in the order of `COLUMNS`.
 
-    `raw` is the cell's disparity (its rate of the harmful label minus that of its matched binary controls); `change`
+    `raw` is the cell's disparity (its rate of the harmful label minus that of its matched controls); `change`
     is policy minus reference. Every identity meets every surrounding, whether there are samples or not.
 
     Args:
         frame: tidy rows of the benchmark.
-        benchmark: misgendering or disclosure.
-        controls: identities of the binary control; they have no cells of their own.
+        benchmark: one that is crossed with something (`Benchmark.crossed_with`).
+        controls: identities of the controls; they have no cells of their own.
         alpha: level of each one-sided bound, uncorrected for the number of cells.
 
     Raises:
         DataError: a sample occurs twice.
 
     """
-    quantity, label, column, name, factors = _KINDS[benchmark]
+    held = BENCHMARKS[benchmark]
+    quantity, label = held.quantity, held.harmful
+    [(name, column)] = (held.crossed_with or {}).items()
+    # What a cell is made of varies within it no more.
+    factors = tuple((where, factor) for factor, where in held.clusters.items() if where != column)
     rows = frame[frame["quantity"] == quantity]
     table = per_prompt(rows, (rows["label"] == label).astype(np.float64))
     lost = per_prompt(rows, rows["label"].isin(NO_ANSWER).astype(np.float64))["value"]
     table = table.assign(gap=gaps(table, controls), lost=lost)
     roles = by_role(table)
-    arms: dict[str, pd.DataFrame] = {role: held.assign(x=held["gap"]) for role, held in roles.items()}
+    arms: dict[str, pd.DataFrame] = {role: rows_of.assign(x=rows_of["gap"]) for role, rows_of in roles.items()}
     if len(roles) == 2:
         arms["change"] = roles["policy"].assign(x=roles["policy"]["gap"] - roles["reference"]["gap"])
     people = sorted(set(table["identity"]) - set(controls))
     keys = list(product(people, sorted(set(table[column]))))
     found = {
-        arm: _cells(held, keys, column, factors, alpha, 2.0 if arm == "change" else 1.0) for arm, held in arms.items()
+        arm: _cells(rows_of, keys, column, factors, alpha, 2.0 if arm == "change" else 1.0)
+        for arm, rows_of in arms.items()
     }
     shrunk: dict[str, Floats] = {}
     pooling: dict[str, dict[str, Any]] = {}
     for arm, cells in found.items():
         shrunk[arm], pooling[arm] = _shrunk(keys, cells)
-    levels = {role: _levels(held, column) for role, held in roles.items()}
+    levels = {role: _levels(rows_of, column) for role, rows_of in roles.items()}
     missing = _Cell()
     lines = []
     for at, key in enumerate(keys):
@@ -112,7 +107,7 @@ def intersections(frame: pd.DataFrame, benchmark: str, *, controls: Sequence[str
             line += [_short(v) for v in (cell.raw, shrunk[arm][at] if arm in shrunk else np.nan, cell.low, cell.high)]
         lines.append([*line, first.note])
     return {
-        "quantity": f"{label} rate minus that of the matched binary controls",
+        "quantity": f"{label} rate minus that of the matched controls",
         "by": name,
         "columns": list(COLUMNS),
         "rows": lines,

@@ -12,7 +12,7 @@ from scipy import stats
 
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.numbers import finite
-from rootfruit_checks.catalog.measures import ADDED
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.metrics.descriptive import variants
 from rootfruit_checks.metrics.evidence import Evidence, Floats, Plan, aligned, by_sample, means, wins, worst
 from rootfruit_checks.stats.concordance import concordance
@@ -63,8 +63,7 @@ def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = F
         lost, share = lost + int(bad.sum()), max(share, float(bad.mean()))
         fine &= ~bad
         against = against[fine]
-    added = ADDED.get(plan.measure.benchmark)
-    factors = tuple(added.clusters.values()) if added else ("predicate", "subject")
+    factors = tuple(BENCHMARKS[plan.measure.benchmark].clusters.values())
     return _Pairs(policy[fine], values[fine], against, lost, share, factors)
 
 

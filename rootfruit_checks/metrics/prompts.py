@@ -1,8 +1,7 @@
-"""Measures on continuations: how often a harmful label occurs, for a group against its matched binary control."""
+"""Measures on continuations: how often a harmful label occurs, for a group against its matched controls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,8 @@ import pandas as pd
 
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.types import ROLES
-from rootfruit_checks.catalog.measures import ADDED, FACTOR_COLUMNS, NO_ANSWER, instrument_of, labels_of, quantity_of
+from rootfruit_checks.catalog.measures import NO_ANSWER
+from rootfruit_checks.catalog.registry import BENCHMARKS, classifier_of, labels_of
 from rootfruit_checks.metrics.descriptive import described
 from rootfruit_checks.metrics.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
 
@@ -56,7 +56,7 @@ def _arm(plan: Plan, prompts: pd.DataFrame) -> _Arm:
     if not kinds:
         raise DataError(
             f"{plan.check_id}: sample {mine.index[0]!r} has no matched control: the data hold no prompt about any of "
-            f"{', '.join(sorted(plan.controls)) or 'the binary controls'}"
+            f"{', '.join(sorted(plan.controls)) or 'the controls'}"
         )
     # Each control identity first to its own mean, so that one with more prompts does not weigh more.
     table = controls.pivot_table(index=_WHERE, columns="identity", values="rate", aggfunc="mean")
@@ -73,7 +73,7 @@ def _arm(plan: Plan, prompts: pd.DataFrame) -> _Arm:
 
 def _rows(plan: Plan, frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     rows = frame[(frame["quantity"] == quantity) & frame["identity"].isin(plan.members | plan.controls)]
-    known = labels_of(instrument_of(plan.measure.benchmark))
+    known = labels_of(classifier_of(plan.measure.benchmark))
     unknown = rows[~rows["label"].isin(known)]
     if len(unknown):
         raise DataError(
@@ -94,7 +94,10 @@ def unscored(plan: Plan, rows: pd.DataFrame, roles: tuple[str, ...]) -> tuple[in
     return count, share
 
 
-def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Evidence:
+def disparity(plan: Plan, frame: pd.DataFrame) -> Evidence:
+    """Return how much more often the measure's label occurs for the group than for its controls."""
+    held, label = BENCHMARKS[plan.measure.benchmark], plan.measure.label
+    quantity = held.quantity
     rows = _rows(plan, frame, quantity)
     arms: dict[str, _Arm] = {}
     for role in ROLES:
@@ -112,7 +115,7 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
     policy = arms["policy"]
     # Samples are sorted by id in both arms, so that rows pair up.
     values = policy.gap - arms["reference"].gap if needs else policy.gap
-    clusters = [policy.rows[factor] for factor in _factors(plan)]
+    clusters = [policy.rows[column] for column in held.clusters.values()]
     interval = plan.mean(values, clusters)
     count, share = unscored(plan, rows, tuple(arms) if needs else ("policy",))
     details = described(plan, frame, rows, quantity, tuple(arms))
@@ -138,34 +141,3 @@ def _disparity(plan: Plan, frame: pd.DataFrame, quantity: str, label: str) -> Ev
         details,
         worst(list(policy.rows.index), values, policy.group),
     )
-
-
-def _factors(plan: Plan) -> list[str]:
-    """The random factors as columns: of our own (name, form) or (template, antecedent)."""
-    if plan.measure.benchmark in ADDED:
-        return list(ADDED[plan.measure.benchmark].clusters.values())
-    return [FACTOR_COLUMNS[factor] for factor in plan.measure.clusters]
-
-
-def _of(quantity: str, label: str) -> Callable[[Plan, pd.DataFrame], Evidence]:
-    def measure(plan: Plan, frame: pd.DataFrame) -> Evidence:
-        return _disparity(plan, frame, quantity, label)
-
-    return measure
-
-
-PROMPT_MEASURES: Mapping[str, Callable[[Plan, pd.DataFrame], Evidence]] = {
-    "disclosure/disparity": _of("regard", "negative"),
-    "disclosure/amplification": _of("regard", "negative"),
-    "disclosure/regression": _of("regard", "negative"),
-    "misgendering/disparity": _of("pronoun", "misgendered"),
-    "misgendering/amplification": _of("pronoun", "misgendered"),
-    "misgendering/regression": _of("pronoun", "misgendered"),
-    "misgendering/avoidance": _of("pronoun", "none"),
-}
-
-
-def registered(plan: Plan, frame: pd.DataFrame) -> Evidence:
-    """Disparity, amplification or regression of a registered benchmark's harmful label."""
-    name = plan.measure.benchmark
-    return _disparity(plan, frame, quantity_of(name), ADDED[name].harmful)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from rootfruit_checks.catalog.measures import BY_ID, LEVELS, Measure, kind_of, quantity_of
+from rootfruit_checks.catalog.measures import LEVELS, Measure
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.intervals import refusal
@@ -29,18 +30,18 @@ def regression(
     """Return what the policy's rows say against those of an earlier release's policy.
 
     Args:
-        measure: a row of `measures.REGRESSIONS`, or a registered benchmark's.
+        measure: the regression of a benchmark.
         group: the group's name.
         frame: this run's rows of the benchmark.
         earlier: the baseline's; None where it has none.
         members: identities of the group.
-        controls: identities of the binary control.
+        controls: identities of the controls.
         how: alpha, beta, seed and noise_floor, as for `evaluate`.
 
     """
-    kind = kind_of(measure.benchmark)
-    level = BY_ID[f"{measure.benchmark}/{LEVELS[kind]}"]
-    quantity = "d_shared" if kind == "pairs" else quantity_of(measure.benchmark)
+    kind = measure.kind
+    level = MEASURES[f"{measure.benchmark}/{LEVELS[kind]}"]
+    quantity = "d_shared" if kind == "pairs" else BENCHMARKS[measure.benchmark].quantity
     policy = frame[(frame["role"] == "policy")]
     wanted: dict[str, Any] = {"members": members, "controls": controls, **how}
     if earlier is None or not (_there(earlier, quantity)["identity"].isin(members)).any():
@@ -56,7 +57,7 @@ def regression(
     one = evaluate(level, group, policy, **wanted)
     other = evaluate(level, group, earlier.assign(role="policy"), **wanted)
     clusters = {name: min(one.clusters[name], other.clusters[name]) for name in one.clusters}
-    bounds = difference(one.interval, other.interval, alpha=how["alpha"], value_range=measure.span)
+    bounds = difference(one.interval, other.interval, alpha=how["alpha"], value_range=measure.value_range)
     return Evidence(
         f"{measure.id}/{group}",
         one.n,

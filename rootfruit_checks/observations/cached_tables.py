@@ -17,7 +17,7 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import EngineError, StoreError
 from rootfruit_checks.base.types import Measurement, Role, Sampling
 from rootfruit_checks.base.version import __version__
-from rootfruit_checks.catalog.measures import ADDED, CLASSIFIERS, instrument_of, kind_of
+from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, classifier_of, kind_of
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine, score
 from rootfruit_checks.engines.stored_units import Progress, StoredUnits
@@ -44,7 +44,7 @@ class Tables:
     Args:
         store: an open store, whose lock the caller holds.
         sampling: how continuations are drawn.
-        regard: the classifier of disclosure; None where disclosure is not measured.
+        regard: the regard classifier; None where no benchmark needs it.
         progress: hears how far long work has come.
         stored_only: compute nothing; a unit that is not stored is a StoreError.
         before: the turn to which a pair's sentences are the answer; "" scores plain text.
@@ -117,7 +117,7 @@ class Tables:
 
     def name(self, engine: Engine, benchmark: str, data: DataSet) -> str:
         """Return the table's address: everything that decides its content."""
-        regard = self._regard.fingerprint if instrument_of(benchmark) == "regard" and self._regard else ""
+        regard = self._regard.fingerprint if classifier_of(benchmark) == "regard" and self._regard else ""
         sampling = "" if kind_of(benchmark) == "pairs" else json.dumps(asdict(self._sampling))
         parts = {
             "version": __version__,
@@ -132,26 +132,30 @@ class Tables:
 
     def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet, name: str) -> list[Measurement]:
         if kind_of(benchmark) == "pairs":
-            what = "score" if benchmark not in ADDED else f"{benchmark} score"
             texts = observations.pair_texts(data.pairs)
-            scores = self._stored(role, engine, what, lambda units: score(engine, texts, units, self._before))
+            scores = self._stored(
+                role, engine, f"{benchmark} score", lambda units: score(engine, texts, units, self._before)
+            )
             self._store.save_table(f"{name}-tokens", token_table(engine, data.pairs, scores))
             return list(observations.observe_pairs(role, data.pairs, scores, benchmark))
         answers = self._stored(
-            role, engine, benchmark, lambda u: observations.continuations(engine, data.prompts, self._sampling, u)
+            role,
+            engine,
+            f"{benchmark} answers",
+            lambda u: observations.continuations(engine, data.prompts, self._sampling, u),
         )
-        instrument = instrument_of(benchmark)
+        instrument = classifier_of(benchmark)
         if instrument in CLASSIFIERS:
             labels = custom.labels(CLASSIFIERS[instrument], answers)
-            return list(observations.observe_labels(role, answers, labels, ADDED[benchmark].harmful))
+            return list(observations.observe_labels(role, answers, labels, BENCHMARKS[benchmark].harmful))
         if instrument == "regard":
             if self._regard is None:
                 raise EngineError("the regard classifier is not loaded; report this")
             return list(observations.observe_regard(role, answers, self._regard))
-        if benchmark in ADDED:  # its prompts need not end where a pronoun follows
+        if not BENCHMARKS[benchmark].twins:  # its prompts need not end where a pronoun follows
             return list(observations.observe_pronouns(role, answers))
         twin = self._stored(
-            role, engine, "twin", lambda u: list(observations.observe_twin(engine, role, data.prompts, u))
+            role, engine, f"{benchmark} twin", lambda u: list(observations.observe_twin(engine, role, data.prompts, u))
         )
         return [*observations.observe_pronouns(role, answers), *twin]
 

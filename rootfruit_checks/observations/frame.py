@@ -5,7 +5,7 @@ Columns, in this order and never others:
 =============  ========  ==========================================================================================
 column         dtype     meaning
 =============  ========  ==========================================================================================
-benchmark      str       winoqueer, disclosure, misgendering or a registered one
+benchmark      str       the name of a benchmark
 sample         str       `Pair.id` or `Prompt.id`
 role           str       policy or reference
 quantity       str       see QUANTITIES
@@ -13,10 +13,10 @@ value          float64   the number; NaN where there is none (an unscored sample
 label          str       the category, "" for a number
 draw           int64     continuation number, 0 for scores
 identity       str       identity label, or pronoun family
-counterpart    str       counterfactual identity (winoqueer)
-kind           str       stigma, neutral or positive (winoqueer)
+counterpart    str       counterfactual identity (pairs)
+kind           str       stigma, neutral or positive (pairs)
 frame          str       sentence frame, disclosure form or template
-predicate      str       predicate (winoqueer)
+predicate      str       predicate (pairs)
 subject        str       name or antecedent
 stratum        str       antecedent type
 text           str       the continuation

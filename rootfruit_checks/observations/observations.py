@@ -1,4 +1,4 @@
-"""From an engine's answers on one model to measurements: one function a benchmark."""
+"""From an engine's answers on one model to measurements: one function for each way of answering."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
 
 
 def observe_pairs(
-    role: Role, pairs: Sequence[Pair], scores: Sequence[TokenScores], benchmark: str = "winoqueer"
+    role: Role, pairs: Sequence[Pair], scores: Sequence[TokenScores], benchmark: str
 ) -> Iterator[Measurement]:
     """Compare both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
 
@@ -101,7 +101,7 @@ def observe_labels(
 
 
 def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: Units) -> Iterator[Measurement]:
-    """Score every family's form where a pronoun would follow: the log-prob twin of the misgendering benchmark."""
+    """Score every family's form where a pronoun would follow: the log-prob twin of what is written."""
     slots = twin_slots(prompts)
     scores = iter(score(engine, [text for slot in slots for text in slot.values()], units))
     for prompt, slot in zip(prompts, slots, strict=True):
@@ -111,7 +111,7 @@ def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: U
         if own is None:
             raise EngineError(f"{prompt.id}: pronoun family {prompt.identity!r} has no twin; add it to families.py")
         yield Measurement(
-            benchmark="misgendering",
+            benchmark=prompt.benchmark,
             sample=prompt.id,
             role=role,
             quantity="twin",

@@ -1,4 +1,4 @@
-"""The log-prob twin of the misgendering benchmark: every family's form where a sentence about the person may begin.
+"""The log-prob twin of a written pronoun: every family's form where a sentence about the person may begin.
 
 The texts of one prompt share everything but their last word, so the difference of their log-probs is that of the forms:
 log p(form | prompt), the log-prob of the shared prefix being equal. Limits:
@@ -25,7 +25,7 @@ def twin_texts(prompt_text: str, families: Iterable[str]) -> dict[str, str]:
 
     """
     if not prompt_text.strip():
-        raise DataError("a misgendering prompt is empty: there is no person whose pronoun could follow")
+        raise DataError("a prompt is empty: there is no person whose pronoun could follow")
     texts = {}
     for name in families:
         if name not in FAMILIES:

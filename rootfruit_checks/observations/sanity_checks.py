@@ -30,6 +30,7 @@ import pandas as pd
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import EngineError, StoreError
 from rootfruit_checks.base.types import ROLES, Role
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Scorer, score
 from rootfruit_checks.engines.work_units import Units
@@ -66,8 +67,8 @@ class Noise:
 def sentences(data: Mapping[str, DataSet]) -> list[str]:
     """Return some dozens of the run's own sentences, spread evenly; none where the run scores nothing."""
     texts = [text for held in data.values() for text in pair_texts(held.pairs)]
-    if not texts and "misgendering" in data:  # its log-prob twin is scored
-        texts = [prompt.text for prompt in data["misgendering"].prompts]
+    if not texts:
+        texts = [prompt.text for name, held in data.items() if BENCHMARKS[name].twins for prompt in held.prompts]
     distinct = list(dict.fromkeys(texts))
     return (
         [distinct[i * len(distinct) // SENTENCES] for i in range(SENTENCES)] if len(distinct) > SENTENCES else distinct

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rootfruit_checks.base.types import Pair, Prompt
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import ADDED, FACTOR_COLUMNS, kind_of
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.gating.checks import Check
 from rootfruit_checks.stats.variance_components import Design
@@ -28,12 +28,9 @@ def design_of(check: Check, data: DataSet) -> Design:
 
 def _fields(check: Check) -> list[str]:
     """The fields of a sample that are its clusters; a pair's name is the frame's column `subject`."""
-    name = check.measure.benchmark
-    if name not in ADDED:
-        pairs = kind_of(name) == "pairs"
-        return [factor if pairs else FACTOR_COLUMNS[factor] for factor in check.measure.clusters]
-    columns = list(ADDED[name].clusters.values())
-    return ["name" if column == "subject" and kind_of(name) == "pairs" else column for column in columns]
+    columns = BENCHMARKS[check.measure.benchmark].clusters.values()
+    pairs = check.measure.kind == "pairs"
+    return ["name" if column == "subject" and pairs else column for column in columns]
 
 
 def _concordance(pairs: list[Pair]) -> Design:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.observations.observations import pair_texts, twin_slots
@@ -39,13 +40,13 @@ class Cost:
 
 def of(settings: Settings, data: Mapping[str, DataSet]) -> dict[str, Cost]:
     """Return the work of one model by benchmark."""
-    return {name: _one(settings, held) for name, held in data.items()}
+    return {name: _one(settings, held, twins=BENCHMARKS[name].twins) for name, held in data.items()}
 
 
-def _one(settings: Settings, data: DataSet) -> Cost:
+def _one(settings: Settings, data: DataSet, *, twins: bool) -> Cost:
     if data.pairs:
         texts: list[str] = pair_texts(data.pairs)
-    elif data.prompts and data.prompts[0].benchmark == "misgendering":
+    elif twins:
         texts = [text for slot in twin_slots(data.prompts) for text in slot.values()]
     else:
         texts = []

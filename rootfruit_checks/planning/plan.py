@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rootfruit_checks.benchmarks import loading
-from rootfruit_checks.catalog.measures import ADDED, METRICS, kind_of
+from rootfruit_checks.catalog.registry import BENCHMARKS, METRICS
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.data import custom
 from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.data.load import load
+from rootfruit_checks.data.starter import STARTER
 from rootfruit_checks.gating.checks import Check, family
 from rootfruit_checks.gating.decision import bar_of
 from rootfruit_checks.gating.instrument_bias import Auditing
@@ -71,7 +71,9 @@ class Outlook:
     def power(self) -> Power:
         """The chances of its verdicts."""
         point = self.decision == "point"
-        return Power(self.design, self.parts, self.check.measure.span, self.check.measure.clusters, point, self.looks)
+        return Power(
+            self.design, self.parts, self.check.measure.value_range, self.check.measure.clusters, point, self.looks
+        )
 
     @property
     def _bounded(self) -> Power:
@@ -148,7 +150,7 @@ class Outlook:
 
     def continuations_for(self, effect: float) -> int | None:
         """Return how many continuations of the same prompts would show `effect`; None if none would."""
-        if kind_of(self.check.measure.benchmark) == "pairs":
+        if self.check.measure.kind == "pairs":
             return None
         tried = range(self.parts.continuations + 1, MOST_CONTINUATIONS + 1)
         return next((count for count in tried if self.under(continuations=count).sees(effect)), None)
@@ -165,8 +167,10 @@ class Plan:
     @cached_property
     def names(self) -> int | None:
         """How many names the data hold; None where counting them takes reading files through once more."""
-        starter = self.settings.data == "starter" and "disclosure" in self.data
-        return loading.names_held("starter") if starter else None
+        if self.settings.data != STARTER:
+            return None
+        counted = [count(STARTER) for name in self.data if (count := BENCHMARKS[name].count_names)]
+        return min(counted, default=None)
 
 
 def make(settings: Settings) -> Plan:
@@ -177,10 +181,7 @@ def make(settings: Settings) -> Plan:
 
     """
     data = {
-        name: custom.load(name, settings.data, settings.scale, settings.seed)
-        if name in ADDED
-        else loading.load(name, settings.data, settings.scale, settings.seed, settings.names)
-        for name in settings.benchmarks
+        name: load(name, settings.data, settings.scale, settings.seed, settings.names) for name in settings.benchmarks
     }
     return Plan(settings, data, outlooks(settings, data))
 
@@ -196,7 +197,7 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
     for check in gated:
         unknown = _unknown(check, assumed)
         parts, source = (Components(0.0, 0.0, 0.0, 0.0, 0.0), "") if unknown else assumed.of(check.id)
-        draws = settings.draws if kind_of(check.measure.benchmark) == "prompts" else parts.continuations
+        draws = settings.draws if check.measure.kind == "prompts" else parts.continuations
         limit = settings.limit_for(check.measure.id, check.group)
         found.append(
             Outlook(
@@ -217,10 +218,10 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
 
 
 def _unknown(check: Check, assumed: Variances) -> str:
-    """Why a check of others cannot be planned, or ""."""
+    """Why a check cannot be planned, or ""."""
     if check.measure.id in METRICS:
         return "a metric of others is not known before"
-    if check.measure.benchmark in ADDED and not assumed.knows(check.id):
+    if not assumed.knows(check.id):
         return "its variances need --rootfruit-plan-from"
     return ""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.catalog.measures import instrument_of
+from rootfruit_checks.catalog.registry import BENCHMARKS, classifier_of
 from rootfruit_checks.gating.explain import count_of, unit_of
 from rootfruit_checks.planning.cost import Cost
 from rootfruit_checks.planning.plan import POWERS, Outlook, Plan
@@ -102,7 +102,7 @@ def _needed(outlook: Outlook, effect: float, names: int | None) -> str:
     first = outlook.check.measure.clusters[0]
     rows = outlook.rows_for(effect)
     named = None if rows is None else f"about {count_of(rows, first)}"
-    if outlook.check.measure.benchmark == "disclosure" and rows is not None and named:
+    if BENCHMARKS[outlook.check.measure.benchmark].count_names and rows is not None and named:
         beyond = f" (these data hold {names})" if names is not None and rows > names else ""
         ways.insert(0, named + beyond)
     if ways:
@@ -193,9 +193,9 @@ def _family(plan: Plan) -> str:
 
 def _shifts(plan: Plan) -> str:
     """What the instruments' own shift takes from the room of the ceilings; "" where nothing is labelled."""
-    labelled = [one for one in plan.outlooks if one.check.measure.gate == "ceiling" and instrument_of(_benchmark(one))]
+    labelled = [one for one in plan.outlooks if one.check.measure.gate == "ceiling" and classifier_of(_benchmark(one))]
     known = [100 * one.shift for one in labelled if one.shift]
-    unknown = plan.settings.regard != "mini" and any(instrument_of(_benchmark(one)) == "regard" for one in labelled)
+    unknown = plan.settings.regard != "mini" and any(classifier_of(_benchmark(one)) == "regard" for one in labelled)
     told = ""
     if known:
         told = (

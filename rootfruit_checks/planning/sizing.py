@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.benchmarks.loading import names_held
-from rootfruit_checks.catalog.measures import kind_of
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.planning.plan import MOST_CONTINUATIONS, Outlook, Plan, make
 from rootfruit_checks.stats.intervals import FEWEST_CLUSTERS
 
@@ -19,8 +19,8 @@ def sized(settings: Settings) -> Settings:
     """Return the settings with the names and continuations that `target_mde` asks for; unchanged without it.
 
     Every gated check against the reference must show a rise of X above no change at 80 % power. What can be chosen is
-    the number of names of the disclosure prompts, unless it is given, and of continuations, no fewer than given: of
-    the samples that do, the one with fewest answers. Doing it again changes nothing.
+    the number of names, where prompts are sampled by name, unless it is given, and of continuations, no fewer than
+    given: of the samples that do, the one with fewest answers. Doing it again changes nothing.
 
     Raises:
         ConfigError: no sample of these data does; says which check falls short, and the best that it can show.
@@ -41,31 +41,38 @@ def sized(settings: Settings) -> Settings:
 
 
 def _held(plan: Plan) -> int:
-    """Return how many names there are to choose from; 0 where no disclosure is gated."""
-    if "disclosure" not in plan.settings.benchmarks:
-        return 0
-    return plan.settings.names or names_held(plan.settings.data)
+    """Return how many names there are to choose from; 0 where no benchmark samples names."""
+    if plan.settings.names and _sampling_names(plan):
+        return plan.settings.names
+    counts = [count(plan.settings.data) for name in _sampling_names(plan) if (count := BENCHMARKS[name].count_names)]
+    return min(counts, default=0)
+
+
+def _sampling_names(plan: Plan) -> list[str]:
+    return [name for name in plan.settings.benchmarks if BENCHMARKS[name].count_names]
 
 
 def _smallest(plan: Plan, judged: Sequence[Outlook], effect: float) -> Settings | None:
     settings = plan.settings
-    fixed = [one for one in judged if one.check.measure.benchmark != "disclosure"]
-    chosen = [one for one in judged if one.check.measure.benchmark == "disclosure"]
-    if any(not one.sees(effect) for one in fixed if one.check.measure.benchmark == "winoqueer"):
+    sampling = _sampling_names(plan)
+    chosen = [one for one in judged if one.check.measure.benchmark in sampling]
+    fixed = [one for one in judged if one.check.measure.benchmark not in sampling]
+    if any(not one.sees(effect) for one in fixed if one.check.measure.kind == "pairs"):
         return None
     held = _held(plan)
-    now = settings.names or len({prompt.subject for prompt in plan.data["disclosure"].prompts}) if held else 0
-    prompts = {name: len(data.prompts) for name, data in plan.data.items()}
+    now = settings.names or max((_names_in(plan.data[name]) for name in sampling), default=0)
+    named = sum(len(plan.data[name].prompts) for name in sampling)
+    unnamed = sum(len(data.prompts) for name, data in plan.data.items() if name not in sampling)
     best: tuple[int, int, int] | None = None
     for count in range(settings.draws, MOST_CONTINUATIONS + 1):
-        if best and count * prompts.get("misgendering", 0) >= best[0]:
+        if best and count * unnamed >= best[0]:
             break
         if not all(_drawn(one, count).sees(effect) for one in fixed):
             continue
         names = _names([_drawn(one, count) for one in chosen], effect, settings.names, held) if held else 0
         if names is None:
             continue
-        answers = prompts.get("misgendering", 0) + (prompts["disclosure"] * names // now if held else 0)
+        answers = unnamed + (named * names // now if held else 0)
         if best is None or answers * count < best[0]:
             best = (answers * count, names, count)
     if best is None:
@@ -80,14 +87,16 @@ def _smallest(plan: Plan, judged: Sequence[Outlook], effect: float) -> Settings 
     return found
 
 
+def _names_in(data: DataSet) -> int:
+    return len({prompt.subject for prompt in data.prompts})
+
+
 def _shows(settings: Settings, effect: float) -> bool:
     return all(one.sees(effect) for one in make(settings).outlooks if one.no_change is not None)
 
 
 def _drawn(outlook: Outlook, continuations: int) -> Outlook:
-    return (
-        outlook if kind_of(outlook.check.measure.benchmark) == "pairs" else outlook.under(continuations=continuations)
-    )
+    return outlook if outlook.check.measure.kind == "pairs" else outlook.under(continuations=continuations)
 
 
 def _names(chosen: Sequence[Outlook], effect: float, given: int | None, held: int) -> int | None:
@@ -111,7 +120,7 @@ def _refusal(plan: Plan, judged: Sequence[Outlook], effect: float) -> str:
     short: list[tuple[float, str]] = []
     for one in judged:
         best = _drawn(one, MOST_CONTINUATIONS)
-        if one.check.measure.benchmark == "disclosure":
+        if BENCHMARKS[one.check.measure.benchmark].count_names:
             best = best.under(best.design.with_rows(held))
         if not best.sees(effect):
             least = best.detected(0.8)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.catalog.registry import kind_of
 from rootfruit_checks.config import endpoints
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
@@ -59,20 +60,20 @@ def probe(
     """
     engine = (factory or Models()).engine(str(settings.model), settings)
     try:
-        planned = [(f"{name} {what}", work) for name, what, work in _planned(engine, settings, data)]
+        planned = _planned(engine, settings, data)
         share = seconds / max(len(planned), 1)
         return [_timed(name, work, share, clock) for name, work in planned if work.units]
     finally:
         engine.close()
 
 
-def _planned(engine: Engine, settings: Settings, data: Mapping[str, DataSet]) -> list[tuple[str, str, Work[object]]]:
+def _planned(engine: Engine, settings: Settings, data: Mapping[str, DataSet]) -> list[tuple[str, Work[object]]]:
     sampling = settings.sampling
-    if set(data) - {"winoqueer"}:
+    if "prompts" in map(kind_of, data):
         chat, _ = settle(settings.chat, settings.chat_format, {"policy": engine})
         sampling = replace(sampling, chat=chat)
     return [
-        (name, "answers" if what == name else what, plan(FORGET))
+        (f"{name} {what}", plan(FORGET))
         for name, held in data.items()
         for what, plan in stages(engine, name, held, sampling)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.base.untrusted import check
 from rootfruit_checks.catalog.measures import REGRESSION
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.results.reading import read_result
 from rootfruit_checks.stats.variance_components import Components
 
@@ -55,12 +55,19 @@ def _change(measure: str) -> str:
 
 
 def default() -> Variances:
-    """Return the variances that come with the package, each with its source."""
-    value = tomllib.loads(resources.files(__package__).joinpath("variances.toml").read_text(encoding="utf-8"))
+    """Return the variances that come with the benchmarks, each with its source.
+
+    A benchmark's file has two tables: `[default]` maps "metric/group" to the fields of `Components` and the key of a
+    source, which `[sources]` has in words.
+    """
     parts, sources = {}, {}
-    for check_id, row in value["default"].items():
-        sources[check_id] = value["sources"][row.pop("source")]
-        parts[check_id] = Components(**row)
+    for benchmark, held in BENCHMARKS.items():
+        if held.variances is None:
+            continue
+        value = tomllib.loads(held.variances.read_text(encoding="utf-8"))
+        for name, row in value["default"].items():
+            sources[f"{benchmark}/{name}"] = value["sources"][row.pop("source")]
+            parts[f"{benchmark}/{name}"] = Components(**row)
     return Variances(parts, sources)
 
 

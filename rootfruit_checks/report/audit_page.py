@@ -16,8 +16,9 @@ from typing import Any
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.base.text import breakable, figure, plain
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.measures import LEVELS
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES
 from rootfruit_checks.gating.reservations import released
 from rootfruit_checks.report import charts, intersections, narratives, side_by_side
 from rootfruit_checks.report.findings import findings
@@ -129,13 +130,13 @@ def _view(value: Mapping[str, Any]) -> dict[str, Any]:
         "words": WORDS,
         "gated": gated,
         "described": described,
-        "titles": {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].title for row in checks},
-        "signed": {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].signed for row in checks},
+        "titles": {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].title for row in checks},
+        "signed": {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].signed for row in checks},
         "forest": charts.forest(gated),
         "levels": charts.levels([*gated, *described]),
         "heat": _heat([*gated, *described, *explored]),
-        "regard": _bars(gated, "disclosure/disparity"),
-        "pronoun": _bars(gated, "misgendering/disparity"),
+        "regard": _bars(gated, "regard"),
+        "pronoun": _bars(gated, "pronoun"),
         "flips": [row for row in described if row["metric"] == "preservation" and "flips" in row["details"]],
         "scatter": charts.scatter(described),
         "pronoun_forms": sorted({form for family in FAMILIES.values() for form in family.forms}),
@@ -182,7 +183,7 @@ def _heat(rows: Sequence[Row]) -> dict[str, Any]:
             if row is None or row["estimate"] is None:
                 cells.append(None)
                 continue
-            found = BY_ID[measure]
+            found = MEASURES[measure]
             middle = 0.0 if found.signed else 0.5
             reach = 0.3 if found.signed else 0.5
             strength = max(-1.0, min(1.0, (row["estimate"] - middle) / reach))
@@ -191,20 +192,25 @@ def _heat(rows: Sequence[Row]) -> dict[str, Any]:
     return {"measures": measures, "lines": lines}
 
 
-def _bars(rows: Sequence[Row], measure: str) -> dict[str, Any]:
-    """Label shares of a benchmark's gated groups: policy beside reference, each beside its binary control."""
+def _bars(rows: Sequence[Row], quantity: str) -> dict[str, Any]:
+    """Label shares of the gated groups that one judge labels: policy beside reference, each beside its control."""
     bars: list[tuple[str, Mapping[str, float]]] = []
     for row in rows:
-        labels = row["details"].get("labels") if f"{row['benchmark']}/{row['metric']}" == measure else None
+        labels = row["details"].get("labels") if _labelled_by(row) == quantity else None
         if not labels:
             continue
         for side in ("group", "control"):
             for role, held in labels.items():
-                name = row["group"] if side == "group" else f"{row['group']}: binary control"
+                name = row["group"] if side == "group" else f"{row['group']}: control"
                 bars.append((f"{name}, {role}", held[side]))
-    quantity = "regard" if measure.startswith("disclosure") else "pronoun"
     used = [label for label in charts.SHARES[quantity] if any(held.get(label) for _, held in bars)]
     return {"svg": charts.shares(bars, quantity), "labels": used, "bars": bars}
+
+
+def _labelled_by(row: Row) -> str:
+    """The judge of a disparity's continuations; "" of any other row."""
+    is_level = row["metric"] == LEVELS["prompts"]
+    return BENCHMARKS[row["benchmark"]].quantity if is_level and row["benchmark"] in BENCHMARKS else ""
 
 
 def _percent(value: float | None) -> str:

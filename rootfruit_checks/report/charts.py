@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rootfruit_checks.base.text import markup
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report.terminal import WORDS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _FILLS = {
 def forest(rows: Sequence[Row]) -> str:
     """Return every gated check with both bounds and its limit: shares of something apart from differences."""
     panels = [
-        [row for row in rows if BY_ID[f"{row['benchmark']}/{row['metric']}"].signed is signed]
+        [row for row in rows if MEASURES[f"{row['benchmark']}/{row['metric']}"].signed is signed]
         for signed in (True, False)
     ]
     panels = [[row for row in panel if row["estimate"] is not None] for panel in panels]
@@ -67,7 +67,7 @@ def forest(rows: Sequence[Row]) -> str:
                 axis.plot([row["limit"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
         axis.set_yticks(range(len(panel)), [f"{row['id']}  {WORDS[row['verdict']]}" for row in reversed(panel)])
         axis.set_ylim(-0.7, len(panel) - 0.3)
-        signed = BY_ID[f"{panel[0]['benchmark']}/{panel[0]['metric']}"].signed
+        signed = MEASURES[f"{panel[0]['benchmark']}/{panel[0]['metric']}"].signed
         axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
         axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
     return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as an upright mark")

@@ -16,7 +16,7 @@ from rootfruit_checks.base.errors import ConfigError, DataError, StoreError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.text import breakable, plain
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report.history import Release, read, shown
 from rootfruit_checks.report.history_plot import svg
 from rootfruit_checks.report.markdown import GRAVEST_FIRST, cell
@@ -131,7 +131,7 @@ def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str
 
 
 def _signed(check: str) -> bool:
-    measure = BY_ID.get(check.rsplit("/", 1)[0])
+    measure = MEASURES.get(check.rsplit("/", 1)[0])
     return measure is not None and measure.signed
 
 
@@ -142,7 +142,7 @@ def _told(check: str, row: Mapping[str, Any]) -> str:
 
 
 def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
-    measure = BY_ID.get(check.rsplit("/", 1)[0])
+    measure = MEASURES.get(check.rsplit("/", 1)[0])
     rows = [release.checks.get(check) for release in releases]
     limits = list(dict.fromkeys(cell(row["limit"]) for row in rows if row and row["limit"] is not None))
     cells = [

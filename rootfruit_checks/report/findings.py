@@ -8,7 +8,8 @@ from typing import Any
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID, Measure
+from rootfruit_checks.catalog.measures import Measure
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.explain import figure, unit_of
 from rootfruit_checks.report.markdown import gravity
 from rootfruit_checks.report.terminal import WORDS
@@ -56,7 +57,7 @@ def findings(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measure(row: Row) -> Measure:
-    return BY_ID[f"{row['benchmark']}/{row['metric']}"]
+    return MEASURES[f"{row['benchmark']}/{row['metric']}"]
 
 
 def _low(row: Row) -> float:

@@ -16,7 +16,7 @@ def folded(value: Mapping[str, Any]) -> str:
     held = value["intersections"]
     if "not_measured" in held:
         return f"<p>intersections: {markup(held['not_measured'])}</p>"
-    return "".join(_one(name, held[name], held["about"]) for name in ("misgendering", "disclosure"))
+    return "".join(_one(name, found, held["about"]) for name, found in held["benchmarks"].items())
 
 
 def _one(name: str, found: Mapping[str, Any], about: str) -> str:

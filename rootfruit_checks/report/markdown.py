@@ -13,7 +13,7 @@ from typing import Any
 
 from rootfruit_checks.base.text import figure, plain
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report.terminal import WORDS
 
 Row = Mapping[str, Any]
@@ -95,12 +95,12 @@ def more(there: int, shown: int, what: str) -> list[str]:
 
 
 def _is_default(row: Row) -> bool:
-    measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
+    measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
     return measure is not None and row["limit"] is not None and row["limit"] == measure.limit
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
+    measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
     sign = measure is not None and measure.signed
     word, known = WORDS[row["verdict"]], informative_bounds.shown(row)
     return (

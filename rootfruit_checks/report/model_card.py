@@ -14,7 +14,7 @@ from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.base.version import __version__
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report import markdown
 from rootfruit_checks.report.audit_page import sentence
 from rootfruit_checks.report.markdown import code, gravity, prose
@@ -71,7 +71,7 @@ def _results(rows: list[Row], data: str) -> list[str]:
         "    metrics:",
     ]
     for row in rows:
-        measure = BY_ID.get(f"{row['benchmark']}/{row['metric']}")
+        measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
         title = f"{measure.title}, {row['group']}" if measure else str(row["id"])
         lines += [
             f"    - type: {_quoted(row['id'])}",

@@ -14,8 +14,8 @@ def section(value: Mapping[str, Any]) -> dict[str, Any]:
     if "groups" not in told:
         return {"why": told.get("not_measured", "")}
     titles = {theme["id"]: theme["title"] for theme in told["themes"]}
-    groups = [one for one in told["groups"] if one["group"] != "binary"]
-    control = next((one for one in told["groups"] if one["group"] == "binary"), None)
+    groups = [one for one in told["groups"] if not one["is_control"]]
+    control = next((one for one in told["groups"] if one["is_control"]), None)
     beside = {line["theme"]: line for line in control["themes"]} if control else {}
     return {
         "about": told["about"],

@@ -12,7 +12,7 @@ from rootfruit_checks.base.errors import RootfruitError, StoreError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.catalog.entry_points import load
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.results.json_result import write
 from rootfruit_checks.results.reading import read_result
@@ -89,7 +89,7 @@ def _check_measures(value: Mapping[str, Any], where: str) -> None:
     """Raise where the result holds a measure that nobody registered here: its title and unit are unknown."""
 
     def unknown() -> list[str]:
-        return [one for row in value["checks"] if (one := f"{row['benchmark']}/{row['metric']}") not in BY_ID]
+        return [one for row in value["checks"] if (one := f"{row['benchmark']}/{row['metric']}") not in MEASURES]
 
     if unknown():
         load()

@@ -86,9 +86,9 @@ def table(value: Mapping[str, Any]) -> str:
         cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in (*row, *rates))
         body += f"<tr>{cells}</tr>"
     note = (
-        "Likelihood beside generation: description, no gate. Groups of winoqueer and disclosure share people and no "
-        "prompts, so only misgendering has a rate of prompts that differ (over prompts whose text uses a "
-        "singular pronoun for the person)."
+        "Likelihood beside generation: description, no gate. Pairs and prompts about the same people share no "
+        "samples; only where both are read off the same prompts is there a rate of prompts that differ (over prompts "
+        "whose text uses a singular pronoun for the person)."
     )
     why = found["instances"].get("not_measured")
     note += f" {why}." if why else ""

@@ -13,7 +13,7 @@ from typing import Any
 from rootfruit_checks.base.errors import RootfruitError
 from rootfruit_checks.base.text import figure, plain
 from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.reservations import LET_THROUGH, released
 
 Row = Mapping[str, Any]
@@ -23,7 +23,7 @@ _STARTING_POINT = "Limits marked * are starting points, not standards: set your 
 
 def headline(row: Row) -> str:
     """Return one verdict in one line: word, check, estimate between its bounds, limit."""
-    sign = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
+    sign = MEASURES[f"{row['benchmark']}/{row['metric']}"].signed
     figures = informative_bounds.shown(row)
     estimate, low, high = (figure(figures[key], signed=sign) for key in ("estimate", "low", "high"))
     return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {figure(row['limit'])}"
@@ -44,7 +44,7 @@ def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int 
     head = ("check", "n", "policy", "reference", "est", "low", "high", "limit", "verdict")
     lines = []
     for row in checks:
-        difference = BY_ID[f"{row['benchmark']}/{row['metric']}"].signed
+        difference = MEASURES[f"{row['benchmark']}/{row['metric']}"].signed
         limit = figure(row["limit"])
         if row["limit"] is not None:
             limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
@@ -141,9 +141,9 @@ def named_model(name: str, hashed: bool = True) -> str:
 
 def default_limits(rows: Iterable[Row]) -> dict[str, float | None]:
     """Return check id -> the registry's limit."""
-    return {row["id"]: BY_ID[f"{row['benchmark']}/{row['metric']}"].limit for row in rows}
+    return {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].limit for row in rows}
 
 
 def is_declared(row: Row) -> bool:
     """Whether the registry declares this check; what it does not is exploratory."""
-    return row["group"] in BY_ID[f"{row['benchmark']}/{row['metric']}"].groups
+    return row["group"] in MEASURES[f"{row['benchmark']}/{row['metric']}"].groups

@@ -222,6 +222,7 @@ class AllInstances(_Open, frozen=True):
     """The pronoun groups, or why there are none."""
 
     not_measured: str | UnsetType = UNSET
+    benchmark: str | UnsetType = UNSET
     groups: list[Instances] | UnsetType = UNSET
 
 
@@ -266,19 +267,18 @@ class Cells(_Open, frozen=True):
 
 
 class Intersections(_Open, frozen=True):
-    """Both benchmarks' cells, or why there are none."""
+    """The cells by benchmark, or why there are none."""
 
     not_measured: str | UnsetType = UNSET
     gated: bool = False
     about: str | UnsetType = UNSET
-    misgendering: Cells | UnsetType = UNSET
-    disclosure: Cells | UnsetType = UNSET
+    benchmarks: dict[str, Cells] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Hold what the types cannot say."""
         _never(self.gated)
-        if self.not_measured is UNSET and UNSET in (self.about, self.misgendering, self.disclosure):
-            raise ValueError("lacks 'about', 'misgendering' or 'disclosure'")
+        if self.not_measured is UNSET and UNSET in (self.about, self.benchmarks):
+            raise ValueError("lacks 'about' or 'benchmarks'")
 
 
 class Theme(_Closed, frozen=True):
@@ -311,6 +311,7 @@ class ThemesOf(_Closed, frozen=True):
     """The themes of one group."""
 
     group: str
+    is_control: bool
     prompts: Count
     themes: list[ThemeShare]
 
@@ -354,6 +355,7 @@ class Narratives(_Closed, frozen=True):
 
     not_measured: str | UnsetType = UNSET
     gated: bool | UnsetType = UNSET
+    benchmark: str | UnsetType = UNSET
     about: str | UnsetType = UNSET
     tagger: str | UnsetType = UNSET
     themes: list[Theme] | UnsetType = UNSET
@@ -363,7 +365,7 @@ class Narratives(_Closed, frozen=True):
 
     def __post_init__(self) -> None:
         """Hold what the types cannot say."""
-        parts = [self.gated, self.about, self.tagger, self.themes, self.groups, self.quotes]
+        parts = [self.gated, self.benchmark, self.about, self.tagger, self.themes, self.groups, self.quotes]
         if self.not_measured is not UNSET:
             if any(part is not UNSET for part in (*parts, self.codes)):
                 raise ValueError("has figures, and a reason why there are none")

@@ -23,7 +23,7 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import BaselineError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.catalog.measures import instrument_of, kind_of
+from rootfruit_checks.catalog.registry import classifier_of, kind_of
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.observations import fingerprints
@@ -94,7 +94,7 @@ def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: 
     for name, held in data.items():
         kind = kind_of(name)
         mine = {"data": held.name, "data's sha256": held.sha256, "instrument's rules": fingerprints.fingerprint(name)}
-        if regard and instrument_of(name) == "regard":  # a share of a run labels nothing, and opens no classifier
+        if regard and classifier_of(name) == "regard":  # a share of a run labels nothing, and opens no classifier
             mine["regard classifier"] = regard
         for key in _SETTINGS[kind]:
             mine[f"--rootfruit-{key.replace('_', '-')}"] = str(getattr(settings, key))

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from rootfruit_checks.base.types import Pair, Prompt
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import ADDED
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.data.sampling import pick
 from rootfruit_checks.gating.checks import Check
@@ -28,9 +28,10 @@ def planned(benchmark: str, data: DataSet, seed: int) -> list[DataSet]:
     """Return what each look adds; together they are `data`. Some may add nothing.
 
     No look has fewer than 10 clusters, under which there is no bound. Where the two factors of prompts are not fully
-    crossed (scale smoke), or the benchmark is another package's, all is in the first look.
+    crossed (scale smoke), or they are not what the benchmark's clusters are, all is in the first look.
     """
-    if benchmark not in ADDED and data.pairs:
+    column = _column(benchmark, data)
+    if column == "predicate":
         order: dict[tuple[str, str], int] = {}
         for kind in sorted({pair.kind for pair in data.pairs}):
             labels = {pair.predicate for pair in data.pairs if pair.kind == kind}
@@ -39,7 +40,6 @@ def planned(benchmark: str, data: DataSet, seed: int) -> list[DataSet]:
             replace(data, pairs=tuple(pair for pair in data.pairs if order[pair.kind, pair.predicate] == look))
             for look in range(len(SHARES))
         ]
-    column = "" if benchmark in ADDED else looked_over(data.prompts)
     if not column:
         return [data, *[replace(data, pairs=(), prompts=())] * (len(SHARES) - 1)]
     which = _looks_of({getattr(prompt, column) for prompt in data.prompts}, seed)
@@ -47,6 +47,14 @@ def planned(benchmark: str, data: DataSet, seed: int) -> list[DataSet]:
         replace(data, prompts=tuple(prompt for prompt in data.prompts if which[getattr(prompt, column)] == look))
         for look in range(len(SHARES))
     ]
+
+
+def _column(benchmark: str, data: DataSet) -> str:
+    """Return the field over which looks are taken; "" where all is in the first."""
+    clusters = set(BENCHMARKS[benchmark].clusters.values())
+    if data.pairs:
+        return "predicate" if "predicate" in clusters else ""
+    return looked_over(data.prompts) if clusters == {"frame", "subject"} else ""
 
 
 def looked_over(prompts: Sequence[Prompt]) -> str:
@@ -63,7 +71,7 @@ def share_of(check: Check, seen: DataSet, whole: DataSet) -> float:
     Of pairs it is the smaller of the shares of stigmatizing and of control predicates; 0 where nothing was seen.
     """
     benchmark = check.measure.benchmark
-    column = "" if benchmark in ADDED else "predicate" if whole.pairs else looked_over(whole.prompts)
+    column = _column(benchmark, whole)
     if not column:
         return 1.0
     members = set(groups().members(benchmark, check.group))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rootfruit_checks.base.types import BENCHMARKS
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.engines.stored_units import Progress
 from rootfruit_checks.runs.factory import Factory
@@ -15,7 +14,7 @@ from rootfruit_checks.runs.shard import Share
 
 def measure(
     settings: Settings,
-    needed: Iterable[str] = BENCHMARKS,
+    needed: Iterable[str] | None = None,
     progress: Progress | None = None,
     factory: Factory | None = None,
 ) -> Run:
@@ -23,7 +22,8 @@ def measure(
 
     Args:
         settings: what to run.
-        needed: benchmarks whose checks were selected; others are not computed. A sequential run measures all.
+        needed: benchmarks whose checks were selected, by default all of the settings; others are not computed. A
+            sequential run measures all.
         progress: hears how far long work has come.
         factory: opens models and judges; by default those that the settings name.
 

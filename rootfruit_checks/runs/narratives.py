@@ -6,7 +6,7 @@ from typing import Any
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import BENCHMARKS, gated_groups
 from rootfruit_checks.coding.agreement import agreement
 from rootfruit_checks.judges.themes.codebook import themes
 from rootfruit_checks.judges.themes.tagged import Tagged
@@ -18,20 +18,29 @@ _ABOUT = (
 )
 
 
-def narratives(tagged: Tagged, *, alpha: float) -> dict[str, Any]:
-    """Return the themes told of each gated group and of the binary control, quotes, and coders' agreement."""
+def narratives(tagged: Tagged, benchmark: str, *, alpha: float) -> dict[str, Any]:
+    """Return the themes told of each gated group and of the controls, quotes, and coders' agreement.
+
+    Args:
+        tagged: the continuations with their themes.
+        benchmark: whose continuations these are.
+        alpha: level of each bound.
+
+    """
     found = []
     quoted = []
-    for group in (*BY_ID["disclosure/disparity"].groups, "binary"):
-        members = groups().members("disclosure", group)
+    control = BENCHMARKS[benchmark].control_group
+    for group in (*gated_groups(benchmark), control):
+        members = groups().members(benchmark, group)
         told = shares(tagged.rows, tagged.themes, members, alpha=alpha)
         if not told["prompts"]:
             continue
-        found.append({"group": group, **told})
-        if group != "binary":
+        found.append({"group": group, "is_control": group == control, **told})
+        if group != control:
             quoted += [{"group": group, **one} for one in quotes(tagged.rows, tagged.themes, members)]
     value: dict[str, Any] = {
         "gated": False,
+        "benchmark": benchmark,
         "about": _ABOUT,
         "tagger": tagged.told,
         "themes": [

@@ -15,13 +15,12 @@ import pandas as pd
 
 from rootfruit_checks.base.environment import versions
 from rootfruit_checks.base.errors import EngineError
-from rootfruit_checks.base.types import BENCHMARKS, Role, RunInfo, Sampling, Verdict
-from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
-from rootfruit_checks.catalog.measures import ADDED, benchmarks, instrument_of, kind_of
+from rootfruit_checks.base.types import Role, RunInfo, Sampling, Verdict
+from rootfruit_checks.catalog.registry import BENCHMARKS, benchmarks, classifier_of, kind_of
 from rootfruit_checks.config.build import with_base
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.data import custom
 from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.base import Engine, check
 from rootfruit_checks.engines.chat.template import check_stops, settle, settle_scores
 from rootfruit_checks.engines.stored_units import Progress, Silent
@@ -49,7 +48,7 @@ class Run:
 
     Args:
         settings: what to run.
-        needed: benchmarks whose checks were selected; others are not computed.
+        needed: benchmarks whose checks were selected, all of the settings by default; others are not computed.
         progress: hears how far long work has come.
         factory: opens models and judges.
 
@@ -58,18 +57,19 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        needed: Iterable[str] = BENCHMARKS,
+        needed: Iterable[str] | None = None,
         progress: Progress | None = None,
         factory: Factory | None = None,
     ) -> None:
         self.settings = with_base(settings)
         self._progress = progress or Silent()
         self._factory = factory or Models()
-        self._needed = [name for name in benchmarks() if name in set(needed) and name in settings.benchmarks]
+        wanted = set(settings.benchmarks if needed is None else needed) & set(settings.benchmarks)
+        self._needed = [name for name in benchmarks() if name in wanted]
         self.data: dict[str, DataSet] = {}
         self._regard: RegardClassifier | None = None
         self._tagger: Tagger | None = None
-        self._tagged: Tagged | None = None
+        self._tagged: dict[str, Tagged] = {}
         self._auditing = Auditing(alpha=settings.alpha, seed=settings.seed)
         self._records: dict[Role, dict[str, str]] = {"policy": {}, "reference": {}}
         self._frames: dict[str, pd.DataFrame] = {}
@@ -85,11 +85,13 @@ class Run:
         """Measure, and return the run: see `runs/measure.py`."""
         settings = self.settings
         require_model(settings)
-        self.data = {name: self._load(name) for name in self._needed}
+        self.data = {
+            name: load(name, settings.data, settings.scale, settings.seed, settings.names) for name in self._needed
+        }
         if not settings.shard:  # labels are made where all answers are
-            if "regard" in map(instrument_of, self._needed):
+            if "regard" in map(classifier_of, self._needed):
                 self._regard = self._factory.regard(settings)
-            if "disclosure" in self._needed:
+            if any(BENCHMARKS[name].themes for name in self._needed):
                 self._tagger = self._factory.tagger(settings, self._regard)
         if settings.baseline:
             self.baseline = baseline.read(settings.baseline)
@@ -97,13 +99,6 @@ class Run:
         with Store(settings.store) as store, locked(store.lock_path):
             self._measure(store)
         return self
-
-    def _load(self, benchmark: str) -> DataSet:
-        if benchmark in ADDED:
-            return custom.load(benchmark, self.settings.data, self.settings.scale, self.settings.seed)
-        if benchmark == "winoqueer":
-            return load_pairs(self.settings.data, self.settings.scale, self.settings.seed)
-        return load_prompts(benchmark, self.settings.data, self.settings.scale, self.settings.seed, self.settings.names)
 
     # -- measuring -----------------------------------------------------------------------------------------------------
 
@@ -161,10 +156,14 @@ class Run:
     def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
         """Audit the regard classifier, and tag what was written; what it comes to is kept by fingerprints."""
         self._auditing, notes = audit_run(
-            classifier, store, self._frames.get("disclosure"), alpha=self.settings.alpha, seed=self.settings.seed
+            classifier, store, self._frames, alpha=self.settings.alpha, seed=self.settings.seed
         )
-        if self._tagger is not None and "disclosure" in self._frames:
-            self._tagged = tag_frame(self._tagger, store, self._frames["disclosure"])
+        if self._tagger is not None:
+            self._tagged = {
+                name: tag_frame(self._tagger, store, frame)
+                for name, frame in self._frames.items()
+                if BENCHMARKS[name].themes
+            }
         self._notes += notes
 
     def _doubt(self, noise: Mapping[Role, sanity_checks.Noise]) -> None:
@@ -283,7 +282,7 @@ class Run:
             used["regard_audit"] = self._auditing.words()
         if self._tagger is not None:
             used["themes"] = self._tagger.told
-        if "pronoun" in map(instrument_of, self.data):
+        if "pronoun" in map(classifier_of, self.data):
             used["pronouns"] = fingerprints.pronoun_judge()
             used["pronouns_audit"] = pronoun_bias.words()
         policy, reference = self._records["policy"], self._records["reference"]

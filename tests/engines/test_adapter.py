@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 
 from rootfruit_checks.base.errors import ConfigError, EngineError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.loading import load_pairs
-from rootfruit_checks.benchmarks.starter import starter_misgendering, starter_pairs
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.config.build import build, with_base
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data import load as loading
 from rootfruit_checks.engines import quantized
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.factory import open_base, open_engine
@@ -223,10 +224,10 @@ def few_pairs(monkeypatch):
     """A run of a few pairs: what is shown of it does not depend on their number."""
 
     def few(*arguments):
-        data = load_pairs(*arguments)
+        data = loading.load(*arguments)
         return replace(data, pairs=data.pairs[::40])
 
-    monkeypatch.setattr("rootfruit_checks.runs.run.load_pairs", few)
+    monkeypatch.setattr("rootfruit_checks.runs.run.load", few)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from contract import Kept
 from test_chat import TEMPLATE, Shown, with_template
 
 from rootfruit_checks.base.errors import ConfigError, EngineError
-from rootfruit_checks.benchmarks.loading import load_pairs
 from rootfruit_checks.config.build import build
+from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.chat.template import REQUEST, settle_scores
 from rootfruit_checks.engines.hf.engine import HFEngine
@@ -26,7 +26,7 @@ from rootfruit_checks.observations.pair_scores import shared_mask
 from rootfruit_checks.runs.measure import compute_share, measure
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
-PAIRS = load_pairs("starter", "smoke", 0).pairs[:12]
+PAIRS = load("winoqueer", "starter", "smoke", 0).pairs[:12]
 TURN = f"system: Be kind.\nuser: {REQUEST}\nassistant:"
 
 
@@ -53,7 +53,7 @@ def test_the_sums_are_those_of_the_sentences_own_tokens_after_the_turn(engine):
     found, plain = (
         {
             (m.sample, m.quantity): m.value
-            for m in observe_pairs("policy", PAIRS, score(engine, pair_texts(PAIRS), FORGET, turn))
+            for m in observe_pairs("policy", PAIRS, score(engine, pair_texts(PAIRS), FORGET, turn), "winoqueer")
         }
         for turn in (before, "")
     )

@@ -8,7 +8,7 @@ import torch
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.hf import generation
 from rootfruit_checks.engines.hf.engine import HFEngine

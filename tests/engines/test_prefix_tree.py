@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from rootfruit_checks.base.errors import EngineError
-from rootfruit_checks.benchmarks.starter import starter_pairs
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf import flat_batches, prefix_tree
 from rootfruit_checks.engines.hf.engine import HFEngine

@@ -13,7 +13,7 @@ import transformers
 
 from rootfruit_checks.base.errors import ConfigError, EngineError
 from rootfruit_checks.base.types import Chat, Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.chat import turns

@@ -20,7 +20,8 @@ from template_zoo import BOS, DATED, EOS, SPECIAL, ZOO
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Chat, Prompt
-from rootfruit_checks.benchmarks.starter import starter_disclosure, starter_misgendering
+from rootfruit_checks.benchmarks.disclosure.starter import starter_disclosure
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.config.options import INSTRUCTION
 from rootfruit_checks.engines.chat.template import settle
 from rootfruit_checks.engines.hf.engine import HFEngine

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Chat, Prompt, Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.vllm import setup

@@ -9,7 +9,7 @@ import pytest
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.engines import factory
 from rootfruit_checks.engines.base import generate, score

@@ -102,9 +102,9 @@ def _regard() -> None:
 
 
 def _data() -> None:
-    from rootfruit_checks.benchmarks.loading import load_pairs, load_prompts
+    from rootfruit_checks.data.load import load
 
-    print(len(load_pairs("data", "smoke", 0).pairs), len(load_prompts("misgendering", "data", "smoke", 0).prompts))
+    print(len(load("winoqueer", "data", "smoke", 0).pairs), len(load("misgendering", "data", "smoke", 0).prompts))
 
 
 def _plan_from() -> None:
@@ -229,7 +229,7 @@ def _models(folder: Path) -> None:
 
 def _official(folder: Path) -> None:
     """A small set in upstream's layout, with predicates of our own."""
-    from rootfruit_checks.benchmarks.starter import starter_misgendering
+    from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
     from rootfruit_checks.benchmarks.winoqueer.reader import HEADER
 
     data = folder / "data"

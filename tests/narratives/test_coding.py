@@ -39,7 +39,7 @@ def pool(count=400):
 
 def test_strata_are_as_even_as_may_be_and_nothing_empty_is_coded():
     rows = pool()
-    chosen = dict(sheet.sample(rows, 48, seed=3))
+    chosen = dict(sheet.sample(rows, "disclosure", 48, seed=3))
     held = rows[rows["item"].isin(chosen)]
     assert len(chosen) == 48
     assert "empty" not in set(held["label"])
@@ -47,8 +47,8 @@ def test_strata_are_as_even_as_may_be_and_nothing_empty_is_coded():
     there = rows[rows["label"] != "empty"].groupby(["role", "identity", "label"]).size()
     for key, size in sizes.items():
         assert size == there[key] or size >= 6
-    assert sheet.sample(rows, 48, seed=3) == sheet.sample(rows, 48, seed=3)
-    assert len(sheet.sample(rows, 10_000, seed=3)) == int((rows["label"] != "empty").sum())
+    assert sheet.sample(rows, "disclosure", 48, seed=3) == sheet.sample(rows, "disclosure", 48, seed=3)
+    assert len(sheet.sample(rows, "disclosure", 10_000, seed=3)) == int((rows["label"] != "empty").sum())
 
 
 def test_no_cell_is_a_formula_and_no_payload_breaks_the_file(tmp_path):

@@ -16,9 +16,9 @@ from results import whole_result, whole_row
 import rootfruit_checks as rootfruit
 from rootfruit_checks.app.cli import main
 from rootfruit_checks.base.errors import ConfigError, DataError, RootfruitError
-from rootfruit_checks.benchmarks import loading
 from rootfruit_checks.config.build import build
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.data import load as loading
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.judges.audit import pronoun_bias
@@ -208,7 +208,7 @@ def test_what_others_registered_is_planned_from_a_result(tmp_path):
     with rootfruit.isolated():
         rootfruit.benchmark("mine", kind="pairs", metrics=metrics, **fields)(read)
         own = {"title": "x", "gate": "ceiling", "limit": 0.5, "clusters": ("predicate",), "version": "1"}
-        rootfruit.metric("mine/own", **own)(len)
+        rootfruit.metric("mine/own", **own)(lambda frame, group: frame)
         plan = outlook.make(Settings(benchmarks=("mine",)))
         lines = "\n".join(rendering.table(plan, cost.of(plan.settings, plan.data), 2))
         assert lines.count("cannot be planned") == 3

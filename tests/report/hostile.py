@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rootfruit_checks.catalog.measures import REGISTRY
+from registered import REGISTRY
+
 from rootfruit_checks.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

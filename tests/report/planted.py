@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rootfruit_checks.catalog.measures import REGISTRY
+from registered import REGISTRY
+
 from rootfruit_checks.config.settings import Settings
 
 
@@ -31,10 +32,13 @@ def narratives(text="They went home."):
 
     themes = ("violence", "neutral")
     return {
-        "gated": False, "about": text, "tagger": text,
+        "gated": False, "benchmark": "disclosure", "about": text, "tagger": text,
         "themes": [{"id": one, "title": one.title(), "definition": text, "f1": 0.7} for one in themes],
         "groups": [
-            {"group": group, "prompts": 24, "themes": [line(one, 0.1 + 0.2 * at) for at, one in enumerate(themes)]}
+            {
+                "group": group, "is_control": group == "binary", "prompts": 24,
+                "themes": [line(one, 0.1 + 0.2 * at) for at, one in enumerate(themes)],
+            }
             for group in ("tgnb", "nonbinary", "binary")
         ],
         "quotes": [{"group": "tgnb", "theme": one, "sample": f"s-{one}", "text": text} for one in themes],

@@ -15,10 +15,10 @@ from hostile import PAYLOADS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import result
+from registered import REGISTRY
 
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.base.errors import DataError, StoreError
-from rootfruit_checks.catalog.measures import REGISTRY
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.report import result_file
 from rootfruit_checks.report.audit_page import digest, page, sentence, verify

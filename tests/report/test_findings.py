@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted import result, row
 
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report.audit_page import page
 from rootfruit_checks.report.findings import findings
 
@@ -13,7 +13,7 @@ from rootfruit_checks.report.findings import findings
 def of(check, **changes):
     benchmark, metric, group = check.split("/")
     value = result()
-    value["checks"] = [row(BY_ID[f"{benchmark}/{metric}"], group, **changes)]
+    value["checks"] = [row(MEASURES[f"{benchmark}/{metric}"], group, **changes)]
     return findings(value)
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from hostile import PAIR, gate
 from jsonschema import Draft202012Validator
+from registered import BUILT_IN
 
-from rootfruit_checks.base.types import BENCHMARKS, ROLES, RunInfo, Sample, Verdict
+from rootfruit_checks.base.types import ROLES, RunInfo, Sample, Verdict
 from rootfruit_checks.observations.frame import COLUMNS
 from rootfruit_checks.results.json_result import SCHEMA
 
@@ -118,7 +119,7 @@ def put(value, path, new):
         (["complete"], False),
         (["combined"], ...),
         (["combined", "groups", 0, "agreement"], "perhaps"),
-        (["intersections", "disclosure", "rows"], ...),
+        (["intersections", "benchmarks", "disclosure", "rows"], ...),
         (["surprise"], 1),
         (["shard"], {"index": 1, "count": 2, "complete": True, "computed": 1, "found": 0}),
     ],
@@ -136,7 +137,7 @@ def test_details_are_open(real):
 
 def test_the_result_names_the_tables_that_it_was_decided_on(real, project):
     told = real["run"]["tables"]
-    assert set(told) == {f"{name}/{role}" for name in BENCHMARKS for role in ROLES}
+    assert set(told) == {f"{name}/{role}" for name in BUILT_IN for role in ROLES}
     for key, table in told.items():
         file = project / ".rootfruit" / table["path"]
         assert hashlib.sha256(file.read_bytes()).hexdigest() == table["sha256"]

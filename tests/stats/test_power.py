@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.clustered_mean import clustered_mean
@@ -19,7 +19,7 @@ from rootfruit_checks.stats.power import Power
 from rootfruit_checks.stats.variance_components import Components, Design, fit
 
 RUNS = 1500
-CHANGE, CEILING = BY_ID["disclosure/amplification"], BY_ID["winoqueer/preference"]
+CHANGE, CEILING = MEASURES["disclosure/amplification"], MEASURES["winoqueer/preference"]
 
 
 def labels(rows: int, columns: int, each: int) -> list[np.ndarray]:

@@ -11,7 +11,8 @@ import pytest
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering, starter_pairs
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.factory import open_engine

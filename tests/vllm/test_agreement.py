@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering, starter_pairs
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
+from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.engines.base import generate, score
 
 # Summed over a sentence, log-probs of equal text differ by about this much between batches (run.NOISE_FLOOR).

@@ -14,7 +14,7 @@ from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate
 from rootfruit_checks.engines.stored_units import StoredUnits
 from rootfruit_checks.engines.vllm.engine import VLLMEngine

@@ -25,7 +25,7 @@ pytest.importorskip("vllm")
 from stored import units, writes
 
 from rootfruit_checks.base.types import Sampling
-from rootfruit_checks.benchmarks.starter import starter_misgendering
+from rootfruit_checks.benchmarks.misgendering.starter import starter_misgendering
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.served.engine import ServedEngine

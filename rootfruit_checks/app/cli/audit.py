@@ -8,9 +8,10 @@ from typing import Any
 
 from rootfruit_checks.base.console import say
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import BY_ID
+from rootfruit_checks.catalog.identity_groups import controls, groups
+from rootfruit_checks.catalog.measures import LEVELS
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, classifier_of
 from rootfruit_checks.judges.audit import pronoun_bias
 from rootfruit_checks.judges.audit.reference_labels import LABELS, Answers, answers_of
 from rootfruit_checks.judges.audit.regard_bias import Audit
@@ -44,13 +45,16 @@ def audit(regard: str, json: Path | None) -> int:
 def result(classifier: RegardClassifier, answers: Answers) -> dict[str, Any]:
     """Return everything measured on the instruments, as plain JSON values."""
     found = Audit(answers.audit, answers.unmasked, ALPHA)
-    gated = {check: BY_ID[check] for check in ("disclosure/disparity", "misgendering/disparity")}
+    audited = [name for name, held in BENCHMARKS.items() if held.audited]
+    gated = {id_: row for id_, row in MEASURES.items() if row.benchmark in audited and row.metric == LEVELS[row.kind]}
     shifts = {
         check: {
             group: (
                 found.group(groups().members(measure.benchmark, group))
-                if measure.benchmark == "disclosure"
-                else pronoun_bias.shift_of(groups().members(measure.benchmark, group), ALPHA)
+                if classifier_of(measure.benchmark) == "regard"
+                else pronoun_bias.shift_of(
+                    groups().members(measure.benchmark, group), ALPHA, controls(measure.benchmark)
+                )
             ).plain()
             | {"limit": measure.limit}
             for group in measure.groups
@@ -104,9 +108,9 @@ def lines(value: Mapping[str, Any]) -> Iterable[str]:
             yield f"  {label:10}" + "".join(f"{count:10}" for count in row)
     yield ""
     yield f"pronouns: {pronouns['name']}"
-    yield f"{'family':12}{'misgendering':>14}{'missed':>8}{'others':>8}{'false alarms':>14}"
+    yield f"{'family':12}{'misgendered':>14}{'missed':>8}{'others':>8}{'false alarms':>14}"
     for family, one in pronouns["families"].items():
-        yield f"{family:12}{one['misgendering']:14}{one['missed']:8}{one['others']:8}{one['false_alarms']:14}"
+        yield f"{family:12}{one['misgendered']:14}{one['missed']:8}{one['others']:8}{one['false_alarms']:14}"
 
 
 def _figures(one: Mapping[str, Any]) -> str:

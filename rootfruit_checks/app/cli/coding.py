@@ -11,6 +11,7 @@ import pandas as pd
 
 from rootfruit_checks.base.console import say
 from rootfruit_checks.base.errors import DataError, StoreError
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.coding import sheet
 from rootfruit_checks.config.parsing import number
 from rootfruit_checks.judges.themes.tagged import (
@@ -42,11 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         distinct(arguments.out, [arguments.store / result_file.RESULT], "option --out")
     value = result_file.read(arguments.store)
     with Store.existing(arguments.store) as store:
-        frame = _frame(store, value)
+        benchmark = _coded()
+        frame = _frame(store, value, benchmark)
         if arguments.way == "export":
             if arguments.size < 1:
                 raise DataError("--size must be at least 1")
-            items = sheet.sample(continuations(frame), arguments.size, arguments.seed)
+            items = sheet.sample(continuations(frame), benchmark, arguments.size, arguments.seed)
             sheet.write(arguments.out, items)
             keep_export(store, dict(items))
             say(
@@ -54,12 +56,20 @@ def run(arguments: argparse.Namespace) -> int:
                 "rootfruit_checks/judges/themes/codebook.json; some are degrading"
             )
             return 0
-        _take_in(store, value, frame, arguments.sheets)
+        _take_in(store, value, benchmark, frame, arguments.sheets)
     say(f"rootfruit report {arguments.store} -o report.html shows them")
     return 0
 
 
-def _take_in(store: Store, value: dict[str, Any], frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
+def _coded() -> str:
+    """Return the benchmark whose continuations are coded."""
+    found = next((name for name, held in BENCHMARKS.items() if held.themes), None)
+    if found is None:
+        raise DataError("there is no benchmark whose continuations have themes")
+    return found
+
+
+def _take_in(store: Store, value: dict[str, Any], benchmark: str, frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
     """Take the codes of filled sheets into the store and its result, those of all sheets or of none."""
     names = [path.stem for path in sheets]
     if len(set(names)) < len(names):
@@ -79,17 +89,17 @@ def _take_in(store: Store, value: dict[str, Any], frame: pd.DataFrame, sheets: S
         say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left open")
     tagged = tag_frame(tagger, store, frame)
     alpha = float(str(number(0.0, 0.5, open_low=True)("alpha of the latest result", settings.get("alpha", 0.05))))
-    told = as_plain(narratives(tagged, alpha=alpha))
+    told = as_plain(narratives(tagged, benchmark, alpha=alpha))
     write_json(store.directory / result_file.RESULT, {**value, "narratives": told})
     for line in _lines(told, tagged):
         say(line)
 
 
-def _frame(store: Store, value: dict[str, Any]) -> pd.DataFrame:
+def _frame(store: Store, value: dict[str, Any], benchmark: str) -> pd.DataFrame:
     """Return the continuations that a store's latest result was decided on."""
-    named = {key: table for key, table in value["run"]["tables"].items() if key.startswith("disclosure/")}
+    named = {key: table for key, table in value["run"]["tables"].items() if key.startswith(f"{benchmark}/")}
     if not named:
-        raise StoreError(f"{store.directory}: its latest result has no continuations of disclosure")
+        raise StoreError(f"{store.directory}: its latest result has no continuations of {benchmark}")
     parts = []
     for key, table in named.items():
         name = Path(table["path"]).stem

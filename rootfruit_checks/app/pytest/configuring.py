@@ -12,7 +12,7 @@ from rootfruit_checks.app.pytest import preflight
 from rootfruit_checks.app.pytest.collector import Results
 from rootfruit_checks.app.pytest.session import Session, looks, named_here
 from rootfruit_checks.base.errors import ConfigError
-from rootfruit_checks.catalog import measures
+from rootfruit_checks.catalog import registry
 from rootfruit_checks.config import project
 from rootfruit_checks.config.build import build, check_ini_keys
 from rootfruit_checks.config.options import OPTIONS
@@ -70,7 +70,7 @@ def _extensions(*sources: Mapping[str, object]) -> None:
 
             load()
     finally:
-        measures.seal()
+        registry.seal()
 
 
 def begin(config: Any, settings: Settings, gone: list[str], *, named: bool) -> None:

@@ -21,8 +21,7 @@ from rootfruit_checks.app.pytest.measuring import asks_to_gate
 from rootfruit_checks.app.pytest.session import GATES, REFUSED, forget_early, looks, named_here, takes
 from rootfruit_checks.app.pytest.stash import FACTORY, GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
 from rootfruit_checks.base.errors import ConfigError, RootfruitError
-from rootfruit_checks.base.types import BENCHMARKS
-from rootfruit_checks.catalog import measures
+from rootfruit_checks.catalog import registry
 from rootfruit_checks.config.options import OPTIONS
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.runs import outputs
@@ -31,12 +30,7 @@ if TYPE_CHECKING:
     from rootfruit_checks.gating.checks import Check
     from rootfruit_checks.runs.factory import Factory
 
-_MARKERS = (
-    "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)",
-    "winoqueer: log-probabilities of sentence pairs",
-    "tango: generated continuations of TANGO-like prompts",
-    "reward: DPO's implicit reward of policy against reference",
-)
+_MARKER = "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)"
 # The latest result in a store (`report.result_file.RESULT`, whose module is not loaded here).
 RESULT = "result.json"
 
@@ -134,8 +128,9 @@ def _line(error: RootfruitError) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and refuse wrong ones before anything is collected."""
-    for marker in _MARKERS:
-        config.addinivalue_line("markers", marker)
+    config.addinivalue_line("markers", _MARKER)
+    for marker, told in _markers().items():
+        config.addinivalue_line("markers", f"{marker}: {told}")
     if config.getoption("help", default=False) or config.getoption("markers", default=False):
         if config.getoption("rootfruit_model", default=None):
             from rootfruit_checks.base.console import say
@@ -159,7 +154,7 @@ def pytest_unconfigure() -> None:
     if extend := sys.modules.get("rootfruit_checks.catalog.extend"):
         extend.reopen()
     else:
-        measures.unseal()
+        registry.unseal()
 
 
 # -- collection --------------------------------------------------------------------------------------------------------
@@ -179,9 +174,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("rootfruit_check", params, indirect=True)
     if "rootfruit_exploration" in metafunc.fixturenames:
         names = metafunc.config.stash[SETTINGS].benchmarks
-        ours = {"winoqueer": [pytest.mark.winoqueer], **{name: [pytest.mark.tango] for name in BENCHMARKS[1:]}}
-        described = [pytest.param(name, id=name, marks=ours.get(name, ())) for name in names]
+        described = [pytest.param(name, id=name, marks=_marks(name)) for name in names]
         metafunc.parametrize("rootfruit_exploration", described, indirect=True)
+
+
+def _markers() -> dict[str, str]:
+    """Return the markers of the benchmarks, with what they mean."""
+    return {name: told for held in registry.BENCHMARKS.values() for name, told in (held.markers or {}).items()}
+
+
+def _marks(benchmark: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of a test of a whole benchmark: its first marker, which all of its tests bear."""
+    return [getattr(pytest.mark, name) for name in list(registry.BENCHMARKS[benchmark].markers or {})[:1]]
 
 
 def _asked(metafunc: pytest.Metafunc) -> tuple[Check, ...]:

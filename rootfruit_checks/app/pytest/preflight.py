@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rootfruit_checks.base.errors import ConfigError, DataError, EngineError
-from rootfruit_checks.base.types import BENCHMARKS
 from rootfruit_checks.base.untrusted import is_there
-from rootfruit_checks.catalog.measures import instrument_of
+from rootfruit_checks.catalog.registry import BENCHMARKS, classifier_of
 from rootfruit_checks.config import endpoints
 from rootfruit_checks.config.settings import Settings, is_adapter
 
@@ -126,7 +125,7 @@ def _model(name: str, option: str, settings: Settings) -> None:
 
 
 def _data(settings: Settings) -> None:
-    if settings.data in {"starter", "official"} or not set(settings.benchmarks) & set(BENCHMARKS):
+    if settings.data in {"starter", "official"} or not any(BENCHMARKS[name].files for name in settings.benchmarks):
         return
     if not Path(settings.data).is_dir():
         raise DataError(
@@ -136,7 +135,7 @@ def _data(settings: Settings) -> None:
 
 def _regard(settings: Settings) -> None:
     """The regard classifier's package or directory, where continuations are going to be labelled."""
-    if settings.shard or "regard" not in map(instrument_of, settings.benchmarks):
+    if settings.shard or "regard" not in map(classifier_of, settings.benchmarks):
         return
     where = f"option --rootfruit-regard={settings.regard}"
     if settings.regard == "mini":

@@ -25,8 +25,7 @@ from pathlib import Path
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.text import slug
 from rootfruit_checks.base.types import Pair
-from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.data.readers import filled, read_csv
+from rootfruit_checks.data.readers import filled, identity_of, read_csv
 
 HEADER = ("", "Gender_ID_x", "Gender_ID_y", "sent_x", "sent_y")
 NAMED = "NAME is X and P"
@@ -64,7 +63,7 @@ def read_winoqueer(path: str | Path) -> list[Pair]:
     Sentences stay as they are, a trailing blank included. Rows that cannot be taken apart have the frame "unparsed".
 
     Raises:
-        DataError: as `rows.read_csv`; an index that is no number or comes twice; an unknown identity; equal
+        DataError: as `readers.read_csv`; an index that is no number or comes twice; an unknown identity; equal
             sentences; more than 0.5 % of rows unparsed.
 
     """
@@ -79,10 +78,7 @@ def read_winoqueer(path: str | Path) -> list[Pair]:
         if index in seen:
             raise DataError.at(source, line, f"index {index} is that of line {seen[index]} too; remove one")
         seen[index] = line
-        try:
-            identity = groups().check("winoqueer", row["Gender_ID_x"])
-        except DataError as error:
-            raise DataError.at(source, line, str(error)) from None
+        identity = identity_of("winoqueer", row["Gender_ID_x"], source, line)
         other = row["Gender_ID_y"].strip()
         queer, counterfactual = filled(source, line, row["sent_x"]), filled(source, line, row["sent_y"])
         if not other or queer == counterfactual:
@@ -191,7 +187,7 @@ def add_controls(pairs: Iterable[Pair]) -> list[Pair]:
     frame names a person, the names that this pair of identities occurs with take turns. Frames without a predicate
     (the predicate is the frame's own text) and unparsed rows get no controls.
     """
-    from rootfruit_checks.benchmarks.starter import predicates
+    from rootfruit_checks.benchmarks.winoqueer.starter import predicates
 
     kept = list(pairs)
     cells: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)

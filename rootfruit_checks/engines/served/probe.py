@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from rootfruit_checks.base.errors import EngineError
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.engines.served import protocol
 from rootfruit_checks.engines.served.client import MalformedError
 from rootfruit_checks.engines.served.protocol import LackingError, Scored, Way
@@ -108,9 +109,10 @@ def _find(caller: Caller, model: str, bos: str) -> Probe:
             refusals.append(f"{way.name}: HTTP {error.status}")
         else:
             return _settled(caller, model, bos, way, plain)
+    needless = [name for name, held in BENCHMARKS.items() if held.default and held.kind == "prompts" and not held.twins]
+    other = f"run --rootfruit-benchmarks={','.join(needless)}, which needs none, or " if needless else ""
     raise EngineError(
-        f"{caller.address}: gives no log-probs of a given text ({'; '.join(refusals)}); run "
-        "--rootfruit-benchmarks=disclosure, which needs none, or serve the model by vLLM"
+        f"{caller.address}: gives no log-probs of a given text ({'; '.join(refusals)}); {other}serve the model by vLLM"
     )
 
 

@@ -95,7 +95,7 @@ def confusion(families: Collection[str]) -> dict[str, int]:
     """Counts for some families: versions that misgender and how many were missed, others and false alarms."""
     mine = [one for one in judged() if one.family in families]
     return {
-        "misgendering": sum(one.true for one in mine),
+        "misgendered": sum(one.true for one in mine),
         "missed": sum(one.true and not one.called for one in mine),
         "others": sum(not one.true for one in mine),
         "false_alarms": sum(one.called and not one.true for one in mine),
@@ -125,9 +125,9 @@ def words() -> str:
         )
     known = confusion(tuple(FAMILIES))
     return (
-        f"shift of its misgendering rate against he and she, in points, on {len(judged())} versions of "
+        f"shift of its misgendered rate against he and she, in points, on {len(judged())} versions of "
         f"{len({one.frame for one in judged()})} sentences: {'; '.join(parts)}; {known['missed']} of "
-        f"{known['misgendering']} misgendering versions missed, {known['false_alarms']} of {known['others']} others "
+        f"{known['misgendered']} misgendered versions missed, {known['false_alarms']} of {known['others']} others "
         "wrongly called so"
     )
 

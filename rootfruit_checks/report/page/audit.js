@@ -26,7 +26,7 @@
     return made;
   };
 
-  // Pronouns are what the judge of misgendering read.
+  // Pronouns are marked in what was written about a person; pairs are scored, and have tokens instead.
   const marked = (box, text, some) => {
     const parts = some ? text.split(pronouns) : [text];
     parts.forEach((part, place) => box.append(place % 2 ? element("mark", part) : part));
@@ -132,7 +132,7 @@
       element("span", `contribution ${sample.value.toFixed(3)}`), button);
     for (const part of ["prompt", "policy", "reference"]) {
       const line = element("div"), said = element("dd");
-      said.append(marked(element("span", undefined, "text"), plain(sample[part]), check.benchmark !== "winoqueer"));
+      said.append(marked(element("span", undefined, "text"), plain(sample[part]), !Object.keys(sample.tokens || {}).length));
       line.append(element("dt", part), said);
       lines.append(line);
     }

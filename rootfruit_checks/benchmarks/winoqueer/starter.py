@@ -11,15 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 from rootfruit_checks.base.types import Kind, Pair
-from rootfruit_checks.benchmarks.starter.tables import table
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
+from rootfruit_checks.data import words as word_tables
 from rootfruit_checks.data.words import capitalized, fill
 
+HERE = Path(__file__).parent
 # Complementary halves of six frames. A predicate takes one half for an identity and the other for its mirror.
 _HALVES = tuple((half, tuple(sorted(set(range(6)) - set(half)))) for half in combinations(range(6), 3) if 0 in half)
 _KINDS: tuple[Kind, ...] = ("stigma", "neutral", "positive")
+
+
+def _table(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    return word_tables.table(HERE / name, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class SentenceFrame:
 @cache
 def predicates(kind: Kind | None = None) -> tuple[Predicate, ...]:
     """The predicates of one kind, or all, in file order."""
-    rows = table("predicates.csv", ("id", "kind", "type", "text", "exclude"))
+    rows = _table("predicates.csv", ("id", "kind", "type", "text", "exclude"))
     kinds = {str(k): k for k in _KINDS}
     found = (
         Predicate(r["id"], kinds[r["kind"]], r["type"], r["text"], frozenset(filter(None, r["exclude"].split(";"))))
@@ -90,7 +96,7 @@ def predicates(kind: Kind | None = None) -> tuple[Predicate, ...]:
 @cache
 def identities() -> tuple[Identity, ...]:
     """The nine identities, mirrors side by side."""
-    rows = table("identities.csv", ("label", "word", "people", "person", "counterparts"))
+    rows = _table("identities.csv", ("label", "word", "people", "person", "counterparts"))
     return tuple(
         Identity(r["label"], r["word"], r["people"], r["person"], tuple(r["counterparts"].split(";"))) for r in rows
     )
@@ -100,14 +106,14 @@ def identities() -> tuple[Identity, ...]:
 def frames() -> tuple[SentenceFrame, ...]:
     """The twelve frames: six that name nobody, then six that name a person."""
     return tuple(
-        SentenceFrame(r["id"], r["subject"], r["text"]) for r in table("frames.csv", ("id", "subject", "text"))
+        SentenceFrame(r["id"], r["subject"], r["text"]) for r in _table("frames.csv", ("id", "subject", "text"))
     )
 
 
 @cache
 def names() -> tuple[tuple[str, str], ...]:
     """(name, pronoun family) of the people named."""
-    return tuple((r["name"], r["pronoun"]) for r in table("names.csv", ("name", "pronoun")))
+    return tuple((r["name"], r["pronoun"]) for r in _table("names.csv", ("name", "pronoun")))
 
 
 def _placed(number: int, identity: int, frame: int) -> bool:

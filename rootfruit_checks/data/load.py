@@ -1,4 +1,4 @@
-"""The samples of a registered benchmark: what its reader gives, checked before any model is loaded."""
+"""The samples of a benchmark: what its reader gives, checked before any model is loaded."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from dataclasses import asdict, replace
 from rootfruit_checks.base.errors import DataError, RootfruitError
 from rootfruit_checks.base.types import Pair, Prompt
 from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.catalog.measures import ADDED, Benchmark
+from rootfruit_checks.catalog.measures import Benchmark
 from rootfruit_checks.catalog.provenance import told
+from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data import sampling
 from rootfruit_checks.data.data_set import DataSet
 
 _KINDS = ("stigma", "neutral", "positive")
 
 
-def load(name: str, data: str, scale: str, seed: int) -> DataSet:
-    """Return the samples of a registered benchmark.
+def load(name: str, data: str, scale: str, seed: int, names: int | None = None) -> DataSet:
+    """Return the samples of a benchmark.
+
+    Args:
+        name: of the benchmark.
+        data: what `--rootfruit-data` says: starter, official, or a directory.
+        scale: how much of the data is sampled.
+        seed: of the sample.
+        names: how many names, instead of the scale's; of no effect on a benchmark that does not sample names.
 
     Raises:
-        DataError: the reader fails, returns something else than samples, or samples that cannot be measured.
+        DataError: no such benchmark or scale; the reader fails, returns something else than samples, or samples that
+            cannot be measured.
 
     """
-    bench = ADDED[name]
+    if name not in BENCHMARKS:
+        raise DataError(f"{name!r} is not a benchmark; there are {', '.join(BENCHMARKS) or 'none'}")
+    bench = BENCHMARKS[name]
     where = f"benchmark {name!r} ({told(bench.origin)})"
     sampling.checked(scale)
     try:
-        given = bench.reader(data, scale, seed)
+        given = bench.reader(data, scale, seed, **({"names": names} if bench.count_names else {}))
     except RootfruitError:
         raise
     except Exception as error:  # whatever somebody else's reader raises
@@ -72,15 +83,19 @@ def _checked(bench: Benchmark, where: str, held: DataSet) -> DataSet:
         fields = ["name" if isinstance(sample, Pair) and c == "subject" else c for c in bench.clusters.values()]
         if not any(getattr(sample, field) for field in fields):
             raise DataError(f"{where}: sample {sample.id!r} has neither of its clusters ({', '.join(fields)})")
-    spelled = groups()
+    spelled = {label: groups().check(bench.name, label) for label in {sample.identity for sample in samples}}
     if bench.kind == "pairs":
-        return replace(
-            held, pairs=tuple(replace(pair, identity=spelled.check(bench.name, pair.identity)) for pair in held.pairs)
-        )
+        return replace(held, pairs=tuple(_pair(pair, spelled[pair.identity]) for pair in held.pairs))
     return replace(
-        held,
-        prompts=tuple(
-            replace(prompt, identity=spelled.check(bench.name, prompt.identity), benchmark=bench.name)
-            for prompt in held.prompts
-        ),
+        held, prompts=tuple(_prompt(prompt, spelled[prompt.identity], bench.name) for prompt in held.prompts)
     )
+
+
+def _pair(pair: Pair, identity: str) -> Pair:
+    return pair if pair.identity == identity else replace(pair, identity=identity)
+
+
+def _prompt(prompt: Prompt, identity: str, benchmark: str) -> Prompt:
+    if (prompt.identity, prompt.benchmark) == (identity, benchmark):
+        return prompt
+    return replace(prompt, identity=identity, benchmark=benchmark)

@@ -1,20 +1,20 @@
-"""Reading TANGO as upstream ships it: misgendering prompts, and the disclosure set of 1.5 million rows, streamed."""
+"""Reading TANGO's disclosure set of 1.5 million rows as upstream ships it, streamed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rootfruit_checks.base.errors import DataError
+from rootfruit_checks.base.text import hyphened
 from rootfruit_checks.base.types import Prompt
-from rootfruit_checks.catalog.identity_groups import groups
-from rootfruit_checks.data import sampling
-from rootfruit_checks.data.readers import Row, filled, read_csv, read_jsonl
+from rootfruit_checks.benchmarks.disclosure.sampling import identities_of
+from rootfruit_checks.data.readers import filled, identity_of, no_blank, rows
+from rootfruit_checks.data.sampling import pick
 
-MISGENDERING = ("template_idx", "ante", "ante_type", "pronoun_family", "template")
-DISCLOSURE = (
+COLUMNS = (
     "gender_prompt_idx",
     "gender_prompt",
     "filled_gender_prompt",
@@ -23,43 +23,6 @@ DISCLOSURE = (
     "is_english_name",
     "is_western_nb_gender",
 )
-
-
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    return read_jsonl(path, columns) if path.suffix == ".jsonl" else read_csv(path, columns)
-
-
-def read_misgendering(path: str | Path) -> list[Prompt]:
-    """Return the misgendering prompts of the official CSV (or the Hub's JSONL), texts as they are.
-
-    Raises:
-        DataError: as `rows.read_csv`; a pronoun family that groups.toml does not know; the same prompt twice; a blank
-            cell.
-
-    """
-    source = Path(path)
-    seen: dict[str, int] = {}
-    prompts = []
-    for line, row in _rows(source, MISGENDERING):
-        _no_blank(source, line, row, ("template_idx", "ante", "ante_type"))
-        family = _known("misgendering", row["pronoun_family"], source, line)
-        name = f"tm-{row['template_idx']}-{_hyphened(row['ante'])}-{family}"
-        if name in seen:
-            told = f"the same template, antecedent and family as line {seen[name]}"
-            raise DataError.at(source, line, f"{told}; remove one")
-        seen[name] = line
-        prompts.append(
-            Prompt(
-                id=name,
-                text=filled(source, line, row["template"]),
-                benchmark="misgendering",
-                identity=family,
-                frame=row["template_idx"],
-                subject=row["ante"],
-                stratum=row["ante_type"],
-            )
-        )
-    return prompts
 
 
 class _Once:
@@ -82,24 +45,24 @@ def iter_disclosure(paths: Iterable[str | Path]) -> Iterator[Prompt]:
     """Yield the disclosure prompts of the official parts (CSV) or the Hub's JSONL, one at a time, in file order.
 
     Raises:
-        DataError: as `rows.read_csv`; an identity that groups.toml does not know; the same form, name and identity
+        DataError: as `readers.read_csv`; an unknown identity; the same form, name and identity
             twice, in one file or across them; a blank cell.
 
     """
     once = _Once()
-    # Labels recur a million times: one object each, and one look at groups.toml.
+    # Labels recur a million times: one object each, and one look at the groups.
     identities: dict[str, str] = {}
     labels: dict[str, str] = {}
     for path in paths:
         source = Path(path)
-        for line, row in _rows(source, DISCLOSURE):
+        for line, row in rows(source, COLUMNS):
             raw = row["gender_identity"]
             if raw not in identities:
-                identities[raw] = _known("disclosure", raw, source, line)
-            _no_blank(source, line, row, ("gender_prompt_idx", "name"))
+                identities[raw] = identity_of("disclosure", raw, source, line)
+            no_blank(source, line, row, ("gender_prompt_idx", "name"))
             form = labels.setdefault(row["gender_prompt_idx"], row["gender_prompt_idx"])
             name = labels.setdefault(row["name"], row["name"])
-            who, what = _hyphened(name), _hyphened(raw)
+            who, what = hyphened(name), hyphened(raw)
             if not once.new(form, what, who):
                 told = f"form {form}, name {name!r} and identity {raw!r} came before"
                 raise DataError.at(source, line, f"{told}; is a part there twice?")
@@ -164,29 +127,12 @@ def sample_surveyed(
         DataError: as `iter_disclosure`; no binary control.
 
     """
-    wanted = sampling.identities_of(survey.identities, "full", identities, seed)
-    people = set(sampling.pick(survey.names, names, seed))
-    shapes = set(sampling.pick(survey.forms, forms, seed))
+    wanted = identities_of(survey.identities, "full", identities, seed)
+    people = set(pick(survey.names, names, seed))
+    shapes = set(pick(survey.forms, forms, seed))
     chosen = (
         prompt
         for prompt in iter_disclosure(paths)
         if prompt.identity in wanted and prompt.subject in people and prompt.frame in shapes
     )
     return sorted(chosen, key=lambda prompt: prompt.id)
-
-
-def _known(benchmark: str, identity: str, path: Path, line: int) -> str:
-    try:
-        return groups().check(benchmark, identity)
-    except DataError as error:
-        raise DataError.at(path, line, str(error)) from None
-
-
-def _no_blank(path: Path, line: int, row: dict[str, str], columns: Sequence[str]) -> None:
-    for column in columns:
-        if not row[column].strip():
-            raise DataError.at(path, line, f"{column} is blank; mend or remove the row")
-
-
-def _hyphened(text: str) -> str:
-    return "-".join(text.split())

@@ -1,0 +1,10 @@
+"""The measures that come with the package."""
+
+from rootfruit_checks.catalog.measures import REGRESSION
+from rootfruit_checks.catalog.registry import is_built_in, measures
+
+OURS = tuple(measure for measure in measures() if is_built_in(measure))
+# What every run declares, and what a run with a baseline declares beside it.
+REGISTRY = tuple(measure for measure in OURS if measure.metric != REGRESSION)
+REGRESSIONS = tuple(measure for measure in OURS if measure.metric == REGRESSION)
+BUILT_IN = tuple(dict.fromkeys(measure.benchmark for measure in OURS))
