@@ -28,6 +28,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.judges.audit import reference_labels, regard_bias
@@ -41,7 +42,6 @@ from rootfruit_checks.judges.regard.mini import (
     MiniRegard,
     accuracy_words,
     encoder_folder,
-    hash_files,
     read_head,
 )
 
@@ -117,7 +117,7 @@ def build(rows: Sequence[Row], encoder: Encoder) -> dict[str, Any]:
         "masking_version": MASKING_VERSION,
         "measured": {
             "rows_sha256": hashlib.sha256(FILE.read_bytes()).hexdigest(),
-            "encoder_sha256": hash_files(encoder.folder, ["*.safetensors", "tokenizer.json"]),
+            "encoder_sha256": folder_digest(encoder.folder, ["*.safetensors", "tokenizer.json"]),
             "strength": best,
             "strengths_tried": {str(strength): value for strength, value in accuracy.items()},
             "cross_validation": {**share(truth, tried[best]), "folds": FOLDS, "by_group": by_group},

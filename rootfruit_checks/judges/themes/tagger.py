@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, mask
-from rootfruit_checks.judges.regard.mini import INSTALL, Encoder, encoder_folder, hash_files
+from rootfruit_checks.judges.regard.mini import INSTALL, Encoder, encoder_folder
 from rootfruit_checks.judges.themes.codebook import fingerprint, theme_ids, themes
 
 HEAD = Path(__file__).with_name("themes_head.json")
@@ -102,7 +103,7 @@ class HeadTagger:
         self._weights, self._bias = np.asarray(raw["weights"], float), np.asarray(raw["bias"], float)
         self.measured: Mapping[str, Any] = raw["measured"]["both"]
         self._encoder = encoder or Encoder(encoder_folder())
-        self._made_of = hash_files(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
+        self._made_of = folder_digest(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
         if self._made_of != raw["encoder_sha256"]:
             raise ConfigError(
                 f"{self._encoder.folder}: these encoder weights are not those that {head.name} was fitted on; "
