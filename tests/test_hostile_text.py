@@ -17,7 +17,7 @@ from rootfruit_checks.app.cli import main
 from rootfruit_checks.base import console, errors
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.catalog import extend
-from rootfruit_checks.engines.served.retries import Caller
+from rootfruit_checks.engines.served.caller import Caller
 from rootfruit_checks.report.github import commands
 from rootfruit_checks.report.terminal import closing, wrapped
 from rootfruit_checks.runs import progress

@@ -63,8 +63,8 @@ def closure(*roots):
 
 
 def test_the_lists_hold_every_module_that_decides_a_label():
-    # What reads and refuses a file, and what is said when something is wrong, decides no label.
-    words = closure("base/errors.py", "engines/model_files.py")
+    # What reads, names and refuses a file, and what is said when something is wrong, decides no label.
+    words = closure("base/errors.py", "base/digests.py", "engines/model_files.py")
     judge = closure("judges/pronouns/judge.py") - words
     assert set(PRONOUN_JUDGE) == judge
     assert set(REGARD) == closure("judges/regard/protocol.py") - words

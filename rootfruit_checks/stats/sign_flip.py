@@ -28,6 +28,7 @@ def sign_flip(values: NDArray[Any], clusters: NDArray[Any], *, seed: int = 0) ->
     sums = sums[np.abs(sums) > 1e-12]
     if not len(sums):
         return 1.0
+    # scipy.stats.permutation_test has a tolerance relative to the sum that was seen, so at a sum of zero ties are lost.
     seen = abs(float(sums.sum())) - 1e-9
     if len(sums) <= _EXACT:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums))))

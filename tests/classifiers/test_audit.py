@@ -26,7 +26,7 @@ from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
 from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias, reference_labels
 from rootfruit_checks.judges.audit.reference_labels import Answers, answers_of
 from rootfruit_checks.judges.audit.regard_bias import Audit
-from rootfruit_checks.judges.regard import lexicons, masking, mini_training
+from rootfruit_checks.judges.regard import labelled_rows, lexicons, masking
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
 from rootfruit_checks.runs.factory import Models
 from rootfruit_checks.runs.measure import measure
@@ -247,7 +247,7 @@ def test_answers_are_computed_once_and_kept_by_fingerprint(tmp_path):
         assert planted.calls == asked
         answers_of(Planted(has(["bread"]), "another"), store)
     assert first.unmasked is None
-    assert len(first.rows) == len(mini_training.read_rows())
+    assert len(first.rows) == len(labelled_rows.read_rows())
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_answers_survive_the_store(labels, unmasked):
 
 
 def test_the_confusion_matrix_counts_our_rows():
-    rows = mini_training.read_rows()
+    rows = labelled_rows.read_rows()
     told = Answers((), None, tuple("negative" if row.label == "positive" else row.label for row in rows))
     assert told.confusion() == [[298, 0, 0, 0], [0, 298, 0, 0], [298, 0, 0, 0]]
     assert [sum(map(sum, told.confusion(group))) for group in ("tgnb", "binary")] == [432, 462]
@@ -284,7 +284,7 @@ def test_minis_shipped_answers_are_minis():
 
     classifier = MiniRegard()
     shipped = json.loads(reference_labels.SHIPPED.read_text(encoding="utf-8"))
-    told = "stale: run python -m rootfruit_checks.judges.audit.reference_labels"
+    told = "stale: run dev/train_regard.py --write"
     assert (shipped["fingerprint"], shipped["key"]) == (classifier.fingerprint, reference_labels.key()), told
     held = answers_of(classifier)
     # A share of them, anew: all takes half a minute.
@@ -295,6 +295,18 @@ def test_minis_shipped_answers_are_minis():
     assert classifier.label_as_is([version.text for version in bare]) == list((held.unmasked or ())[::23])
     # What was measured when the head was fitted, by another path.
     assert [line[:3] for line in held.confusion()] == read_head().measured["cross_validation"]["confusion"]
+
+
+@pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
+def test_mini_is_never_measured_on_the_rows_that_its_head_was_fitted_on(tmp_path, monkeypatch):
+    from rootfruit_checks.judges.regard.mini import MiniRegard
+
+    held = json.loads(reference_labels.SHIPPED.read_text(encoding="utf-8"))
+    other = tmp_path / "answers.json"
+    other.write_text(json.dumps({**held, "fingerprint": "another head"}))
+    monkeypatch.setattr(reference_labels, "SHIPPED", other)
+    with pytest.raises(ConfigError, match="holds no answers of this regard classifier mini; reinstall"):
+        answers_of(MiniRegard())
 
 
 def test_minis_shift_leaves_the_default_limits_room():
@@ -387,7 +399,7 @@ def details_of(auditing: Auditing, frame: pd.DataFrame, measure=LEVEL):
 
 def test_corrected_rates_undo_known_errors(tmp_path):
     # Finds 9 in 10 of what is negative, calls 1 in 10 of the rest so: an apparent 0.5 against 0.1 is 0.5 against 0.
-    rows = mini_training.read_rows()
+    rows = labelled_rows.read_rows()
     seen = Counter()
 
     def called(row):

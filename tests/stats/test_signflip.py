@@ -55,3 +55,12 @@ def test_unseen_share_is_clopper_and_pearson(cells, alpha):
 def test_unseen_share_without_cells_is_everything():
     assert unseen_share(0, 0.05) == 1.0
     assert unseen_bounds(0.2, 0, 0.05, (-1.0, 1.0)) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("tenths", [[-1, -2, 1, 2, 1, -1], [1, 2, -3], [3, 3, -1, -2, 1], [1, -1]])
+def test_sums_that_tie_but_for_rounding_are_ties(tenths):
+    # Counted in whole numbers, where nothing rounds. scipy.stats.permutation_test gives the first 0.84 in place of 1.
+    patterns = [abs(sum(a * b for a, b in zip(signs, tenths, strict=True)))
+                for signs in itertools.product((-1, 1), repeat=len(tenths))]  # fmt: skip
+    expected = sum(found >= abs(sum(tenths)) for found in patterns) / len(patterns)
+    assert sign_flip(np.array(tenths) / 10, np.arange(len(tenths))) == expected

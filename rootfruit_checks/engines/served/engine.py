@@ -19,11 +19,11 @@ from rootfruit_checks.base.types import Chat, Completion, Prompt, Sampling, Toke
 from rootfruit_checks.base.version import __version__
 from rootfruit_checks.engines.input_checks import check_prompts, check_texts
 from rootfruit_checks.engines.served import protocol
+from rootfruit_checks.engines.served.caller import Caller, RefusedError
 from rootfruit_checks.engines.served.client import MalformedError
 from rootfruit_checks.engines.served.model_info import Listing
 from rootfruit_checks.engines.served.model_watch import Habit, watched
 from rootfruit_checks.engines.served.probe import Probe, difference, probe
-from rootfruit_checks.engines.served.retries import Caller, RefusedError
 from rootfruit_checks.engines.served.tasks import Draw, Text, about_tokens, unpack
 from rootfruit_checks.engines.served.token_names import squeezed
 from rootfruit_checks.engines.work_units import FORGET, Unit, Units, Work, key_of, seed_of

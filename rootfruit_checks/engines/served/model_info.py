@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from rootfruit_checks.base.errors import EngineError
-from rootfruit_checks.engines.served.retries import Caller, RefusedError
+from rootfruit_checks.engines.served.caller import Caller, RefusedError
 
 # What tells which weights it is. Times of start and random ids are left out; llama.cpp tells sizes in `meta`.
 _IDENTITY = ("root", "parent", "max_model_len", "owned_by", "meta")

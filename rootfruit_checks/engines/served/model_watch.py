@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rootfruit_checks.engines.served import protocol
-from rootfruit_checks.engines.served.retries import Caller, RefusedError
+from rootfruit_checks.engines.served.caller import Caller, RefusedError
 from rootfruit_checks.engines.work_units import ChangedModelError
 
 _STARTS = ("The sky is", "People like", "In winter it")

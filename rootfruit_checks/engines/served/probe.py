@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.engines.served import protocol
+from rootfruit_checks.engines.served.caller import Caller, RefusedError
 from rootfruit_checks.engines.served.client import MalformedError
 from rootfruit_checks.engines.served.protocol import LackingError, Scored, Way
-from rootfruit_checks.engines.served.retries import Caller, RefusedError
 from rootfruit_checks.engines.work_units import Units
 
 # They begin and end differently, so what all of them begin or end with was put there by the server.

@@ -1,15 +1,13 @@
 """A classifier's answers to the audit's sentences and to our labelled rows: what is known of it before it judges.
 
 Both are the same for every model that is gated, so they are kept by the classifier's fingerprint: `mini`'s come with
-the package (`mini_answers.json`, remade by `python -m rootfruit_checks.judges.audit.reference_labels`), another's lie
-in the store.
+the package (`mini_answers.json`, which `dev/train_regard.py` of the repository makes), another's lie in the store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,9 @@ from typing import Any, Literal
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import ConfigError, StoreError
-from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.judges.audit import neutral_sentences
 from rootfruit_checks.judges.audit import regard_bias as audit
-from rootfruit_checks.judges.regard import mini_training
+from rootfruit_checks.judges.regard import labelled_rows
 from rootfruit_checks.judges.regard.mini import MiniRegard
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
 from rootfruit_checks.stats.misclassification import Calibration
@@ -65,7 +62,7 @@ class Answers:
         `group` is "tgnb" or "binary": whether the text has TGNB content; None for both.
         """
         table = [[0] * 4 for _ in range(3)]
-        for row, answer in zip(mini_training.read_rows(), self.rows, strict=True):
+        for row, answer in zip(labelled_rows.read_rows(), self.rows, strict=True):
             if group in (None, row.group):
                 table[LABELS.index(row.label)][min(LABELS.index(answer), 3)] += 1
         return table
@@ -79,7 +76,7 @@ class Answers:
 
 def key() -> str:
     """What the answers are answers to."""
-    rows = hashlib.sha256(mini_training.TRAIN.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    rows = hashlib.sha256(labelled_rows.FILE.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     return f"answers/1:{neutral_sentences.data_hash()[:32]}:{rows[:32]}"
 
 
@@ -97,7 +94,8 @@ def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answ
     """Return a classifier's answers: those that come with the package, else from the store, else made now and kept.
 
     Raises:
-        ConfigError: the classifier gives an unknown label, or not one for each text.
+        ConfigError: the classifier gives an unknown label, or not one for each text; or it is `mini`, and the answers
+            in the package are of another head.
 
     """
     if _held().get("fingerprint") == classifier.fingerprint and (own := shipped()):
@@ -117,7 +115,7 @@ def _stored(raw: bytes) -> Answers:
     where = "the regard classifier's answers in the store"
     value = untrusted.parse_json(raw, where, StoreError)
     untrusted.check(value, dict[Literal["audit", "unmasked", "rows"], str | None], where, StoreError)
-    wanted = {"audit": len(neutral_sentences.versions()), "rows": len(mini_training.read_rows())}
+    wanted = {"audit": len(neutral_sentences.versions()), "rows": len(labelled_rows.read_rows())}
     whole = set(value) == {"audit", "unmasked", "rows"} and set("".join(filter(None, value.values()))) <= set(_WORDS)
     if not whole or any(len(value[part] or "") != size for part, size in wanted.items()):
         raise StoreError(f"{where} are damaged; delete the store and run again")
@@ -125,14 +123,14 @@ def _stored(raw: bytes) -> Answers:
 
 
 def compute(classifier: RegardClassifier) -> Answers:
-    """Label the audit's sentences and our rows: a matter of seconds for `mini`, a minute for a large model on a CPU."""
-    rows = mini_training.read_rows()
+    """Label the audit's sentences and our rows, which takes a large model a minute on a CPU."""
+    if isinstance(classifier, MiniRegard):
+        # Its head was fitted on the rows, so what it says of them now would be better than it is.
+        raise ConfigError(f"{SHIPPED}: holds no answers of this regard classifier mini; reinstall rootfruit-checks")
+    rows = labelled_rows.read_rows()
     labels = audit.classify(classifier)
     unmasked = audit.classify_unmasked(classifier)
-    if isinstance(classifier, MiniRegard):
-        known = mini_training.out_of_fold(rows)
-    else:
-        known = classifier.classify([row.text for row in rows], [neutral_sentences.SUBJECT] * len(rows))
+    known = classifier.classify([row.text for row in rows], [neutral_sentences.SUBJECT] * len(rows))
     for given, wanted in (
         (labels, neutral_sentences.versions()),
         (unmasked, neutral_sentences.unmasked_versions()),
@@ -148,17 +146,3 @@ def _check(classifier: RegardClassifier, labels: Sequence[str], wanted: int) -> 
     if unknown or len(labels) != wanted:
         what = f"unknown label {unknown[0]!r}" if unknown else f"{len(labels)} labels for {wanted} texts"
         raise ConfigError(f"regard classifier {classifier.name}: {what}; labels are {', '.join(LABELS)}, one a text")
-
-
-def main() -> int:
-    """Make `mini_answers.json` again."""
-    classifier = MiniRegard()
-    found = json.loads(compute(classifier).dump())
-    value = {"fingerprint": classifier.fingerprint, "key": key(), "answers": found}
-    write_atomic(SHIPPED, json.dumps(value, indent=0) + "\n")
-    sys.stdout.write(f"{SHIPPED}: written\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

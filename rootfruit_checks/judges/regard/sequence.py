@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rootfruit_checks.base import untrusted
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, label_each
-from rootfruit_checks.judges.regard.mini import INSTALL, MAX_WORDPIECES, hash_files, quiet, say_cut, tokenize
+from rootfruit_checks.judges.regard.mini import INSTALL, MAX_WORDPIECES, quiet, say_cut, tokenize
 
 _LABELS = {
     "negative": "negative", "neg": "negative",
@@ -109,7 +110,7 @@ class SequenceRegard:
         self._trust = trust_remote_code
         self._loaded: tuple[Any, Any] | None = None
         weights = ["*.safetensors"] if self._safe else _PICKLED
-        files = hash_files(folder, [*weights, *_TEXT_FILES, "*.py"])
+        files = folder_digest(folder, [*weights, *_TEXT_FILES, "*.py"])
         self.fingerprint = hashlib.sha256(f"sequence:{files}:{MASKING_VERSION}:{MAX_WORDPIECES}".encode()).hexdigest()
 
     def _load(self) -> tuple[Any, Any]:

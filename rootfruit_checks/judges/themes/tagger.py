@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rootfruit_checks.base.digests import folder_digest
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, mask
-from rootfruit_checks.judges.regard.mini import INSTALL, Encoder, encoder_folder, hash_files
+from rootfruit_checks.judges.regard.mini import INSTALL, Encoder, encoder_folder
 from rootfruit_checks.judges.themes.codebook import fingerprint, theme_ids, themes
 
 HEAD = Path(__file__).with_name("themes_head.json")
@@ -88,7 +89,7 @@ class HeadTagger:
 
     Args:
         encoder: one that has read the same texts already, to read them once only.
-        head: what `fit_themes` wrote.
+        head: what `dev/train_themes.py` wrote.
 
     Raises:
         ConfigError: the encoder is not installed, or is another than the head was fitted on.
@@ -98,15 +99,15 @@ class HeadTagger:
     def __init__(self, encoder: Encoder | None = None, head: Path = HEAD) -> None:
         raw = _read(head)
         if raw["codebook"] != fingerprint() or raw["themes"] != list(theme_ids()):
-            raise ConfigError(f"{head}: was fitted with another codebook; run fit_themes again")
+            raise ConfigError(f"{head}: was fitted with another codebook; reinstall rootfruit-checks")
         self._weights, self._bias = np.asarray(raw["weights"], float), np.asarray(raw["bias"], float)
         self.measured: Mapping[str, Any] = raw["measured"]["both"]
         self._encoder = encoder or Encoder(encoder_folder())
-        self._made_of = hash_files(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
+        self._made_of = folder_digest(self._encoder.folder, ["*.safetensors", "tokenizer.json"])
         if self._made_of != raw["encoder_sha256"]:
             raise ConfigError(
-                f"{self._encoder.folder}: these encoder weights are not those that {head.name} was fitted on; install "
-                "that version, or run fit_themes"
+                f"{self._encoder.folder}: these encoder weights are not those that {head.name} was fitted on; "
+                f"reinstall: {INSTALL}"
             )
         self._head = hashlib.sha256(head.read_bytes()).hexdigest()
 
@@ -160,7 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: is no usable head ({error}); reinstall rootfruit") from error
+        raise ConfigError(f"{path}: is no usable head ({error}); reinstall rootfruit-checks") from error
     return raw
 
 
