@@ -33,6 +33,11 @@ from rootfruit_checks.stats.power import Power
 from rootfruit_checks.stats.variance_components import Components, Design
 
 BAND = 0.03
+NOTES = (
+    "Design: row clusters x column clusters (x of y: each row cluster has x of them) x samples of a cell. Every "
+    "decision is made by the gate on `clustered_mean`. The band is 3 points and 3.3 standard errors of the "
+    "simulation.",
+)
 Row = tuple[str | float, ...]
 COLUMNS = (
     Column("design"),
@@ -208,7 +213,7 @@ def main() -> int:
             if some
         ],
         outside=[f"{row[0]}, {row[1]}, level {row[6]:.2g}" for within, row in rows + slow if not within],
-        notes=["The band is 3 points and 3.3 standard errors of the simulation."],
+        notes=NOTES,
     )
     return 0 if all(fine) else 1
 

@@ -33,7 +33,7 @@ Value = str | int | float | None
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One column. `share` is 0 to 1 and shown in percent; `digits` are those after the point."""
+    """One column. `share` is 0 to 1 and shown in percent; `digits` after the point are shown of what is no integer."""
 
     name: str
     kind: Literal["text", "count", "number", "share"] = "text"
@@ -46,8 +46,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             return "-"
         if isinstance(value, str):
             return value.replace("|", "\\|")
-        if self.kind == "count":
-            return f"{value:,}"
+        if isinstance(value, int) and self.kind != "share":
+            return f"{value:,} {self.unit}".rstrip()
         shown = f"{100 * value:.{self.digits}f} %" if self.kind == "share" else f"{value:,.{self.digits}f}"
         return f"{shown} {self.unit}".rstrip()
 
@@ -258,7 +258,7 @@ def _version(name: str) -> str:
 def read(folder: Path = RESULTS) -> list[tuple[str, Record]]:
     """Return every file's name and record, by name."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         try:
             record = msgspec.json.decode(path.read_bytes(), type=Record)
         except msgspec.MsgspecError as error:
