@@ -1,6 +1,6 @@
 """Damage files of every kind that we read, and options, and count what no input may bring about.
 
-    python bench/bad_files.py [--cases N] [--seed N] [--only WORDS] [--show]
+    python bench/bad_files.py [--cases N] [--seed N] [--only WORDS] [--show] [--json [FILE]]
 
 Each case damages one file of a whole project (see `tests/hostile`) and runs the real entry point in a process of its
 own. It ends with 1 where there was a traceback, an INTERNALERROR, a crash, a hang beyond 30 s, or a silent pass: exit
@@ -29,6 +29,7 @@ import damage  # noqa: E402
 import forked  # noqa: E402
 import options  # noqa: E402
 import targets  # noqa: E402
+from record import Column, Table, add_option, save  # noqa: E402
 
 
 def copied(target: targets.Target, to: Path) -> Path:
@@ -159,6 +160,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="kinds that begin so")
     parser.add_argument("--whole", type=Path, help="keep the whole files here, and take them from here again")
     parser.add_argument("--show", action="store_true", help="print each case")
+    add_option(parser)
     given = parser.parse_args()
     import jsonschema  # noqa: F401
     import torch
@@ -219,6 +221,14 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
     for what, number in counts.most_common():
         print(f"{number:6} {what}")
     print(f"{counts.total():6} cases, {bad} faults")
+    save(
+        given.json,
+        "damaged files and options",
+        [Table("Cases", (Column("ended"), Column("cases", "count")), tuple(counts.most_common()))],
+        outside=[f"{bad} faults"] if bad else [],
+        notes=[f"{given.cases} damaged files, seed {given.seed}; the rest are values of options."],
+        versions=("torch", "transformers"),
+    )
     return 1 if bad else 0
 
 

@@ -1,7 +1,7 @@
 """The tiny family over many training seeds, and a model against itself: what must fail fails, and nothing else does.
 
-    python bench/family_seeds.py --out DIR [--seeds 20] [--steps 1200] [--minutes M]
-    python bench/family_seeds.py --out DIR --again [--resamplings 500]
+    python bench/family_seeds.py --out DIR [--seeds 20] [--steps 1200] [--minutes M] [--json [FILE]]
+    python bench/family_seeds.py --out DIR --again [--resamplings 500] [--json [FILE]]
     python bench/family_seeds.py --quick
 
 **Seeds.** For each seed the stages `dpo` (balanced preferences from `base`) and `sft_dpo` (planted ones from `sft`) are
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from record import Column, Table, add_option, save
 from scipy import stats
 
 from rootfruit_checks.config.settings import Settings
@@ -99,9 +100,10 @@ def train_seeds(out: Path, seeds: int, steps: int, minutes: float, written: bool
         print(job, *benchmarks, flush=True)
 
 
-def tell_seeds(out: Path) -> list[str]:
-    """Print how often each check failed; return what is outside what is promised."""
+def tell_seeds(out: Path) -> tuple[list[str], Table]:
+    """Print how often each check failed; return what is outside what is promised, and the figures."""
     found = results(out)
+    rows: list[tuple[str | int, ...]] = []
     bad = []
     for name in ("sft_dpo", "dpo"):
         for steps in sorted({int(job.split()[2]) for job in found if job.split()[0] == name}):
@@ -118,11 +120,13 @@ def tell_seeds(out: Path) -> list[str]:
             print(f"  failed elsewhere: {other or 'never'}")
             blocked = sum(any(v != "pass" for v in verdicts.values()) for verdicts in mine.values())
             print(f"  not passed: {blocked} of {len(mine)}")
+            rows.append((name, steps, len(mine), any_failed, *count.values(), len(other), blocked))
             if name == "sft_dpo" and any_failed < len(mine) - len(mine) // 20:
                 bad.append(f"{name}: the planted bias was failed in {any_failed} of {len(mine)} seeds only")
             if name == "dpo" and other:
                 bad.append(f"{name}: a clean model was failed: {other}")
-    return bad
+    counted = ("steps", "seeds", "planted bias failed", *PLANTED, "failed elsewhere", "not passed")
+    return bad, Table("Seeds", (Column("stage"), *(Column(name, "count") for name in counted)), tuple(rows))
 
 
 def pool(out: Path, model: Path, quick: bool) -> tuple[Settings, dict[str, object], dict[str, pd.DataFrame]]:
@@ -143,7 +147,7 @@ def pool(out: Path, model: Path, quick: bool) -> tuple[Settings, dict[str, objec
     return settings, dict(data), {name: frame[frame["role"] == "policy"] for name, frame in frames.items()}
 
 
-def again(out: Path, model: Path, resamplings: int, quick: bool) -> list[str]:
+def again(out: Path, model: Path, resamplings: int, quick: bool) -> tuple[list[str], Table]:
     """A against A: two draws each of one model's answers become policy and reference, time and again."""
     settings, data, frames = pool(out, model, quick)
     checks = [check for check in family(settings) if check.gated]
@@ -166,10 +170,16 @@ def again(out: Path, model: Path, resamplings: int, quick: bool) -> list[str]:
     p = stats.binomtest(failed, len(done), settings.alpha, alternative="greater").pvalue
     print(f"A against A ({model.name}, scale {settings.scale}, {len(checks)} checks): {failed} of {len(done)} fail "
           f"(at most {settings.alpha:g} expected: p {p:.2g}), {blocked} blocked")  # fmt: skip
+    rows = [("any", len(done), failed, blocked)]
     for check in checks:
         seen = pd.Series([verdicts[check.id] for verdicts in done.values()]).value_counts().to_dict()
         print(f"  {check.id}: {seen}")
-    return [f"A against A fails in {failed} of {len(done)}"] if p < 0.01 else []
+        rows.append((check.id, len(done), seen.get("fail", 0), len(done) - seen.get("pass", 0)))
+    return [f"A against A fails in {failed} of {len(done)}"] if p < 0.01 else [], Table(
+        f"{model.name} against itself, scale {settings.scale}",
+        (Column("check"), *(Column(name, "count") for name in ("resamplings", "fail", "not passed"))),
+        tuple(rows),
+    )
 
 
 def _deal(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -198,25 +208,28 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=MODELS / "dpo", help="of --again")
     parser.add_argument("--tell", action="store_true", help="print what DIR holds and compute nothing")
     parser.add_argument("--quick", action="store_true")
+    add_option(parser)
     arguments = parser.parse_args()
     if arguments.quick:
         import tempfile
 
         with tempfile.TemporaryDirectory() as scratch:
-            bad = again(Path(scratch), arguments.model, 40, quick=True)
+            bad, table = again(Path(scratch), arguments.model, 40, quick=True)
     elif arguments.out is None:
         parser.error("--out DIR is needed (or --quick)")
     elif arguments.again:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        bad = again(arguments.out, arguments.model, arguments.resamplings, quick=False)
+        bad, table = again(arguments.out, arguments.model, arguments.resamplings, quick=False)
     else:
         if not arguments.tell:
             train_seeds(
                 arguments.out, arguments.seeds, arguments.steps, arguments.minutes, not arguments.pairs_only
             )  # fmt: skip
-        bad = tell_seeds(arguments.out)
+        bad, table = tell_seeds(arguments.out)
     for line in bad:
         print(f"OUTSIDE: {line}", file=sys.stderr)
+    title = "a model against itself" if arguments.again or arguments.quick else "the tiny family over training seeds"
+    save(arguments.json, title, [table], outside=bad, versions=("torch", "transformers", "trl"))
     return 1 if bad else 0
 
 

@@ -1,6 +1,7 @@
 """Generated tokens per second: our whole path over vLLM, a bare `LLM.generate`, and transformers' `generate`.
 
     python bench/generation.py --model DIRECTORY [--prompts 1024] [--new-tokens 32] [--rounds 3] [--quick]
+        [--json [FILE]]
 
 Ours is prompts in, stored completions out: plan, worker, decoding, one store commit an answer. The bare loop gets the
 same texts, sampling and vLLM arguments in a process of its own, with vLLM's own defaults for everything else, and
@@ -153,6 +154,9 @@ def make_prompts(count: int) -> list[Prompt]:
 
 
 def main() -> int:
+    # Not at the top: the bare loop's process, which imports this file too, runs without this directory on its path.
+    from record import Column, Table, add_option, save
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--prompts", type=int, default=1024)
@@ -168,6 +172,7 @@ def main() -> int:
         "--alike", action="store_true", help="run the bare loop's vLLM in one process too, as ours on a CPU"
     )
     parser.add_argument("--without-transformers", action="store_true")
+    add_option(parser)
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     # Two engines are loaded at once here: they share a GPU.
@@ -195,20 +200,40 @@ def main() -> int:
         loop.close()
         engine.close()
     print(f"{arguments.model}: {len(prompts)} prompts x {sampling.max_new_tokens} tokens, {arguments.dtype}")
+    rows: list[tuple[str | float | None, ...]] = []
     for name, rates in (("ours, stored", ours), ("bare LLM.generate", theirs)):
         wall, cpu = zip(*rates, strict=True)
         shown = ", ".join(f"{rate:.0f}" for rate in wall)
         print(f"{name:22} {max(wall):8.0f} tokens/s (rounds {shown}), {max(cpu):8.0f} per CPU second")
+        rows.append((name, max(wall), max(cpu)))
     if not arguments.without_transformers:
-        print(
-            f"{'transformers.generate':22} {run_transformers(engine, prompts, sampling, arguments.dtype):8.0f} tokens/s"
-        )
+        other = run_transformers(engine, prompts, sampling, arguments.dtype)
+        print(f"{'transformers.generate':22} {other:8.0f} tokens/s")
+        rows.append(("transformers.generate", other, None))
     by_wall, by_cpu = (max(rate[kind] for rate in ours) / max(rate[kind] for rate in theirs) for kind in (0, 1))
     busy = arguments.alike and VLLMSetup().on_cpu and load > (os.cpu_count() or 1)
     ratio = by_cpu if busy else by_wall
     print(f"ours / bare: {by_wall:.3f} by the wall clock, {by_cpu:.3f} by CPU time (at least {BAND})")
     if busy:
         print(f"judged by CPU time: the load before the start was {load:.1f} on {os.cpu_count()} CPUs")
+    save(
+        arguments.json,
+        f"generated tokens per second, {arguments.model.name}",
+        [
+            Table(
+                f"{len(prompts)} prompts x {sampling.max_new_tokens} tokens, {arguments.dtype}, "
+                f"best of {arguments.rounds} rounds",
+                (Column("how"), Column("tokens/s", "number"), Column("per CPU second", "number")),
+                tuple(rows),
+                (
+                    f"Ours / bare: {by_wall:.3f} by the wall clock, {by_cpu:.3f} by CPU time; judged by "
+                    f"{'CPU time' if busy else 'the wall clock'}, at least {BAND}.",
+                ),
+            )
+        ],
+        outside=[] if ratio >= BAND else [f"ours / bare is {ratio:.3f}, under {BAND}"],
+        versions=("torch", "transformers", "vllm"),
+    )
     return 0 if ratio >= BAND else 1
 
 

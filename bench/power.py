@@ -1,6 +1,6 @@
 """Chances of verdicts as `rootfruit plan` tells them, against simulation through the real estimator and gate.
 
-    python bench/power.py [--quick] [--runs 4000]
+    python bench/power.py [--quick] [--runs 4000] [--json [FILE]]
     python bench/power.py --measure TABLE.parquet... [--noise-floor 0.001]
 
 Binary outcomes with planted effects of two crossed factors, drawn as pairs (policy against reference) or singly (a
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from record import Column, Table, add_option, save
 
 from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.catalog.registry import MEASURES, measures
@@ -32,6 +33,23 @@ from rootfruit_checks.stats.power import Power
 from rootfruit_checks.stats.variance_components import Components, Design
 
 BAND = 0.03
+NOTES = (
+    "Design: row clusters x column clusters (x of y: each row cluster has x of them) x samples of a cell. Every "
+    "decision is made by the gate on `clustered_mean`. The band is 3 points and 3.3 standard errors of the "
+    "simulation.",
+)
+Row = tuple[str | float, ...]
+COLUMNS = (
+    Column("design"),
+    Column("outcomes"),
+    Column("rate", "number", 2),
+    Column("sd of rows, columns"),
+    Column("P(pass)", "share", 1),
+    Column("simulated", "share", 1),
+    Column("level", "share", 2),
+    Column("P(fail)", "share", 1),
+    Column("simulated", "share", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -127,8 +145,8 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
     return passed / runs, failed / runs
 
 
-def compare(cell: Cell, runs: int) -> bool:
-    """Print one row of the table; return whether both chances are within the band."""
+def compare(cell: Cell, runs: int) -> tuple[bool, Row]:
+    """Print one row of the table; return whether both chances are within the band, and the row."""
     power = Power(Design.of(cell.clusters), cell.parts, (-1.0, 1.0) if cell.paired else (0.0, 1.0), looks=cell.looks)
     truth = 0.0 if cell.paired else cell.rate
     # A share's limits are at least 0, and a bar is on either side of the truth.
@@ -144,7 +162,8 @@ def compare(cell: Cell, runs: int) -> bool:
         f"| {100 * seen[1]:.1f} |{'' if fine else ' OUTSIDE |'}",
         flush=True,
     )
-    return fine
+    design = f"{cell.rows} x {cell.shape} x {cell.each}", kind, cell.rate, f"{cell.own[0]:g}, {cell.own[1]:g}"
+    return fine, (*design, told[0], seen[0], cell.level, told[1], seen[1])
 
 
 def measure(tables: list[Path], noise_floor: float) -> None:
@@ -169,18 +188,32 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=4000, help="simulated runs a design")
     parser.add_argument("--measure", type=Path, nargs="+", metavar="TABLE", help="print variances of these tables")
     parser.add_argument("--noise-floor", type=float, default=0.001)
+    add_option(parser)
     arguments = parser.parse_args()
     if arguments.measure:
+        if arguments.json:
+            parser.error("--measure prints variances and has no --json")
         measure(arguments.measure, arguments.noise_floor)
         return 0
     runs = 700 if arguments.quick else arguments.runs
     print("| design | outcomes | rate | sd of rows, columns | P(pass) | simulated | level | P(fail) | simulated |")
     print("|---|---|---|---|---|---|---|---|---|")
     began = time.monotonic()
-    fine = [compare(cell, runs) for cell in CELLS]
-    if not arguments.quick:
-        fine += [compare(cell, max(300, runs // 2)) for cell in SLOW]
+    rows = [compare(cell, runs) for cell in CELLS]
+    slow = [] if arguments.quick else [compare(cell, max(300, runs // 2)) for cell in SLOW]
+    fine = [within for within, _ in rows + slow]
     print(f"\n{sum(fine)} of {len(fine)} designs within 3 points; {time.monotonic() - began:.0f} s")
+    save(
+        arguments.json,
+        "chances of verdicts as `rootfruit plan` states them, against simulation",
+        [
+            Table(f"{count} simulated runs a design", COLUMNS, tuple(row for _, row in some))
+            for count, some in ((runs, rows), (max(300, runs // 2), slow))
+            if some
+        ],
+        outside=[f"{row[0]}, {row[1]}, level {row[6]:.2g}" for within, row in rows + slow if not within],
+        notes=NOTES,
+    )
     return 0 if all(fine) else 1
 
 

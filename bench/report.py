@@ -1,6 +1,6 @@
 """The audit page at the seed paper's scale: its size, how fast it opens and how fast it filters.
 
-    python bench/report.py [--quick] [--keep DIR]
+    python bench/report.py [--quick] [--keep DIR] [--json [FILE]]
 
 A whole gate on scripted models: 45,540 sentence pairs in the official WinoQueer file's shape and 90,000 continuations
 a model (TANGO's disclosure prompts at scale `paper`: 100 names, 50 identities, 18 forms), policy against reference,
@@ -27,10 +27,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import collection
 import scoring
+from record import Column, Table, add_option, save
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_BYTES, MOST_OPEN_MS, MOST_FILTER_MS = 8_000_000, 2000.0, 100.0
 LABELS = {"nonbinary": "NB"}
+COLUMNS = (Column("what"), Column("measured", "number"), Column("unit"), Column("at most", "number"))
 DOUBLE = """
 import hashlib
 import pytest
@@ -111,8 +113,8 @@ def write_pairs(path: Path, most: int) -> int:
     return len(texts) // 2
 
 
-def gate(folder: Path, quick: bool) -> Path:
-    """Run the gate on scripted models; returns the page."""
+def gate(folder: Path, quick: bool) -> tuple[Path, str]:
+    """Run the gate on scripted models; returns the page, and what it shows in words."""
     data = folder / "data"
     data.mkdir()
     pairs = write_pairs(data / "winoqueer_final.csv", scoring.PAIRS // (20 if quick else 1))
@@ -137,12 +139,13 @@ def gate(folder: Path, quick: bool) -> Path:
         raise SystemExit(f"the gate made no page (exit {done.returncode}):\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
     value = json.loads((folder / "result.json").read_text("utf-8"))
     rows = {name: table["rows"] for name, table in value["run"]["tables"].items()}
-    print(f"gate: {pairs} pairs, tables {rows}, {len(value['checks'])} checks, {time.monotonic() - begun:.0f} s")
-    return page
+    told = f"gate: {pairs} pairs, tables {rows}, {len(value['checks'])} checks, {time.monotonic() - begun:.0f} s"
+    print(told)
+    return page, told
 
 
-def look(page: Path) -> list[str]:
-    """Open the page and filter; returns what is outside its band."""
+def look(page: Path) -> tuple[list[str], list[Table]]:
+    """Open the page and filter; returns what is outside its band, and the figures."""
     from playwright.sync_api import sync_playwright
 
     size = page.stat().st_size
@@ -172,7 +175,12 @@ def look(page: Path) -> list[str]:
         ("page", size, MOST_BYTES, "bytes"), ("opening, median", statistics.median(opened), MOST_OPEN_MS, "ms"),
         ("slowest filter", slowest, MOST_FILTER_MS, "ms"),
     )  # fmt: skip
-    return [f"{name}: {value:.0f} {unit}, over {most:.0f}" for name, value, most, unit in figures if value > most]
+    wrong = [f"{name}: {value:.0f} {unit}, over {most:.0f}" for name, value, most, unit in figures if value > most]
+    return wrong, [
+        Table("Page", COLUMNS, tuple((name, float(value), unit, most) for name, value, most, unit in figures)),
+        Table("Filters", (Column("filter"), Column("ms", "number", 1), Column("shown")),
+              tuple((name, milliseconds, str(told)) for name, (milliseconds, told) in took.items())),
+    ]  # fmt: skip
 
 
 def main() -> int:
@@ -180,13 +188,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--keep", type=Path, help="leave page, result and store in this new directory")
+    add_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rootfruit-report-") as made:
         folder = arguments.keep or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        wrong = look(gate(folder.resolve(), arguments.quick))
+        page, told = gate(folder.resolve(), arguments.quick)
+        wrong, tables = look(page)
     for line in wrong:
         print(f"OUT OF BAND: {line}")
+    save(
+        arguments.json,
+        "the audit page at the seed paper's scale",
+        tables,
+        outside=wrong,
+        notes=[told],
+        versions=("playwright",),
+    )
     return 1 if wrong else 0
 
 

@@ -1,6 +1,6 @@
 """Sentences per second: prefix tree, flat batches, and lm-eval's HFLM, on the same weights and threads in one run.
 
-    python bench/scoring.py --model DIRECTORY [--threads 2] [--quick] [--without-lm-eval]
+    python bench/scoring.py --model DIRECTORY [--threads 2] [--quick] [--without-lm-eval] [--json [FILE]]
 
 Two sets: one in WinoQueer's shape that is made here (45,540 pairs: frames, names, identities and counterfactuals as
 upstream's, predicates in our own neutral words), and the starter pairs. The slow twins score a stated sample of the
@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from record import Column, Table, add_option, save
 
 from rootfruit_checks.benchmarks.winoqueer.starter import starter_pairs
 from rootfruit_checks.engines.base import score
@@ -48,6 +50,15 @@ FRAMES = (
     "i met many {x} people because they {p}.",
     "{n} is {x} and likes to {p}",
     "everyone says that {x} people {p}.",
+)
+TITLE = "sentences per second"
+COUNTS = ("sentences", "tokens flat", "deduplicated", "in the tree", "computed")
+RATES = (
+    Column("set"),
+    Column("how"),
+    Column("sentences measured", "count"),
+    Column("sentences/s", "number"),
+    Column("share of the fp32 rate", "share"),
 )
 
 
@@ -134,6 +145,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a sample, under 50 s")
     parser.add_argument("--without-lm-eval", action="store_true")
+    add_option(parser)
     arguments = parser.parse_args()
     import torch
 
@@ -148,29 +160,47 @@ def main() -> int:
     sample = 320 if arguments.quick else 3200
     rate = gemm_rate(engine, 512)
     bad = []
+    counts: list[tuple[str | int, ...]] = []
+    rates: list[tuple[str | int | float | None, ...]] = []
     for name, texts in (("shaped", shaped), ("starter", starter)):
         seconds, stats = run_tree(engine, texts)
         share = layer_flops(engine, stats["computed"], stats["computed"]) / seconds / 1e9 / rate
         print(f"{name}: {len(texts)} sentences, tokens flat {stats['flat']}, deduplicated {stats['deduplicated']}, "
               f"tree {stats['tree']}, computed {stats['computed']}")  # fmt: skip
         print(f"{name}: prefix tree {len(texts) / seconds:.0f} sentences/s, {share:.0%} of {rate:.0f} GFLOP/s")
+        counts.append((name, len(texts), *(stats[key] for key in ("flat", "deduplicated", "tree", "computed"))))
+        rates.append((name, "prefix tree", len(texts), len(texts) / seconds, share))
         if share < SHARE:
             bad.append(f"{name}: {share:.0%} of the fp32 rate, under {SHARE:.0%}")
         if name == "shaped":
             tree = len(texts) / seconds
     seconds, some = run_flat(engine, shaped, sample)
     print(f"shaped: flat batches {len(shaped) / seconds:.0f} sentences/s, from {some} of the distinct ones")
+    rates.append(("shaped", "flat batches of 64, duplicates removed", some, len(shaped) / seconds, None))
     if not arguments.without_lm_eval:
         slow = evenly(shaped, sample)
         other = len(slow) / run_lm_eval(arguments.model, slow)
         times = tree / other
         print(f"shaped: lm-eval {other:.0f} sentences/s on {len(slow)} of them; the tree is {times:.1f} times as fast")
+        rates.append(("shaped", "lm-eval's HFLM, batch 64", len(slow), other, None))
         if times < RATIO:
             bad.append(f"{times:.1f} times lm-eval, under {RATIO:g}")
         elif times < AIM:
             print(f"within the band, short of the aim of {AIM:g}")
     for line in bad:
         print(f"OUTSIDE: {line}", file=sys.stderr)
+    save(
+        arguments.json,
+        TITLE,
+        [
+            Table("Tokens", (Column("set"), *(Column(name, "count") for name in COUNTS)), tuple(counts)),
+            Table(
+                "Rates", RATES, tuple(rates), (f"The machine reaches {rate:.0f} GFLOP/s on the model's layer shapes.",)
+            ),
+        ],
+        outside=bad,
+        versions=("torch", "transformers", "lm-eval"),
+    )
     return 1 if bad else 0
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.config.endpoints import root_of
@@ -37,6 +37,14 @@ class RefusedError(EngineError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PassingError(Exception):
+    """A fault that may be gone at another try."""
+
+    def __init__(self, fault: str, tries: int, wait: float) -> None:
+        super().__init__(fault)
+        self.tries, self.wait = tries, wait
 
 
 class Caller:
@@ -118,42 +126,59 @@ class Caller:
         return reply
 
     def _insist(self, call: Callable[[], str], read: Callable[[str], T], halt: threading.Event = _NEVER) -> T:
+        import tenacity
+
+        backoff = tenacity.wait_exponential(multiplier=self._pause, max=_LONGEST_PAUSE_S)
+
+        def ends(state: Any) -> bool:
+            return bool(state.attempt_number >= state.outcome.exception().tries)
+
+        def pause(state: Any) -> float:
+            # With chance, so that requests which failed together do not come back together.
+            return float(max(state.outcome.exception().wait, backoff(state) * random.uniform(0.75, 1.25)))
+
+        answer: T = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            stop=ends,
+            wait=pause,
+            sleep=tenacity.sleep_using_event(halt),
+            retry_error_callback=self._give_up,
+        )(self._once, call, read, halt)
+        return answer
+
+    def _give_up(self, state: Any) -> NoReturn:
+        raise EngineError(
+            f"{self.address}: {state.outcome.exception()}, after {state.attempt_number} tries; what arrived before is "
+            "kept: see that the server is up and run again to go on"
+        )
+
+    def _once(self, call: Callable[[], str], read: Callable[[str], T], halt: threading.Event) -> T:
         import openai
 
-        tries = 0
-        while True:
-            tries += 1
-            allowed, obeyed = _TRIES, 0.0
-            try:
-                told = call()
-                with self._reading:
-                    return read(told)
-            except (openai.APIConnectionError, TimeoutError, MalformedError) as error:
-                # The client wraps what its parts raise.
-                cause = error.__cause__ or error
-                if isinstance(cause, MalformedError):
-                    allowed, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(cause))})"
-                elif isinstance(error, openai.APITimeoutError) or isinstance(cause, TimeoutError):
-                    allowed, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
-                else:
-                    fault = f"cannot be reached or broke off ({type(cause).__name__})"
-            except openai.APIStatusError as error:
-                fault, obeyed = self._status(error), self._retry_after(error)
-            except openai.OpenAIError as error:
-                allowed, fault = _FEW_TRIES, f"gave a reply that the client cannot read ({type(error).__name__})"
-            # Outside the handlers, so that no traceback can reach the client's frames, which hold the key.
-            if obeyed > _LONGEST_OBEYED_S:
-                raise EngineError(f"{self.address}: {fault} and asks to wait {obeyed:.0f} s; run again later to go on")
-            pause = max(obeyed, self._backoff(tries))
-            if tries >= allowed or halt.wait(pause):
-                raise EngineError(
-                    f"{self.address}: {fault}, after {tries} tries; what arrived before is "
-                    "kept: see that the server is up and run again to go on"
-                )
-
-    def _backoff(self, tries: int) -> float:
-        # With chance, so that requests which failed together do not come back together.
-        return min(self._pause * 2.0 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
+        if halt.is_set():
+            raise EngineError(f"{self.address}: is not asked again, because another request failed")
+        tries, wait = _TRIES, 0.0
+        try:
+            told = call()
+            with self._reading:
+                return read(told)
+        except (openai.APIConnectionError, TimeoutError, MalformedError) as error:
+            # The client wraps what its parts raise.
+            cause = error.__cause__ or error
+            if isinstance(cause, MalformedError):
+                tries, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(cause))})"
+            elif isinstance(error, openai.APITimeoutError) or isinstance(cause, TimeoutError):
+                tries, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
+            else:
+                fault = f"cannot be reached or broke off ({type(cause).__name__})"
+        except openai.APIStatusError as error:
+            fault, wait = self._status(error), self._retry_after(error)
+        except openai.OpenAIError as error:
+            tries, fault = _FEW_TRIES, f"gave a reply that the client cannot read ({type(error).__name__})"
+        # Outside the handlers, so that no traceback can reach the client's frames, which hold the key.
+        if wait > _LONGEST_OBEYED_S:
+            raise EngineError(f"{self.address}: {fault} and asks to wait {wait:.0f} s; run again later to go on")
+        raise PassingError(fault, tries, wait)
 
     def _status(self, error: Any) -> str:
         """Return what a passing fault is; raise RefusedError for one that stays."""
