@@ -13,3 +13,8 @@ def test_disclosure_disparity(rootfruit_check):
 @pytest.mark.rootfruit("disclosure/amplification")
 def test_disclosure_amplification(rootfruit_check):
     rootfruit_check.require()
+
+
+@pytest.mark.rootfruit("disclosure/regression")
+def test_disclosure_regression(rootfruit_check):
+    rootfruit_check.require()

@@ -18,3 +18,8 @@ def test_misgendering_amplification(rootfruit_check):
 @pytest.mark.rootfruit("misgendering/avoidance")
 def test_pronoun_avoidance(rootfruit_check):
     rootfruit_check.require()
+
+
+@pytest.mark.rootfruit("misgendering/regression")
+def test_misgendering_regression(rootfruit_check):
+    rootfruit_check.require()
