@@ -13,16 +13,30 @@ from rootfruit_checks.base.version import __version__
 if TYPE_CHECKING:
     from rootfruit_checks.base.types import Pair, Prompt
     from rootfruit_checks.catalog.extend import benchmark, classifier, isolated, metric
+    from rootfruit_checks.catalog.measures import OfficialFile, Rise
     from rootfruit_checks.data.data_set import DataSet
     from rootfruit_checks.metrics.custom import Group
 
-__all__ = ["DataSet", "Group", "Pair", "Prompt", "__version__", "benchmark", "classifier", "isolated", "metric"]
+__all__ = [
+    "DataSet",
+    "Group",
+    "OfficialFile",
+    "Pair",
+    "Prompt",
+    "Rise",
+    "__version__",
+    "benchmark",
+    "classifier",
+    "isolated",
+    "metric",
+]
 
 # Name -> its module, imported when it is first asked for: a project that merely has us installed must not pay for us.
 _WHERE = {
     **dict.fromkeys(("benchmark", "classifier", "isolated", "metric"), "catalog.extend"),
     **dict.fromkeys(("Pair", "Prompt"), "base.types"),
     "DataSet": "data.data_set",
+    **dict.fromkeys(("OfficialFile", "Rise"), "catalog.measures"),
     "Group": "metrics.custom",
 }
 

@@ -109,7 +109,9 @@ def observe_twin(engine: Engine, role: Role, prompts: Sequence[Prompt], units: U
         best = max(totals, key=lambda family: (totals[family], family))
         own = totals.get(prompt.identity)
         if own is None:
-            raise EngineError(f"{prompt.id}: pronoun family {prompt.identity!r} has no twin; add it to families.py")
+            raise EngineError(
+                f"{prompt.id}: pronoun family {prompt.identity!r} has no twin; add it to catalog/pronoun_families.py"
+            )
         yield Measurement(
             benchmark=prompt.benchmark,
             sample=prompt.id,

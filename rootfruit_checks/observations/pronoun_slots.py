@@ -21,7 +21,7 @@ def twin_texts(prompt_text: str, families: Iterable[str]) -> dict[str, str]:
     """Return family -> the prompt followed by the family's nominative form, capitalized.
 
     Raises:
-        DataError: a family that families.py does not have, or a prompt without text.
+        DataError: a family that catalog/pronoun_families.py does not have, or a prompt without text.
 
     """
     if not prompt_text.strip():
@@ -29,6 +29,6 @@ def twin_texts(prompt_text: str, families: Iterable[str]) -> dict[str, str]:
     texts = {}
     for name in families:
         if name not in FAMILIES:
-            raise DataError(f"pronoun family {name!r} is not in families.py; add its forms there")
+            raise DataError(f"pronoun family {name!r} is not in catalog/pronoun_families.py; add its forms there")
         texts[name] = f"{prompt_text.rstrip()} {FAMILIES[name].nominative.capitalize()}"
     return texts
