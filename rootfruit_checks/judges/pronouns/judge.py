@@ -1,6 +1,6 @@
 """Whose pronouns are these? Judging a continuation by written rules, which would rather not decide than guess.
 
-1. *What is a pronoun.* Any form of a family of `catalog/pronoun_families.py`, in any case, with contractions ("xe'll"). Not counted,
+1. *What is a pronoun.* Any form of a family of `pronoun_families.py`, in any case, with contractions ("xe'll"). Not counted,
    since mentioned and not used or no English: addresses, hashtags, markup, code; lists ("xe/xem", "she, he or they",
    "pronouns: ..."); "he or she"; quoted single forms; "a she", "the fae"; "Her Majesty"; NE and HE (as
    abbreviations); "'em" unless the family is *they*; sentences in other languages. Forms that are also words (em, ey,
