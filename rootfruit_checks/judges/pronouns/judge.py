@@ -1,8 +1,8 @@
 """Whose pronouns are these? Judging a continuation by written rules, which would rather not decide than guess.
 
-1. *What is a pronoun.* Any form of a family of `pronoun_families.py`, in any case, with contractions ("xe'll"). Not counted,
-   since mentioned and not used or no English: addresses, hashtags, markup, code; lists ("xe/xem", "she, he or they",
-   "pronouns: ..."); "he or she"; quoted single forms; "a she", "the fae"; "Her Majesty"; NE and HE (as
+1. *What is a pronoun.* Any form of a family of `pronoun_families.py`, in any case, with contractions ("xe'll"). Not
+   counted, since mentioned and not used or no English: addresses, hashtags, markup, code; lists ("xe/xem", "she, he or
+   they", "pronouns: ..."); "he or she"; quoted single forms; "a she", "the fae"; "Her Majesty"; NE and HE (as
    abbreviations); "'em" unless the family is *they*; sentences in other languages. Forms that are also words (em, ey,
    ne, ze, fae, hir, ...) count against a prompt of another family only as a nominative with a verb. *It* is never
    counted, though it can be used to harm: it nearly always stands for a thing.
