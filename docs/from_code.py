@@ -180,14 +180,13 @@ class Columns(Generated):
     sources = (PACKAGE / "observations" / "frame.py",)
 
     def lines(self) -> Iterator[str]:
-        """The columns come from the module's docstring, whose table is checked against the tuple of names."""
+        """One table of columns for pairs and one for prompts, and the quantities of prompts."""
         from rootfruit_checks.observations import frame
 
-        body = (frame.__doc__ or "").split("=\n")[2:3]
-        rows = [line.split(maxsplit=2) for line in (body[0] if body else "").splitlines() if line[:1].isalpha()]
-        if tuple(row[0] for row in rows) != frame.COLUMNS:
-            raise ExtensionError("observations/frame.py: its docstring does not list the columns of COLUMNS")
-        yield from table(("column", "type", "meaning"), ((f"`{name}`", kind, cell(text)) for name, kind, text in rows))
+        for title, columns in (("Pairs", frame.PAIR_COLUMNS), ("Prompts", frame.COLUMNS)):
+            rows = ((f"`{name}`", kind, cell(text)) for name, (kind, text) in columns.items())
+            yield from (f"## {title}", "")
+            yield from table(("column", "type", "meaning"), rows)
         yield from ("`quantity` is one of:", "")
         yield from table(("quantity", "meaning"), ((f"`{k}`", cell(v)) for k, v in frame.QUANTITIES.items()))
 

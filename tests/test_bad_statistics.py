@@ -8,14 +8,14 @@ import pytest
 from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.base.types import ROLES, Measurement, PairMeasurement
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.observations.frame import to_frame
 
 pytestmark = pytest.mark.filterwarnings("error")
 GATED = [measure for measure in REGISTRY if measure.gated]
-QUANTITY = {"winoqueer": ("d_shared", "d_full", "d_upstream"), "disclosure": ("regard",), "misgendering": ("pronoun",)}
+QUANTITY = {"disclosure": "regard", "misgendering": "pronoun"}
 LABEL = {"disclosure": "neutral", "misgendering": "consistent"}
 
 
@@ -27,16 +27,20 @@ def rows(benchmark, *, clusters=40, value=lambda number, role: (-1.0) ** number 
         for inner in range(12):
             for identity in ("alpha",) if benchmark == "winoqueer" else ("alpha", "he", "she"):
                 for role in ROLES:
-                    found += [
-                        Measurement(
-                            benchmark=benchmark, sample=f"{number}-{inner}-{identity}", role=role, quantity=quantity,
-                            value=value(number, role), label=label or LABEL.get(benchmark, ""), identity=identity,
-                            counterpart="other", kind="stigma" if number % 2 == 0 else "neutral", frame=f"f{inner}"
-                            if benchmark != "winoqueer" else f"f{inner % 4}", predicate=f"p{number}",
-                            subject=f"s{inner}" if benchmark == "winoqueer" else f"s{number}",
+                    here = {"sample": f"{number}-{inner}-{identity}", "role": role, "identity": identity}
+                    worth = value(number, role)
+                    found.append(
+                        PairMeasurement(
+                            benchmark, **here, d_shared=worth, d_full=worth, d_upstream=worth, counterpart="other",
+                            kind="stigma" if number % 2 == 0 else "neutral", frame=f"f{inner % 4}",
+                            predicate=f"p{number}", subject=f"s{inner}",
                         )
-                        for quantity in QUANTITY[benchmark]
-                    ]  # fmt: skip
+                        if benchmark == "winoqueer"
+                        else Measurement(
+                            benchmark, **here, quantity=QUANTITY[benchmark], value=worth,
+                            label=label or LABEL.get(benchmark, ""), frame=f"f{inner}", subject=f"s{number}",
+                        )
+                    )  # fmt: skip
     return found
 
 

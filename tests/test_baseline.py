@@ -16,11 +16,13 @@ from registered import REGRESSIONS
 from results import whole_result
 
 from rootfruit_checks.base.errors import BaselineError, ConfigError
+from rootfruit_checks.base.types import Measurement
 from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.build import build
 from rootfruit_checks.gating.checks import Check, family
 from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.runs import baseline, merge, shard_manifest
 from rootfruit_checks.runs.measure import compute_share, measure
 
@@ -105,7 +107,7 @@ def test_another_sample_is_compared_unpaired_with_variances_added(saved, store):
     level = MEASURES["winoqueer/preference"]
     found = run.decisions.evidence(check_of("transgender"))
     now = run.decisions.evidence(Check(level, "transgender", gated=True)).interval
-    then = Decisions(run.settings, run.data, {"winoqueer": earlier.rows}, earlier.noise)
+    then = Decisions(run.settings, run.data, {"winoqueer": earlier.of("winoqueer")}, earlier.noise)
     before = then.evidence(Check(level, "transgender", gated=True)).interval
     assert found.details["comparison"].startswith("unpaired")
     assert found.interval.estimate == pytest.approx(now.estimate - before.estimate)
@@ -159,10 +161,24 @@ def test_shares_are_gated_against_it_when_they_are_joined(saved, tmp_path):
 def test_what_is_saved_is_what_is_read(saved, store):
     held = baseline.read(saved)
     frame = measure(options(store, "dpo")).frame("winoqueer")
-    pd.testing.assert_frame_equal(held.rows.reset_index(drop=True), frame.reset_index(drop=True), check_dtype=False)
+    pd.testing.assert_frame_equal(held.of("winoqueer"), frame.reset_index(drop=True), check_dtype=False)
     assert held.result["run"]["policy"]["path"] == str(MODELS / "dpo")
     assert "dpo.parquet" in held.told
     assert not list(saved.parent.glob(".*part"))
+
+
+def test_pairs_and_prompts_share_one_file(saved, tmp_path):
+    held = baseline.read(saved)
+    pairs = held.of("winoqueer").head(5)
+    prompts = to_frame(
+        Measurement("misgendering", f"m{at}", "policy", "pronoun", at / 3, "none", at, "xe", "t", "s", "distal", "text")
+        for at in range(4)
+    )
+    baseline.save(tmp_path / "both", [prompts, pairs], held.facts, held.noise, held.result)
+    again = baseline.read(tmp_path / "both")
+    pd.testing.assert_frame_equal(again.of("winoqueer").reset_index(drop=True), pairs.reset_index(drop=True))
+    pd.testing.assert_frame_equal(again.of("misgendering").reset_index(drop=True), prompts)
+    assert again.of("disclosure") is None
 
 
 @pytest.mark.parametrize("key", ["data's sha256", "instrument's rules", "--rootfruit-dtype", "engine", "way of asking"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stored import writes
 
 from rootfruit_checks.base.errors import EngineError
-from rootfruit_checks.base.types import Measurement
+from rootfruit_checks.base.types import Measurement, PairMeasurement
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.load import load
 from rootfruit_checks.engines.base import score
@@ -132,13 +132,28 @@ def test_the_usual_floor_stands_unless_more_was_measured():
 # -- the same model twice ----------------------------------------------------------------------------------------------
 
 
-def rows(role, scores=(), texts=(), quantity="d_full"):
-    yield from (Measurement("winoqueer", f"s{i}", role, quantity, value) for i, value in enumerate(scores))
+def scored(role, scores, quantity):
+    for i, value in enumerate(scores):
+        if quantity == "twin":
+            yield Measurement("misgendering", f"s{i}", role, "twin", value)
+        else:
+            yield PairMeasurement("winoqueer", f"s{i}", role, **{**PLAIN, quantity: value})
+
+
+def written(role, texts):
     yield from (Measurement("disclosure", f"t{i}", role, "regard", 0.0, text=text) for i, text in enumerate(texts))
 
 
-def frame(policy, reference, **more):
-    return to_frame([*rows("policy", *policy, **more), *rows("reference", *reference, **more)])
+def frames(policy, reference, quantity="d_full"):
+    """One frame of scores, one of texts."""
+    both = (("policy", policy), ("reference", reference))
+    return [
+        to_frame([row for role, (scores, _) in both for row in scored(role, scores, quantity)]),
+        to_frame([row for role, (_, texts) in both for row in written(role, texts)]),
+    ]
+
+
+PLAIN = dict.fromkeys(("d_shared", "d_full", "d_upstream"), 0.0)
 
 
 ALIKE = ([1.0, -2.0, math.nan], ["x", ""])
@@ -155,23 +170,25 @@ CHANGED = {
 def test_equal_answers_are_counted(quantity):
     near = ([1.0, -2.0 + 1e-4, math.nan], ["x", ""])
     for other in (ALIKE, near):
-        told = sanity_checks.same_answers([frame(ALIKE, other, quantity=quantity)], 2e-4)
-        assert told == "3 differences of log-probs within 0.0002 nats and 2 continuations equal"
+        told = sanity_checks.same_answers(frames(ALIKE, other, quantity), 2e-4)
+        # A pair has two differences.
+        count = 3 if quantity == "twin" else 6
+        assert told == f"{count} differences of log-probs within 0.0002 nats and 2 continuations equal"
         with pytest.raises(EngineError, match="adapter without effect"):
-            sanity_checks.refuse_same([frame(ALIKE, other, quantity=quantity)], 2e-4)
-    assert sanity_checks.same_answers([frame(([], ["x"]), ([], ["x"]))], 2e-4) == "1 continuations equal"
+            sanity_checks.refuse_same(frames(ALIKE, other, quantity), 2e-4)
+    assert sanity_checks.same_answers(frames(([], ["x"]), ([], ["x"])), 2e-4) == "1 continuations equal"
 
 
 @pytest.mark.parametrize("what", CHANGED)
 @pytest.mark.parametrize("swap", [False, True])
 def test_one_unlike_answer_is_enough(what, swap):
     both = (CHANGED[what], ALIKE) if swap else (ALIKE, CHANGED[what])
-    equal = frame(([0.0], []), ([0.0], []))
-    assert sanity_checks.same_answers([equal], 2e-4)
-    for frames in ([frame(*both)], [equal, frame(*both)], [frame(*both), equal]):
-        assert sanity_checks.same_answers(frames, 2e-4) == ""
-        sanity_checks.refuse_same(frames, 2e-4)
-    assert sanity_checks.same_answers([frame(*both)], 1e-3) != "" or what != "one score"
+    equal = frames(([0.0], []), ([0.0], []))
+    assert sanity_checks.same_answers(equal, 2e-4)
+    for held in (frames(*both), [*equal, *frames(*both)], [*frames(*both), *equal]):
+        assert sanity_checks.same_answers(held, 2e-4) == ""
+        sanity_checks.refuse_same(held, 2e-4)
+    assert sanity_checks.same_answers(frames(*both), 1e-3) != "" or what != "one score"
 
 
 def test_nothing_measured_is_not_the_same():
@@ -329,9 +346,10 @@ def test_a_damaged_engine_gates_nothing(gate):
 
 
 def test_frames_hold_what_canaries_read():
-    """The quantities that they compare are among those that frames hold."""
-    from rootfruit_checks.observations.frame import QUANTITIES
+    """What they compare is among what frames hold."""
+    from rootfruit_checks.observations.frame import PAIR_COLUMNS, QUANTITIES
 
-    assert {*sanity_checks._SCORES, *sanity_checks.TEXTS} <= set(QUANTITIES)
+    assert set(sanity_checks.SCORES) <= set(PAIR_COLUMNS)
+    assert {"twin", *sanity_checks.TEXTS} <= set(QUANTITIES)
     assert isinstance(to_frame([]), pd.DataFrame)
     assert np.isfinite(list(sanity_checks.NOISE_FLOOR.values())).all()

@@ -315,10 +315,10 @@ def test_labels_are_spelled_as_the_groups_spell_them_and_smoke_takes_some():
 def preference(frame, group):
     """The built-in preference, written anew."""
     rows = frame[
-        (frame["quantity"] == "d_shared") & (frame["role"] == "policy") & (frame["kind"] == "stigma")
+        (frame["role"] == "policy") & (frame["kind"] == "stigma")
         & frame["identity"].isin(group.members)
     ]  # fmt: skip
-    value = np.where(np.abs(rows["value"]) <= 2e-4, 0.5, (rows["value"] > 0).astype(float))
+    value = np.where(np.abs(rows["d_shared"]) <= 2e-4, 0.5, (rows["d_shared"] > 0).astype(float))
     return rows.assign(value=value, name=rows["subject"])[["sample", "value", "predicate", "name"]]
 
 

@@ -11,7 +11,7 @@ import pytest
 from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.base.types import ROLES, Measurement
+from rootfruit_checks.base.types import ROLES, Measurement, PairMeasurement
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 NOISE = 1e-3
 
 
-def pair_rows(lift: float = 0.0, word: float = 0.0, seed: int = 0) -> list[Measurement]:
+def pair_rows(lift: float = 0.0, word: float = 0.0, seed: int = 0) -> list[PairMeasurement]:
     """Pairs of 40 stigmatizing and 30 control predicates, 2 identities, 4 frames, one of which names a person.
 
     `lift` is what the policy adds to stigma alone, `word` what it adds to the identity word wherever it stands.
@@ -37,13 +37,14 @@ def pair_rows(lift: float = 0.0, word: float = 0.0, seed: int = 0) -> list[Measu
                 change = rng.normal(0, 0.1) + word + (lift if kind == "stigma" else 0.0)
                 for role in ROLES:
                     value = reference + (change if role == "policy" else 0.0)
-                    rows += [
-                        Measurement(
+                    rows.append(
+                        PairMeasurement(
                             benchmark="winoqueer",
                             sample=f"w-{number}-{identity}-{frame}",
                             role=role,
-                            quantity=quantity,
-                            value=value,
+                            d_shared=value,
+                            d_full=value,
+                            d_upstream=value,
                             identity=identity,
                             counterpart="other",
                             kind=kind,
@@ -51,8 +52,7 @@ def pair_rows(lift: float = 0.0, word: float = 0.0, seed: int = 0) -> list[Measu
                             predicate=f"predicate {number}",
                             subject=f"name {number % 12}" if frame == 3 else "",
                         )
-                        for quantity in ("d_shared", "d_full", "d_upstream")
-                    ]
+                    )
     return rows
 
 
@@ -96,7 +96,9 @@ def prompt_rows(benchmark: str = "misgendering", amplify: float = 0.0, draws: in
     return rows
 
 
-def measured(measure_id: str, rows: list[Measurement], members=("alpha", "beta"), controls=(), **keywords) -> Evidence:
+def measured(
+    measure_id: str, rows: list[Measurement] | list[PairMeasurement], members=("alpha", "beta"), controls=(), **keywords
+) -> Evidence:
     settings = {"alpha": 0.05, "beta": 0.1, "seed": 0, "noise_floor": NOISE} | keywords
     return evaluate(MEASURES[measure_id], "g", to_frame(rows), members=members, controls=controls, **settings)
 
@@ -105,8 +107,12 @@ def prompts(measure_id: str, rows: list[Measurement], members=("they",)) -> Evid
     return measured(measure_id, rows, members, ("he", "she"))
 
 
-def of(rows: list[Measurement], role: str, quantity: str, kind: str = "stigma") -> dict[str, float]:
-    return {r.sample: r.value for r in rows if (r.role, r.quantity, r.kind) == (role, quantity, kind)}
+def of(rows: list[PairMeasurement], role: str, difference: str, kind: str = "stigma") -> dict[str, float]:
+    return {r.sample: getattr(r, difference) for r in rows if (r.role, r.kind) == (role, kind)}
+
+
+def valued(row: PairMeasurement, value: float) -> PairMeasurement:
+    return replace(row, d_shared=value, d_full=value, d_upstream=value)
 
 
 def half(value: float) -> float:
@@ -115,8 +121,8 @@ def half(value: float) -> float:
 
 def test_preference_and_amplification_by_loops():
     rows = pair_rows(lift=1.0)
-    for row, value in ((0, 0.0), (6, NOISE / 2)):
-        rows[row] = replace(rows[row], value=value)
+    for row, value in ((0, 0.0), (2, NOISE / 2)):
+        rows[row] = replace(rows[row], d_shared=value)
     policy, reference = of(rows, "policy", "d_shared"), of(rows, "reference", "d_shared")
     preference, change = measured("winoqueer/preference", rows), measured("winoqueer/amplification", rows)
     expected = np.mean([half(value) for value in policy.values()])
@@ -168,7 +174,7 @@ def test_beta_changes_no_rank(beta):
 
 
 def test_the_same_model_on_both_sides_changed_nothing():
-    rows = [replace(row, value=1.0) for row in pair_rows()]
+    rows = [valued(row, 1.0) for row in pair_rows()]
     change, reward = measured("winoqueer/amplification", rows), measured("winoqueer/reward_stigma", rows)
     assert (change.interval.estimate, change.interval.method) == (0.0, "exact")
     assert (reward.interval.estimate, reward.interval.method) == (0.5, "exact")
@@ -196,7 +202,7 @@ def test_preservation_by_loops():
 
 
 def test_preservation_where_nothing_was_preferred():
-    found = measured("winoqueer/preservation", [replace(row, value=-1.0) for row in pair_rows()])
+    found = measured("winoqueer/preservation", [valued(row, -1.0) for row in pair_rows()])
     assert found.interval.refused
     assert "no pair" in found.interval.note
 
@@ -321,7 +327,7 @@ def test_a_group_without_rows_is_no_data(measure):
 
 def test_unscored_pairs_are_counted_and_left_out():
     rows = pair_rows()
-    rows = [replace(row, value=math.nan) if row.sample.startswith("w-3-") else row for row in rows]
+    rows = [valued(row, math.nan) if row.sample.startswith("w-3-") else row for row in rows]
     found = measured("winoqueer/amplification", rows)
     assert (found.n, found.unscored, found.unscored_share) == (312, 16, pytest.approx(8 / 320))
 
@@ -399,17 +405,16 @@ def test_the_other_counts_of_the_preference_stand_beside_it():
     rng = np.random.default_rng(4)
     rows, wins, total, halves = [], 0, 0, 0.0
     for row in pair_rows():
-        if row.quantity == "d_upstream":
-            row = replace(row, value=float(rng.choice([-0.002, -0.001, 0.0, 0.0, 0.001])))
-        elif row.quantity == "d_full":
-            row = replace(row, value=float(rng.choice([-1.0, NOISE / 2, -NOISE / 2, 1.0])))
+        row = replace(
+            row,
+            d_upstream=float(rng.choice([-0.002, -0.001, 0.0, 0.0, 0.001])),
+            d_full=float(rng.choice([-1.0, NOISE / 2, -NOISE / 2, 1.0])),
+        )
         rows.append(row)
         if row.kind == "stigma" and row.role == "policy":
-            if row.quantity == "d_upstream":
-                total += 1
-                wins += row.value > 0
-            elif row.quantity == "d_full":
-                halves += 0.5 if abs(row.value) < NOISE else float(row.value > 0)
+            total += 1
+            wins += row.d_upstream > 0
+            halves += 0.5 if abs(row.d_full) < NOISE else float(row.d_full > 0)
     found = measured("winoqueer/preference", rows).details["variants"]
     assert found["upstream"]["policy"] == pytest.approx(wins / total)
     assert found["full"]["policy"] == pytest.approx(halves / total)

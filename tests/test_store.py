@@ -19,7 +19,7 @@ from stored import writes
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import StoreError
-from rootfruit_checks.base.types import Measurement
+from rootfruit_checks.base.types import Measurement, PairMeasurement
 from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.store.store import Store, address
@@ -86,7 +86,7 @@ def test_an_address_does_not_depend_on_order(parts):
 
 
 def measured(*samples):
-    return to_frame([Measurement("winoqueer", sample, "policy", "d_shared", 0.5) for sample in samples])
+    return to_frame([PairMeasurement("winoqueer", sample, "policy", 0.5, 0.5, 0.5) for sample in samples])
 
 
 def test_tables_are_written_whole(tmp_path):
@@ -110,8 +110,12 @@ def test_export_gathers_the_tables_or_says_why_not(tmp_path, capsys):
     with Store(tmp_path / "s") as store:
         store.save_table("one", measured("x"))
         store.save_table("two", measured("y", "z"))
+        store.save_table("who", to_frame([Measurement("mine", "w", "policy", "regard", 0.0, "neutral")]))
     assert main(["export", str(tmp_path / "s"), str(tmp_path / "out.parquet")]) == 0
-    assert list(pd.read_parquet(tmp_path / "out.parquet")["table"]) == ["one", "two", "two"]
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    assert list(found["table"]) == ["one", "two", "two", "who"]
+    assert list(found["d_full"].fillna(-1.0)) == [0.5, 0.5, 0.5, -1.0]
+    assert list(found["label"]) == ["", "", "", "neutral"]
     assert main(["export", str(tmp_path / "s"), str(tmp_path / "no" / "out.parquet")]) == 1
     assert main(["export", str(tmp_path / "none"), str(tmp_path / "out.parquet")]) == 1
     (tmp_path / "s" / "tables" / "one.parquet").write_bytes(b"PAR1")

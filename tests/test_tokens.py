@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfruit_checks.base.types import Pair
-from rootfruit_checks.engines.base import score
 from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.observations.observations import observe_pairs, pair_texts
+from rootfruit_checks.observations.observations import observe_pairs
+from rootfruit_checks.observations.pair_scores import pair_texts, score_pairs
 from rootfruit_checks.observations.token_scores import TokenBook, token_table
 
 WORDS = st.lists(st.sampled_from("a queer person sings and is well today".split()), min_size=1, max_size=8)
@@ -35,21 +35,21 @@ def book(table, role="policy"):
 def test_tokens_add_up_to_the_differences_that_are_gated(texts):
     pairs = [pair(f"p{at}", " ".join(x), " ".join(y)) for at, (x, y) in enumerate(texts)]
     engine = ScriptedEngine("m", lambda word, place, words: -len(word) - place / 7, lambda prompt, draw: "")
-    scores = score(engine, pair_texts(pairs))
-    held = book(token_table(engine, pairs, scores))
-    measured = {(m.sample, m.quantity): m.value for m in observe_pairs("policy", pairs, scores, "winoqueer")}
+    scored = score_pairs(engine, pairs)
+    held = book(token_table(engine, scored))
+    measured = {m.sample: m for m in observe_pairs("policy", scored, "winoqueer")}
     for one in pairs:
         sides = held.of(one.id, ("policy", "reference"))["policy"]
         assert "".join(word[0] for word in sides["queer"]) == one.queer
         for quantity, which in (("d_full", lambda word: True), ("d_shared", lambda word: word[2])):
             queer, other = (sum(word[1] for word in sides[side] if which(word)) for side in ("queer", "counterfactual"))
-            assert queer - other == pytest.approx(measured[one.id, quantity], abs=1e-3)
+            assert queer - other == pytest.approx(getattr(measured[one.id], quantity), abs=1e-3)
 
 
 def test_what_is_not_there_is_not_told():
     engine = ScriptedEngine("m", lambda word, place, words: -1.0, lambda prompt, draw: "")
     pairs = [pair("p", "a b", "a c")]
-    held = book(token_table(engine, pairs, score(engine, pair_texts(pairs))))
+    held = book(token_table(engine, score_pairs(engine, pairs)))
     assert held.of("q", ("policy",)) == {}
     assert set(held.of("p", ("policy", "reference"))) == {"policy"}
 
@@ -57,8 +57,7 @@ def test_what_is_not_there_is_not_told():
 def test_a_real_tokenizer_gives_the_sentences_own_letters():
     engine = HFEngine("fixtures/models/sft", device="cpu")
     pairs = [pair("p", "Alex is nonbinary and kind.", "Alex is cisgender and kind.")]
-    scores = score(engine, pair_texts(pairs))
-    table = token_table(engine, pairs, scores)
+    table = token_table(engine, score_pairs(engine, pairs))
     for text, words, logprobs in zip(pair_texts(pairs), table["pieces"], table["logprobs"], strict=True):
         assert "".join(words) == text
         assert len(words) == len(logprobs)
@@ -68,7 +67,7 @@ def test_a_real_tokenizer_gives_the_sentences_own_letters():
 def test_an_engine_that_cannot_name_its_tokens_numbers_them():
     engine = ScriptedEngine("m", lambda word, place, words: -1.0, lambda prompt, draw: "")
     pairs = [pair("p", "a b", "a c")]
-    scores = score(engine, pair_texts(pairs))
+    scored = score_pairs(engine, pairs)
     nameless = type("Served", (), {})()
-    words = token_table(nameless, pairs, scores)["pieces"][0]
-    assert words == [f"#{one}" for one in scores[0].ids.tolist()]
+    words = token_table(nameless, scored)["pieces"][0]
+    assert words == [f"#{one}" for one in scored[0].queer.ids.tolist()]

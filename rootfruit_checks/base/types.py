@@ -109,8 +109,26 @@ class TokenScores:
 
 
 @dataclass(frozen=True, slots=True)
+class PairMeasurement:
+    """One pair under one model: a row of the frame of pairs (see `observations/frame.py`)."""
+
+    benchmark: str
+    sample: str
+    role: Role
+    d_shared: float
+    d_full: float
+    d_upstream: float
+    identity: str = ""
+    counterpart: str = ""
+    kind: str = ""
+    frame: str = ""
+    predicate: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured quantity of one sample under one model: a row of the tidy frame (see `observations/frame.py`)."""
+    """One measured quantity of a continuation: a row of the frame of prompts (see `observations/frame.py`)."""
 
     benchmark: str
     sample: str
@@ -120,10 +138,7 @@ class Measurement:
     label: str = ""
     draw: int = 0
     identity: str = ""
-    counterpart: str = ""
-    kind: str = ""
     frame: str = ""
-    predicate: str = ""
     subject: str = ""
     stratum: str = ""
     text: str = ""

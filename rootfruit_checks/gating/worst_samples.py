@@ -7,10 +7,11 @@ import pandas as pd
 from rootfruit_checks.base.types import ROLES, Sample
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.metrics.evaluate import Evidence
-from rootfruit_checks.observations.frame import TEXTS
+from rootfruit_checks.observations.frame import TEXTS, is_of_pairs
 from rootfruit_checks.observations.token_scores import TokenBook
 
 WORST = 5
+_SCORES = ("d_shared", "d_full", "d_upstream")
 
 
 def shown(
@@ -30,8 +31,7 @@ def shown(
 
 def _answer(rows: pd.DataFrame, role: str) -> str:
     mine = rows[rows["role"] == role]
-    scores = mine[mine["quantity"].str.startswith("d_")]
-    if len(scores):
-        return ", ".join(f"{q} = {v:+.3f}" for q, v in zip(scores["quantity"], scores["value"], strict=True))
+    if is_of_pairs(rows):
+        return ", ".join(f"{name} = {row[name]:+.3f}" for _, row in mine.iterrows() for name in _SCORES)
     texts = mine[mine["quantity"].isin(TEXTS)]
     return " / ".join(f"[{label}] {text}" for label, text in zip(texts["label"], texts["text"], strict=True))

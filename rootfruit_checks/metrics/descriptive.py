@@ -58,12 +58,12 @@ def variants(plan: Plan, frame: pd.DataFrame) -> dict[str, dict[str, float | Non
     the digit: sums rounded to 3 decimals, and a tie counts as no preference but stays in the denominator.
     """
     rows = frame[frame["identity"].isin(plan.members) & (frame["kind"] == "stigma")]
-    rows = rows[np.isfinite(rows["value"])]
     found: dict[str, dict[str, float | None]] = {}
     for name, quantity in (("full", "d_full"), ("upstream", "d_upstream")):
         found[name] = {}
         for role in ROLES:
-            values = rows.loc[(rows["quantity"] == quantity) & (rows["role"] == role), "value"].to_numpy(np.float64)
+            values = rows.loc[rows["role"] == role, quantity].to_numpy(np.float64)
+            values = values[np.isfinite(values)]
             won = wins(values, plan.noise) if name == "full" else values > 0
             found[name][role] = float(won.mean()) if len(values) else None
     return found

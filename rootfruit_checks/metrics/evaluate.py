@@ -60,7 +60,8 @@ def evaluate(
     definition = _definition(measure)
     if definition is None:
         raise ConfigError(f"{measure.id}: this measure is in the registry and has no definition")
-    return definition(plan, frame[frame["benchmark"] == measure.benchmark])
+    mine = frame[frame["benchmark"] == measure.benchmark]
+    return definition(plan, mine) if len(mine) else plan.nothing(f"nothing of {measure.benchmark} was measured")
 
 
 def _definition(measure: Measure) -> Callable[[Plan, pd.DataFrame], Evidence] | None:

@@ -46,19 +46,19 @@ class _Pairs:
 
 
 def _pairs(plan: Plan, frame: pd.DataFrame, quantity: str, *, controls: bool = False) -> _Pairs:
-    wanted = frame[(frame["quantity"] == quantity) & frame["identity"].isin(plan.members)]
+    wanted = frame[frame["identity"].isin(plan.members)]
     if not controls:
         wanted = wanted[wanted["kind"] == "stigma"]
     policy = by_sample(wanted[wanted["role"] == "policy"], f"{quantity} of the policy")
     other = by_sample(wanted[wanted["role"] == "reference"], f"{quantity} of the reference")
     if plan.measure.needs_reference or len(other):
         aligned(policy.index, other.index, quantity)
-    values = policy["value"].to_numpy(dtype=np.float64)
+    values = policy[quantity].to_numpy(dtype=np.float64)
     fine = np.isfinite(values)
     lost, share = int((~fine).sum()), float((~fine).mean()) if len(fine) else 0.0
     against: Floats | None = None
     if len(other):
-        against = other["value"].reindex(policy.index).to_numpy(dtype=np.float64)
+        against = other[quantity].reindex(policy.index).to_numpy(dtype=np.float64)
         bad = ~np.isfinite(against)
         lost, share = lost + int(bad.sum()), max(share, float(bad.mean()))
         fine &= ~bad

@@ -41,7 +41,7 @@ def regression(
     """
     kind = measure.kind
     level = MEASURES[f"{measure.benchmark}/{LEVELS[kind]}"]
-    quantity = "d_shared" if kind == "pairs" else BENCHMARKS[measure.benchmark].quantity
+    quantity = BENCHMARKS[measure.benchmark].quantity
     policy = frame[(frame["role"] == "policy")]
     wanted: dict[str, Any] = {"members": members, "controls": controls, **how}
     if earlier is None or not (_there(earlier, quantity)["identity"].isin(members)).any():
@@ -77,7 +77,7 @@ def regression(
 
 
 def _there(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    return rows[rows["quantity"] == quantity]
+    return rows[rows["quantity"] == quantity] if quantity else rows
 
 
 def _samples(rows: pd.DataFrame, quantity: str, people: set[str]) -> set[str]:

@@ -15,16 +15,17 @@ import pandas as pd
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import EngineError, StoreError
-from rootfruit_checks.base.types import Measurement, Role, Sampling
+from rootfruit_checks.base.types import Measurement, PairMeasurement, Role, Sampling
 from rootfruit_checks.base.version import __version__
 from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, classifier_of, kind_of
 from rootfruit_checks.data.data_set import DataSet
-from rootfruit_checks.engines.base import Engine, score
+from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.stored_units import Progress, StoredUnits
 from rootfruit_checks.judges import custom
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
 from rootfruit_checks.observations import fingerprints, observations
 from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.observations.pair_scores import score_pairs
 from rootfruit_checks.observations.sanity_checks import Noise, measure_noise
 from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.observations.token_scores import TokenBook, token_table
@@ -130,14 +131,15 @@ class Tables:
         }
         return f"{benchmark}-{address(parts)}"
 
-    def _observations(self, role: Role, engine: Engine, benchmark: str, data: DataSet, name: str) -> list[Measurement]:
+    def _observations(
+        self, role: Role, engine: Engine, benchmark: str, data: DataSet, name: str
+    ) -> list[Measurement] | list[PairMeasurement]:
         if kind_of(benchmark) == "pairs":
-            texts = observations.pair_texts(data.pairs)
-            scores = self._stored(
-                role, engine, f"{benchmark} score", lambda units: score(engine, texts, units, self._before)
+            scored = self._stored(
+                role, engine, f"{benchmark} score", lambda units: score_pairs(engine, data.pairs, units, self._before)
             )
-            self._store.save_table(f"{name}-tokens", token_table(engine, data.pairs, scores))
-            return list(observations.observe_pairs(role, data.pairs, scores, benchmark))
+            self._store.save_table(f"{name}-tokens", token_table(engine, scored))
+            return list(observations.observe_pairs(role, scored, benchmark))
         answers = self._stored(
             role,
             engine,

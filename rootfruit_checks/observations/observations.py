@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rootfruit_checks.base.errors import EngineError
-from rootfruit_checks.base.types import Completion, Measurement, Pair, Prompt, Role, Sampling, TokenScores
+from rootfruit_checks.base.types import Completion, Measurement, PairMeasurement, Prompt, Role, Sampling
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
 from rootfruit_checks.engines.base import Engine, generate, score
 from rootfruit_checks.engines.work_units import Units
 from rootfruit_checks.judges.pronouns.judge import judge
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
-from rootfruit_checks.observations.pair_scores import pair_scores
+from rootfruit_checks.observations.pair_scores import ScoredPair
 from rootfruit_checks.observations.pronoun_slots import twin_texts
-
-
-def pair_texts(pairs: Sequence[Pair]) -> list[str]:
-    """Return the sentences that are scored: both of each pair, one after the other."""
-    return [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
 
 
 def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
@@ -26,38 +21,31 @@ def twin_slots(prompts: Sequence[Prompt]) -> list[dict[str, str]]:
     return [twin_texts(prompt.text, families) for prompt in prompts]
 
 
-def observe_pairs(
-    role: Role, pairs: Sequence[Pair], scores: Sequence[TokenScores], benchmark: str
-) -> Iterator[Measurement]:
-    """Compare both sentences of every pair; three measurements a pair (see `frame.QUANTITIES`).
+def observe_pairs(role: Role, scored: Iterable[ScoredPair], benchmark: str) -> Iterator[PairMeasurement]:
+    """Compare both sentences of every pair; one measurement a pair.
 
     Args:
         role: whose scores these are.
-        pairs: the pairs, n of them.
-        scores: of `pair_texts(pairs)`, 2 n, after whatever stood before each; only a sentence's own tokens are in it.
+        scored: the pairs.
         benchmark: whose pairs they are.
 
     """
-    for number, pair in enumerate(pairs):
-        answer = pair_scores(scores[2 * number], scores[2 * number + 1])
-        for quantity, value in (
-            ("d_shared", answer.d_shared),
-            ("d_full", answer.d_full),
-            ("d_upstream", answer.d_upstream),
-        ):
-            yield Measurement(
-                benchmark=benchmark,
-                sample=pair.id,
-                role=role,
-                quantity=quantity,
-                value=value,
-                identity=pair.identity,
-                counterpart=pair.counterpart,
-                kind=pair.kind,
-                frame=pair.frame,
-                predicate=pair.predicate,
-                subject=pair.name,
-            )
+    for one in scored:
+        pair, found = one.pair, one.differences()
+        yield PairMeasurement(
+            benchmark=benchmark,
+            sample=pair.id,
+            role=role,
+            d_shared=found.d_shared,
+            d_full=found.d_full,
+            d_upstream=found.d_upstream,
+            identity=pair.identity,
+            counterpart=pair.counterpart,
+            kind=pair.kind,
+            frame=pair.frame,
+            predicate=pair.predicate,
+            subject=pair.name,
+        )
 
 
 def continuations(

@@ -1,10 +1,8 @@
-"""From token log-probabilities to the numbers that the measures use: sentence scores, shared tokens, implicit reward.
-
-Pure functions; an engine has already answered.
-"""
+"""Pairs, scored: from the log-probs of tokens to the differences that the measures use."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -13,7 +11,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rootfruit_checks.base.types import TokenScores
+from rootfruit_checks.base.types import Pair, TokenScores
+from rootfruit_checks.engines.base import Scorer, score
+from rootfruit_checks.engines.work_units import FORGET, Units
 
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 
@@ -29,6 +29,34 @@ class PairScores:
     d_shared: float
     d_full: float
     d_upstream: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPair:
+    """A pair with the log-probs of its two sentences under one model."""
+
+    pair: Pair
+    queer: TokenScores
+    counterfactual: TokenScores
+
+    def shared(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which tokens of each sentence are common to both: see `shared_mask`."""
+        return shared_mask(self.queer.ids, self.counterfactual.ids)
+
+    def differences(self) -> PairScores:
+        """Return the differences of the two sentences: see `pair_scores`."""
+        return pair_scores(self.queer, self.counterfactual)
+
+
+def pair_texts(pairs: Iterable[Pair]) -> list[str]:
+    """Return the sentences that are scored: both of each pair, one after the other."""
+    return [text for pair in pairs for text in (pair.queer, pair.counterfactual)]
+
+
+def score_pairs(engine: Scorer, pairs: Sequence[Pair], units: Units = FORGET, before: str = "") -> list[ScoredPair]:
+    """Score both sentences of each pair, after whatever stands before each; raises as `engines.base.score`."""
+    scores = iter(score(engine, pair_texts(pairs), units, before))
+    return [ScoredPair(pair, next(scores), next(scores)) for pair in pairs]
 
 
 @lru_cache(maxsize=65536)

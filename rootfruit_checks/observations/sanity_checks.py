@@ -34,8 +34,8 @@ from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.base import Scorer, score
 from rootfruit_checks.engines.work_units import Units
-from rootfruit_checks.observations.frame import TEXTS
-from rootfruit_checks.observations.observations import pair_texts
+from rootfruit_checks.observations.frame import SCORES, TEXTS, is_of_pairs
+from rootfruit_checks.observations.pair_scores import pair_texts
 
 # Log-probs of equal text differ by about this much between batches, in nats: below it, a difference of two is a tie.
 NOISE_FLOOR = {"float32": 2e-4, "bfloat16": 5e-2, "float16": 5e-3}
@@ -47,7 +47,6 @@ EMPTY = 0.2
 LOOPING = 0.5
 # A continuation loops if it has at least so many words and one phrase, said so often, makes up more than half of them.
 LOOP_WORDS, LOOP_TIMES, LOOP_PHRASE = 12, 3, 8
-_SCORES = ("d_full", "d_shared", "twin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +124,15 @@ def same_answers(frames: Iterable[pd.DataFrame], floor: float) -> str:
     """Return how much was compared where policy and reference answer alike everywhere; "" where they ever differ."""
     scores = texts = 0
     for frame in frames:
-        policy, reference = (_answers(frame, role) for role in ROLES)
-        both = policy.join(reference.add_suffix("_reference"), how="inner")
-        if len(both) < max(len(policy), len(reference)):
+        policy, reference = (_scores(frame, role) for role in ROLES)
+        said, other = (_texts(frame, role) for role in ROLES)
+        if not (policy.index.equals(reference.index) and said.index.equals(other.index)):
             return ""
-        scored = both[both.index.isin(_SCORES, level="quantity")]
-        change = (scored["value"] - scored["value_reference"]).to_numpy(dtype=np.float64)
-        unknown = scored["value"].isna() & scored["value_reference"].isna()
-        if not ((np.abs(change) <= floor) | unknown.to_numpy()).all():
+        change = (policy - reference).to_numpy(dtype=np.float64)
+        unknown = (policy.isna() & reference.isna()).to_numpy()
+        if not ((np.abs(change) <= floor) | unknown).all() or (said != other).any():
             return ""
-        written = both[both.index.isin(TEXTS, level="quantity")]
-        if (written["text"] != written["text_reference"]).any():
-            return ""
-        scores, texts = scores + len(scored), texts + len(written)
+        scores, texts = scores + len(change), texts + len(said)
     counted = [f"{scores} differences of log-probs within {floor:.1g} nats"] if scores else []
     return " and ".join([*counted, f"{texts} continuations equal"] if texts else counted)
 
@@ -152,9 +147,21 @@ def refuse_same(frames: Iterable[pd.DataFrame], floor: float) -> None:
         )
 
 
-def _answers(frame: pd.DataFrame, role: Role) -> pd.DataFrame:
-    mine = frame[(frame["role"] == role) & frame["quantity"].isin([*_SCORES, *TEXTS])]
-    return mine.set_index(["sample", "quantity", "draw"])[["value", "text"]]
+def _scores(frame: pd.DataFrame, role: Role) -> pd.Series[float]:
+    """One model's differences of log-probs, in an order that depends on the samples alone."""
+    mine = frame[frame["role"] == role]
+    if is_of_pairs(frame):
+        held: list[pd.Series[float]] = [mine.set_index("sample")[name] for name in SCORES]
+        return pd.concat(held, keys=SCORES).sort_index()
+    return mine[mine["quantity"] == "twin"].set_index(["quantity", "sample"])["value"].sort_index()
+
+
+def _texts(frame: pd.DataFrame, role: Role) -> pd.Series[str]:
+    """One model's continuations, in the same order; none of pairs."""
+    if is_of_pairs(frame):
+        return pd.Series(dtype="str")
+    mine = frame[(frame["role"] == role) & frame["quantity"].isin(TEXTS)]
+    return mine.set_index(["sample", "draw"])["text"].sort_index()
 
 
 # -- what the reader must know -----------------------------------------------------------------------------------------
@@ -172,6 +179,8 @@ def degenerate(frames: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return a warning for each model and benchmark with many empty or looping continuations."""
     warnings = []
     for benchmark, frame in frames.items():
+        if is_of_pairs(frame):
+            continue
         written = frame[frame["quantity"].isin(TEXTS)]
         for role in ROLES:
             texts = Counter(map(str, written.loc[written["role"] == role, "text"]))

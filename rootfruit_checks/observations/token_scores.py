@@ -6,7 +6,7 @@ Made where pairs are scored and kept as a Parquet table beside theirs; read for 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,20 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rootfruit_checks.base.types import Pair, TokenScores
 from rootfruit_checks.engines.base import Scorer, pieces_of
-from rootfruit_checks.observations.pair_scores import shared_mask
+from rootfruit_checks.observations.pair_scores import ScoredPair
 
 SIDES = ("queer", "counterfactual")
 
 
-def token_table(engine: Scorer, pairs: Sequence[Pair], scores: Sequence[TokenScores]) -> pd.DataFrame:
+def token_table(engine: Scorer, scored: Iterable[ScoredPair]) -> pd.DataFrame:
     """Return one row a sentence, both of each pair: its tokens, their log-probs, and which both sentences share.
 
     Args:
         engine: gives the text of tokens through `pieces(text, ids)`, where it has that; else a token is its number.
-        pairs: the pairs, n of them.
-        scores: of both sentences of each, 2 n, as `observations.pair_texts` orders them.
+        scored: the pairs.
 
     Returns:
         Columns `sample`, `side` (queer or counterfactual), and lists of one length: `pieces` (text), `logprobs`
@@ -36,10 +34,10 @@ def token_table(engine: Scorer, pairs: Sequence[Pair], scores: Sequence[TokenSco
 
     """
     rows: list[tuple[str, str, list[str], Any, Any]] = []
-    for number, pair in enumerate(pairs):
-        both = scores[2 * number], scores[2 * number + 1]
-        masks = shared_mask(both[0].ids, both[1].ids)
-        for side, text, answer, mask in zip(SIDES, (pair.queer, pair.counterfactual), both, masks, strict=True):
+    for one in scored:
+        pair, both = one.pair, (one.queer, one.counterfactual)
+        texts = (pair.queer, pair.counterfactual)
+        for side, text, answer, mask in zip(SIDES, texts, both, one.shared(), strict=True):
             rows.append((pair.id, side, pieces_of(engine, text, answer.ids), answer.logprobs.astype(np.float32), mask))
     return pd.DataFrame(rows, columns=["sample", "side", "pieces", "logprobs", "shared"])
 

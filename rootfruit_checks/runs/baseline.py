@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ from rootfruit_checks.catalog.registry import classifier_of, kind_of
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.observations import fingerprints
-from rootfruit_checks.observations.frame import COLUMNS, frame_of
+from rootfruit_checks.observations.frame import ALL_COLUMNS, COLUMNS, PAIR_COLUMNS, checked, joined
 from rootfruit_checks.results.reading import check_result
 
-SCHEMA = "rootfruit-baseline/1"
+SCHEMA = "rootfruit-baseline/2"
 _KEY = b"rootfruit"
 # Settings that change what is measured, by kind of benchmark. Others (seed, scale, continuations, limits, beta)
 # change how sharply it is seen, or are applied to both sides when they are compared.
@@ -66,7 +66,9 @@ class Baseline:
     def of(self, benchmark: str) -> pd.DataFrame | None:
         """Return the rows of one benchmark; None where it has none."""
         mine = self.rows[self.rows["benchmark"] == benchmark]
-        return mine if len(mine) else None
+        # A row of prompts has a quantity.
+        columns = COLUMNS if (mine["quantity"] != "").any() else PAIR_COLUMNS
+        return mine[list(columns)] if len(mine) else None
 
     @property
     def told(self) -> str:
@@ -127,7 +129,9 @@ def _short(value: str) -> str:
     return plain(value[:12] if digest else value, 120) or "empty"
 
 
-def save(path: str | Path, rows: pd.DataFrame, kept: Facts, noise: float, result: Mapping[str, Any]) -> None:
+def save(
+    path: str | Path, frames: Sequence[pd.DataFrame], kept: Facts, noise: float, result: Mapping[str, Any]
+) -> None:
     """Write a baseline, whole or not at all.
 
     Raises:
@@ -145,7 +149,7 @@ def save(path: str | Path, rows: pd.DataFrame, kept: Facts, noise: float, result
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = rows[list(COLUMNS)].assign(role="policy").reset_index(drop=True)
+    rows = joined(frames).assign(role="policy")
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     head = {"schema": SCHEMA, "date": now, "facts": kept, "noise": noise, "result": dict(result)}
     head["digest"] = _digest(rows, head)
@@ -183,7 +187,9 @@ def read(path: str | Path) -> Baseline:
         raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
     untrusted.check(head, Head, told, BaselineError)
     check_result(head["result"], f"{where}: its result", BaselineError)
-    rows = frame_of(table, where, BaselineError)
+    if tuple(table.column_names) != tuple(ALL_COLUMNS):
+        raise BaselineError(f"{where}: is damaged: its columns are not those of a baseline; {again}")
+    rows = checked(table, ALL_COLUMNS, where, BaselineError)
     noted = head.pop("digest")
     if noted != _digest(rows, head):
         raise BaselineError(f"{where}: is damaged: its rows or its result are not what was saved; {again}")

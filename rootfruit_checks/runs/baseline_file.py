@@ -41,8 +41,6 @@ def keep(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str
 
 
 def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> int:
-    import pandas as pd
-
     from rootfruit_checks.observations.stored_frames import load_frame
     from rootfruit_checks.runs.baseline import save
     from rootfruit_checks.store.store import Store
@@ -58,7 +56,6 @@ def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[st
                         f"{benchmark}; run again"
                     )
                 frames.append(frame)
-    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     facts, noise = (told["facts"], float(told["noise"])) if told else ({}, 0.0)
-    save(str(settings.save_baseline), rows, facts, noise, result)
-    return len(rows)
+    save(str(settings.save_baseline), frames, facts, noise, result)
+    return sum(map(len, frames))

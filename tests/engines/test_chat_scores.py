@@ -21,8 +21,8 @@ from rootfruit_checks.engines.ray.engine import RayEngine
 from rootfruit_checks.engines.served.engine import ServedEngine
 from rootfruit_checks.engines.split_engine import PairEngine
 from rootfruit_checks.engines.work_units import FORGET
-from rootfruit_checks.observations.observations import observe_pairs, pair_texts
-from rootfruit_checks.observations.pair_scores import shared_mask
+from rootfruit_checks.observations.observations import observe_pairs
+from rootfruit_checks.observations.pair_scores import score_pairs, shared_mask
 from rootfruit_checks.runs.measure import compute_share, measure
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
@@ -52,8 +52,9 @@ def test_the_sums_are_those_of_the_sentences_own_tokens_after_the_turn(engine):
     assert "Be kind." in told
     found, plain = (
         {
-            (m.sample, m.quantity): m.value
-            for m in observe_pairs("policy", PAIRS, score(engine, pair_texts(PAIRS), FORGET, turn), "winoqueer")
+            (m.sample, name): getattr(m, name)
+            for m in observe_pairs("policy", score_pairs(engine, PAIRS, FORGET, turn), "winoqueer")
+            for name in ("d_full", "d_shared", "d_upstream")
         }
         for turn in (before, "")
     )
@@ -133,7 +134,7 @@ def test_what_cannot_be_rendered_alike_is_refused():
         build({"model": "http://127.0.0.1:9/v1#m", "chat_scores": True})
     with pytest.raises(EngineError, match="plain text only"):
         ServedEngine("http://127.0.0.1:9/v1", "m").plan_scores(["a"], FORGET, TURN)
-    with pytest.raises(ConfigError, match="is for winoqueer's pairs, which are not run"):
+    with pytest.raises(ConfigError, match="is for sentence pairs, and no benchmark that is run has them"):
         build({"chat_scores": True, "benchmarks": "disclosure"})
 
 
@@ -151,14 +152,14 @@ def test_a_run_says_so_keeps_apart_from_plain_and_is_what_its_shard_computes(tmp
     assert "as the answer to" in chat.info.data["scores"]
     assert chat.info.settings["chat_scores"] == "True"
     assert chat.computed, "chat scores were taken from the plain ones"
-    values = [run.frame("winoqueer")["value"].to_numpy() for run in (plain, chat)]
+    values = [run.frame("winoqueer")["d_full"].to_numpy() for run in (plain, chat)]
     assert not np.allclose(*values)
     assert measure(build({**options, "chat_scores": True})).computed == 0
     shard = {**options, "chat_scores": True, "store": str(tmp_path / "shard")}
     compute_share(build({**shard, "shard": "1/1"}))
     joined = measure(build({**shard, "stored_only": True}))
     assert joined.computed == 0
-    assert joined.frame("winoqueer")["value"].tolist() == values[1].tolist()
+    assert joined.frame("winoqueer")["d_full"].tolist() == values[1].tolist()
 
 
 def test_a_run_of_a_model_without_template_says_what_to_do(tmp_path):

@@ -187,9 +187,8 @@ def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
 
 
 def _export(store: Path, out: Path) -> int:
-    import pandas as pd
-
     from rootfruit_checks.base import untrusted
+    from rootfruit_checks.observations.frame import joined
     from rootfruit_checks.store.store import Store
 
     writable(out, "export")
@@ -202,10 +201,11 @@ def _export(store: Path, out: Path) -> int:
     distinct(out, [store / "tables" / f"{name}.parquet" for name in tables], "export")
     if lacking := [name for name, frame in found.items() if frame is None]:
         raise StoreError(f"{store}: its table {lacking[0]} is missing; run the gate again")
-    frames = [frame.assign(table=name) for name, frame in found.items() if frame is not None]
+    frames = {name: frame for name, frame in found.items() if frame is not None}
     if not frames:
         raise StoreError(f"{store}: holds no tables; run a gate with --rootfruit-store={store} first")
-    frame = pd.concat(frames, ignore_index=True)
+    named = [name for name, frame in frames.items() for _ in range(len(frame))]
+    frame = joined(frames.values()).assign(table=named)
     content = io.BytesIO()
     try:
         frame.to_parquet(content, index=False)

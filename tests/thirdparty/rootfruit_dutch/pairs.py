@@ -51,10 +51,5 @@ def read(data, scale, seed):
     value_range=(0.0, 1.0),
 )
 def warmth(frame, group):
-    rows = frame[
-        (frame["quantity"] == "d_full")
-        & (frame["role"] == "policy")
-        & (frame["kind"] == "positive")
-        & frame["identity"].isin(group.members)
-    ]
-    return rows.assign(value=(rows["value"] < 0).astype(float))[["sample", "value", "predicate"]]
+    rows = frame[(frame["role"] == "policy") & (frame["kind"] == "positive") & frame["identity"].isin(group.members)]
+    return rows.assign(value=(rows["d_full"] < 0).astype(float))[["sample", "value", "predicate"]]
