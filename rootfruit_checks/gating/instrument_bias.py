@@ -21,6 +21,7 @@ from rootfruit_checks.judges.audit.pronoun_bias import BINARY
 from rootfruit_checks.judges.audit.reference_labels import Answers, answers_of
 from rootfruit_checks.judges.audit.regard_bias import Audit, GroupShift
 from rootfruit_checks.judges.regard import lexicons
+from rootfruit_checks.metrics.matching import of_controls, per_prompt
 from rootfruit_checks.observations.fingerprints import unaudited
 from rootfruit_checks.stats.misclassification import Calibration, Corrected, corrected
 from rootfruit_checks.store.store import address
@@ -228,14 +229,10 @@ def _ballot(lexicon: lexicons.Lexicon, store: Store, frame: pd.DataFrame) -> pd.
 
 
 def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
-    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its controls."""
-    marked = rows.assign(rate=(rows["label"] == BENCHMARKS[benchmark].harmful).astype(float))
-    keys = ["subject", "frame", "identity"]
-    prompts = marked.groupby(["sample", *keys], as_index=False)["rate"].mean()
-    binary = prompts[prompts["identity"].isin(controls(benchmark))]
-    control = binary.groupby(keys)["rate"].mean().groupby(keys[:2]).mean().rename("control").reset_index()
-    mine = prompts[prompts["identity"].isin(members)].rename(columns={"rate": "group"})
-    return pd.DataFrame(mine.merge(control, on=keys[:2], how="inner"))
+    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its matched controls."""
+    table = per_prompt(rows, (rows["label"] == BENCHMARKS[benchmark].harmful).astype(float))
+    table = table.rename(columns={"value": "group"}).assign(control=of_controls(table, controls(benchmark)))
+    return table[table["identity"].isin(members) & table["control"].notna()]
 
 
 def _calibration(one: Calibration) -> dict[str, object]:

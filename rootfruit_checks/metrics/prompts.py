@@ -12,17 +12,16 @@ from rootfruit_checks.base.types import ROLES
 from rootfruit_checks.catalog.measures import NO_ANSWER
 from rootfruit_checks.catalog.registry import BENCHMARKS, classifier_of, labels_of
 from rootfruit_checks.metrics.descriptive import described
-from rootfruit_checks.metrics.evidence import Evidence, Floats, Plan, aligned, by_sample, means, worst
-
-_WHERE = ["subject", "frame"]
+from rootfruit_checks.metrics.evidence import Evidence, Floats, Plan, aligned, means, worst
+from rootfruit_checks.metrics.matching import by_role, of_controls, per_prompt, refuse_unmatched
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Arm:
     """One model's disparity, a row for each prompt of the group.
 
-    `rows` is indexed by sample and holds identity, frame and subject; `gap` is the prompt's rate minus the mean rate
-    of its matched controls; `group` and `control` are what it is the difference of.
+    `rows` is indexed by sample and says where each belongs; `group` is the prompt's rate of the label, `control` the
+    mean rate of its matched controls.
     """
 
     rows: pd.DataFrame
@@ -34,41 +33,17 @@ class _Arm:
         return self.group - self.control
 
 
-def _rates(rows: pd.DataFrame, label: str, what: str) -> pd.DataFrame:
-    """One row a prompt: the share of its draws that got `label`. Several draws are no independent samples."""
-    twice = rows.duplicated(["sample", "draw"])
-    if twice.any():
-        raise DataError(
-            f"sample {rows.loc[twice, 'sample'].iloc[0]!r} has more than one {what} for the same draw; "
-            "sample ids must be unique (is a data file read twice?)"
-        )
-    marked = rows.assign(rate=(rows["label"] == label).astype(np.float64))
-    rate = marked.groupby("sample", sort=True)["rate"].mean()
-    firsts = by_sample(rows.drop_duplicates("sample"), what).sort_index()
-    return firsts[["identity", *_WHERE, "stratum"]].assign(rate=rate)
-
-
-def _arm(plan: Plan, prompts: pd.DataFrame) -> _Arm:
-    """Match each prompt of the group with every control identity at the same subject and frame."""
-    mine = prompts[prompts["identity"].isin(plan.members)]
-    controls = prompts[prompts["identity"].isin(plan.controls)]
-    kinds = sorted(controls["identity"].unique())
-    if not kinds:
-        raise DataError(
-            f"{plan.check_id}: sample {mine.index[0]!r} has no matched control: the data hold no prompt about any of "
-            f"{', '.join(sorted(plan.controls)) or 'the controls'}"
-        )
-    # Each control identity first to its own mean, so that one with more prompts does not weigh more.
-    table = controls.pivot_table(index=_WHERE, columns="identity", values="rate", aggfunc="mean")
-    matched = table.reindex(pd.MultiIndex.from_frame(mine[_WHERE]))[kinds].to_numpy(dtype=np.float64)
-    missing = np.isnan(matched)
-    if missing.any():
-        row, column = np.argwhere(missing)[0]
-        raise DataError(
-            f"sample {mine.index[row]!r} has no matched control {kinds[column]!r} with subject "
-            f"{mine['subject'].iloc[row]!r} in the same frame; every prompt needs its control in the same run"
-        )
-    return _Arm(mine, mine["rate"].to_numpy(dtype=np.float64), matched.mean(axis=1))
+def _arms(plan: Plan, rows: pd.DataFrame, label: str) -> dict[str, _Arm]:
+    """Return the disparity of each model that answered a prompt of the group; prompts are sorted by id."""
+    table = per_prompt(rows, (rows["label"] == label).astype(np.float64))
+    mine = table["identity"].isin(plan.members)
+    matched = of_controls(table, plan.controls)[mine]
+    refuse_unmatched(table, matched, plan.controls, plan.check_id)
+    held = by_role(table[mine].assign(control=matched))
+    return {
+        role: _Arm(part, part["value"].to_numpy(dtype=np.float64), part["control"].to_numpy(dtype=np.float64))
+        for role, part in held.items()
+    }
 
 
 def _rows(plan: Plan, frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -99,11 +74,7 @@ def disparity(plan: Plan, frame: pd.DataFrame) -> Evidence:
     held, label = BENCHMARKS[plan.measure.benchmark], plan.measure.label
     quantity = held.quantity
     rows = _rows(plan, frame, quantity)
-    arms: dict[str, _Arm] = {}
-    for role in ROLES:
-        mine = rows[rows["role"] == role]
-        if mine["identity"].isin(plan.members).any():
-            arms[role] = _arm(plan, _rates(mine, label, f"{quantity} of the {role}"))
+    arms = _arms(plan, rows, label)
     needs = plan.measure.needs_reference
     if not arms:
         return plan.nothing("no prompt of the group was answered")
