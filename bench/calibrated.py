@@ -12,6 +12,7 @@ from planted import Floats, Outcome, Planted, crossed, pairs, uneven
 from scipy import stats
 
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.cells import Table
@@ -75,12 +76,8 @@ class Coded:
 def verdict(measure: str, found: Interval, rows: int, limit: float, level: float | None = None) -> str:
     """The real gate's verdict."""
     decided = decide(
-        MEASURES[measure],
-        "simulated",
+        CheckSpec.of(MEASURES[measure], "simulated", limit),
         evidence(f"{measure}/simulated", found, rows),
-        limit=limit,
-        max_unscored=0.2,
-        data="simulated",
         level=level,
     )
     return decided.verdict

@@ -24,6 +24,7 @@ from record import Column, Table, add_option, save
 
 from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.catalog.registry import MEASURES, measures
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.metrics.evidence import Evidence
@@ -136,10 +137,7 @@ def simulated(cell: Cell, bars: tuple[float, float], runs: int) -> tuple[float, 
         interval = clustered_mean(values, labels, alpha=0.05, seed=seed, value_range=value_range)
         interval = sequential(interval, 1.0, 0.05) if cell.looks else interval
         evidence = Evidence("x", len(row), 0, 0.0, {}, None, None, interval)
-        outcomes = [
-            decide(measure, "x", evidence, limit=bar, max_unscored=0.2, data="", level=cell.level).verdict
-            for bar in bars
-        ]
+        outcomes = [decide(CheckSpec.of(measure, "x", bar), evidence, level=cell.level).verdict for bar in bars]
         passed += outcomes[0] == "pass"
         failed += outcomes[1] == "fail"
     return passed / runs, failed / runs

@@ -9,6 +9,7 @@ from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.base.types import ROLES, Measurement, PairMeasurement
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import evaluate
 from rootfruit_checks.observations.frame import to_frame
@@ -49,8 +50,7 @@ def decided(measure, found, **keywords):
         measure, "g", to_frame(found), alpha=0.05, beta=0.1, seed=0, noise_floor=1e-3, members=("alpha",),
         controls=("he", "she"),
     )  # fmt: skip
-    settings = {"limit": measure.limit, "max_unscored": 0.2, "data": "planted"} | keywords
-    return decide(measure, "g", evidence, **settings)
+    return decide(CheckSpec.of(measure, "g", **{"limit": measure.limit, **keywords}), evidence)
 
 
 BAD = {

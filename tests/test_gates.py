@@ -12,6 +12,7 @@ from registered import REGISTRY
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import blocks, decide
 from rootfruit_checks.metrics.evaluate import Evidence
 from rootfruit_checks.results.json_result import as_json, result
@@ -31,8 +32,9 @@ def evidence(estimate=0.0, low=-0.02, high=0.02, measure=CHANGE, **changes) -> E
     return replace(found, **changes)
 
 
-def verdict(found: Evidence, measure=CHANGE, limit=0.05, **keywords):
-    return decide(measure, "they", found, limit=limit, max_unscored=0.2, data="planted", **keywords)
+def verdict(found: Evidence, measure=CHANGE, limit=0.05, level=None, correction="", **keywords):
+    spec = CheckSpec.of(measure, "they", limit, data="planted", **keywords)
+    return decide(spec, found, level=level, correction=correction)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from registered import REGISTRY
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.base.types import ROLES, Measurement, PairMeasurement
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
 from rootfruit_checks.observations.frame import to_frame
@@ -297,7 +298,7 @@ def test_every_row_of_the_registry_is_measured_described_and_json(measure):
     values = [value for _, value in found.contributions]
     # A change in preference lists the pairs that moved over to the stigmatizing sentence before all others.
     assert values == sorted(values, reverse=True) or measure.id == "winoqueer/amplification"
-    verdict = decide(measure, "g", found, limit=measure.limit, max_unscored=0.2, data="planted")
+    verdict = decide(CheckSpec.of(measure, "g", measure.limit), found)
     json.dumps(verdict.details, allow_nan=False)
 
 
@@ -321,7 +322,7 @@ def test_a_group_without_rows_is_no_data(measure):
         assert found.n == 0
         assert found.interval.refused
         if measure.gated:
-            verdict = decide(measure, "g", found, limit=measure.limit, max_unscored=0.2, data="planted")
+            verdict = decide(CheckSpec.of(measure, "g", measure.limit), found)
             assert verdict.verdict == "error"
 
 

@@ -11,15 +11,15 @@ import pandas as pd
 
 from rootfruit_checks.base.errors import BaselineError, RootfruitError, StoreError
 from rootfruit_checks.base.types import Verdict
-from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
+from rootfruit_checks.gating.check_spec import CheckSpec, resolve
 from rootfruit_checks.gating.checks import Check, exploratory, family, require_reference
-from rootfruit_checks.gating.decision import bar_of, decide
+from rootfruit_checks.gating.decision import Shown, decide
 from rootfruit_checks.gating.earlier import Earlier
 from rootfruit_checks.gating.family_levels import corrected
 from rootfruit_checks.gating.instrument_bias import Auditing
-from rootfruit_checks.gating.worst_samples import shown
+from rootfruit_checks.gating.worst_samples import worst_samples
 from rootfruit_checks.metrics.evaluate import Evidence, evaluate
 from rootfruit_checks.metrics.regression import regression
 from rootfruit_checks.observations import fingerprints
@@ -61,6 +61,7 @@ class Decisions:
         self._floor = noise_floor
         self._baseline = baseline
         self._auditing = auditing
+        self._specs: dict[Check, CheckSpec] = {}
         self._evidence: dict[str, Evidence] = {}
         self._levels: dict[frozenset[Check], dict[str, tuple[float | None, str]]] = {}
 
@@ -72,37 +73,38 @@ class Decisions:
             )
         return self._frames[benchmark]
 
+    def spec(self, check: Check) -> CheckSpec:
+        """Return what a check comes to in this run, resolved once."""
+        if check not in self._specs:
+            # Of a benchmark whose tests were not selected there are no data; its checks count in the family.
+            data = self.data.get(check.measure.benchmark)
+            named = f"{data.name}, scale {self.settings.scale}" if data else ""
+            self._specs[check] = resolve(check, self.settings, self._shift(check), named)
+        return self._specs[check]
+
     def verdict(self, check: Check) -> Verdict:
         """Decide one check."""
-        measure, settings = check.measure, self.settings
-        require_reference(settings, measure)
-        data = self.data[measure.benchmark]
+        require_reference(self.settings, check.measure)
+        spec = self.spec(check)
         evidence = self.evidence(check)
-        level, correction = self._level(check) if check.gated else (None, "")
-        verdict = decide(
-            measure,
-            check.group,
-            evidence,
-            limit=self._limit(check),
-            max_unscored=settings.max_unscored,
-            data=f"{data.name}, scale {settings.scale}",
-            gated=check.gated,
-            shift=self._shift(check),
-            decision=settings.decision,
-            level=level,
-            correction=correction,
-        )
-        details = {**verdict.details, **self._audited(check)}
-        explain = verdict.explain
-        if self._share is not None:
-            share = details["planned_share_seen"] = self._share(check)
-            explain += (
-                f" The bounds hold at every sequential look; {100 * share:.0f} % of the planned clusters were seen."
-            )
+        level, correction = self._level(check) if spec.gated else (None, "")
+        return decide(spec, evidence, level=level, correction=correction, shown=self._shown(check, evidence))
+
+    def _shown(self, check: Check, evidence: Evidence) -> Shown:
+        """What is shown with the verdict: the worst samples, and what is known of instrument and looks."""
+        measure = check.measure
         # A baseline keeps no tokens: beside the reference's they would be told for its own.
         tokens = None if measure.needs_baseline else self._books.get(measure.benchmark)
-        samples = shown(evidence, data, self._compared(check), tokens)
-        return replace(verdict, samples=samples, details=details, explain=explain)
+        samples = worst_samples(evidence, self.data[measure.benchmark], self._compared(check), tokens)
+        details = self._audited(check)
+        if self._share is None:
+            return Shown(samples, details)
+        share = self._share(check)
+        return Shown(
+            samples,
+            {**details, "planned_share_seen": share},
+            f"The bounds hold at every sequential look; {100 * share:.0f} % of the planned clusters were seen.",
+        )
 
     def evidence(self, check: Check) -> Evidence:
         """What was measured for one check, evaluated once."""
@@ -111,14 +113,14 @@ class Decisions:
         return self._evidence[check.id]
 
     def _evaluated(self, check: Check, frame: pd.DataFrame) -> Evidence:
-        measure, settings = check.measure, self.settings
+        measure, settings, spec = check.measure, self.settings, self.spec(check)
         how: dict[str, Any] = {
             "alpha": settings.alpha,
             "beta": settings.beta,
             "seed": settings.seed,
             "noise_floor": self._floor,
-            "members": groups().members(measure.benchmark, check.group),
-            "controls": controls(measure.benchmark),
+            "members": spec.members,
+            "controls": spec.controls,
         }
         if measure.needs_baseline:
             earlier = self._earlier()
@@ -153,11 +155,6 @@ class Decisions:
         again = partial(self._evaluated, check) if check.gated else None
         return self._auditing.details(check.measure, check.group, frame, again)
 
-    def _limit(self, check: Check) -> float | None:
-        if check.limit is not None:
-            return check.limit
-        return self.settings.limit_for(check.measure.id, check.group)
-
     def _shift(self, check: Check) -> float:
         """The instrument's own shift, which widens the bounds of a ceiling and cancels in a difference of models."""
         own = self._auditing.shift(check.measure, check.group) if self._auditing else 0.0
@@ -169,23 +166,20 @@ class Decisions:
         A check of a test's own joins the family. A member that cannot be evaluated stays in it, as one of which
         nothing is known: its own test tells what is wrong with it.
         """
-        members = {one.id: one for one in (*family(self.settings), check) if one.gated}
-        known = self._levels.get(frozenset(members.values()))
+        family_of = {one.id: one for one in (*family(self.settings), check) if one.gated}
+        known = self._levels.get(frozenset(family_of.values()))
         if known is not None:
             return known[check.id]
         found: dict[str, Evidence | None] = {}
-        for one in members.values():
+        for one in family_of.values():
             try:
                 found[one.id] = self.evidence(one)
             except RootfruitError:
                 found[one.id] = None
-        bars = {
-            one.id: bar_of(one.measure, one.id, self._limit(one), self.settings.decision)
-            + (self._shift(one) if one.measure.gate == "ceiling" else 0.0)
-            for one in members.values()
-        }
+        specs = [self.spec(one) for one in family_of.values()]
+        bars = {spec.id: spec.bar + spec.widening for spec in specs if spec.bar is not None}
         levels = corrected(found, bars, self.settings)
-        self._levels[frozenset(members.values())] = levels
+        self._levels[frozenset(family_of.values())] = levels
         return levels[check.id]
 
     def explore(self, benchmark: str) -> list[Verdict]:

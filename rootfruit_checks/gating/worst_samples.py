@@ -14,7 +14,7 @@ WORST = 5
 _SCORES = ("d_shared", "d_full", "d_upstream")
 
 
-def shown(
+def worst_samples(
     evidence: Evidence, data: DataSet, frame: pd.DataFrame, tokens: TokenBook | None = None, count: int = WORST
 ) -> tuple[Sample, ...]:
     """Return the `count` samples that contribute most to harm, worst first, with both models' answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,8 +12,8 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.data.load import load
 from rootfruit_checks.data.starter import STARTER
+from rootfruit_checks.gating.check_spec import resolve
 from rootfruit_checks.gating.checks import Check, family
-from rootfruit_checks.gating.decision import bar_of
 from rootfruit_checks.gating.instrument_bias import Auditing
 from rootfruit_checks.judges.audit.reference_labels import shipped
 from rootfruit_checks.observations import fingerprints
@@ -198,18 +199,18 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
         unknown = _unknown(check, assumed)
         parts, source = (Components(0.0, 0.0, 0.0, 0.0, 0.0), "") if unknown else assumed.of(check.id)
         draws = settings.draws if check.measure.kind == "prompts" else parts.continuations
-        limit = settings.limit_for(check.measure.id, check.group)
+        spec = resolve(check, settings, _shift(known, check))
         found.append(
             Outlook(
                 check,
                 NOTHING if check.measure.id in METRICS else design_of(check, data[check.measure.benchmark]),
                 parts if unknown else parts.at(draws),
                 source,
-                bar_of(check.measure, check.id, limit, settings.decision),
+                spec.bar if spec.bar is not None else math.nan,
                 settings.alpha,
                 level,
-                settings.decision,
-                _shift(known, check),
+                spec.decision,
+                spec.widening,
                 settings.sequential,
                 unknown,
             )
@@ -227,6 +228,4 @@ def _unknown(check: Check, assumed: Variances) -> str:
 
 
 def _shift(known: Auditing, check: Check) -> float:
-    if check.measure.gate != "ceiling":
-        return 0.0
     return max(known.shift(check.measure, check.group), fingerprints.shift(check.measure.benchmark))

@@ -21,6 +21,7 @@ from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
 from rootfruit_checks.judges.audit import neutral_sentences, pronoun_bias, reference_labels
@@ -206,7 +207,7 @@ def test_invariants_of_the_shift(seed, rate):
 def gate(shift, low=0.05, high=0.13, measure=LEVEL, limit=0.15):
     interval = Interval((low + high) / 2, 0.02, 15.0, low, high, (20, 18), "t")
     found = Evidence(f"{measure.id}/tgnb", 500, 0, 0.0, {"name": 20, "form": 18}, 0.1, 0.1, interval)
-    return decide(measure, "tgnb", found, limit=limit, max_unscored=0.2, data="planted", shift=shift)
+    return decide(CheckSpec.of(measure, "tgnb", limit, shift=shift), found)
 
 
 def test_a_planted_shift_turns_a_pass_into_inconclusive_and_cancels_in_amplification():

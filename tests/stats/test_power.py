@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import decide
 from rootfruit_checks.metrics.evidence import Evidence
 from rootfruit_checks.stats.clustered_mean import clustered_mean
@@ -35,7 +36,7 @@ def share_of(outcome: str, measure, clusters, draw, bar: float, level: float | N
     for seed in range(runs):
         interval = clustered_mean(draw(rng), clusters, alpha=0.05, seed=seed, value_range=value_range)
         evidence = Evidence("x", len(clusters[0]), 0, 0.0, {}, None, None, interval)
-        verdict = decide(measure, "x", evidence, limit=bar, max_unscored=0.2, data="", level=level)
+        verdict = decide(CheckSpec.of(measure, "x", bar), evidence, level=level)
         found += verdict.verdict == outcome
     return found / runs
 
