@@ -335,7 +335,7 @@ def damaged(where, stores):
 def another_plan(where, stores):
     with Store(stores[1]) as store:
         value = json.loads(store.get("shards", "manifest"))
-        value["shares"]["2"]["stages"]["policy score"][1] += 1
+        value["shares"]["2"]["stages"]["policy winoqueer score"][1] += 1
         store.put("shards", "manifest", json.dumps(value).encode())
 
 
@@ -365,7 +365,10 @@ REFUSED = {
         r"shard-2: .* its version of rootfruit-checks is 0\.0\.9, and in \S*shard-1 it is 0\.",
     ),
     "missing": (missing, r"1 of 3 shards are missing: 2/3; give"),
-    "incomplete": (cut_off, r"shard-2: shard 2/3 is not complete \(cut off in reference score\); run it again"),
+    "incomplete": (
+        cut_off,
+        r"shard-2: shard 2/3 is not complete \(cut off in reference winoqueer score\); run it again",
+    ),
     "empty": (an_empty_directory, r"shard-2: holds no result store; give"),
     "no directory": (no_directory, r"shard-2: no such directory; give"),
     "no database": (no_database, r"shard-2/units.sqlite: is no readable result store"),
@@ -373,7 +376,10 @@ REFUSED = {
     "manifest": (an_unreadable_manifest, r"shard-2: the note of its shard run: \$: expected an object, got a list"),
     "answer": (another_answer, r"shard-2: policy's unit \w{12} has the value \w{12}, and in \S*shard-1 it is \w{12}"),
     "damaged": (damaged, r"shard-2/units.sqlite: unit \w+ is damaged"),
-    "plan": (another_plan, r"shard-2: is a shard of another plan: its policy score has \d+ units, and in \S*shard-1"),
+    "plan": (
+        another_plan,
+        r"shard-2: is a shard of another plan: its policy winoqueer score has \d+ units, and in \S*shard-1",
+    ),
 }
 
 
@@ -444,7 +450,7 @@ def test_what_the_joined_store_lacks_is_an_error_and_not_computed(tmp_path, stor
     merge.join(stores, tmp_path / "merged")
     settings = {**OPTIONS, "store": str(tmp_path / "merged"), "stored_only": True}
     measure(build(settings), factory=SCRIPTED)
-    with pytest.raises(StoreError, match=r"lacks answers of policy score .* --rootfruit-stored-only"):
+    with pytest.raises(StoreError, match=r"lacks answers of policy winoqueer score .* --rootfruit-stored-only"):
         measure(build({**settings, "seed": "7"}), factory=SCRIPTED)
 
 
@@ -465,7 +471,7 @@ def test_a_shard_that_is_killed_goes_on_and_is_marked_incomplete_until_then(tmp_
     with Store(store) as held:
         share = shard_manifest.read(held).shares[2]
     assert not share.complete
-    assert share.stages["policy score"][2] == share.stages["policy score"][0] > 0
+    assert share.stages["policy winoqueer score"][2] == share.stages["policy winoqueer score"][0] > 0
     assert share.stages["reference score"][2] == 0
     resumed, alone = shard(store, 2), shard(tmp_path / "alone", 2)
     assert resumed.complete

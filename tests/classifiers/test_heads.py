@@ -87,6 +87,7 @@ def test_wilson_interval_against_the_textbook() -> None:
     assert measured["confusion"] == [[0, 0, 0], [0, 50, 10], [0, 0, 0]]
 
 
+@pytest.mark.full
 @needs_encoder
 def test_the_shipped_regard_head_and_its_figures_are_those_that_the_rows_give(encoder: mini.Encoder) -> None:
     rows = labelled_rows.read_rows()
@@ -100,6 +101,7 @@ def test_the_shipped_regard_head_and_its_figures_are_those_that_the_rows_give(en
     assert {**made["measured"], "people_annotated": None} == {**shipped["measured"], "people_annotated": None}
 
 
+@pytest.mark.full
 @needs_encoder
 def test_minis_shipped_answers_to_our_rows_are_out_of_fold(encoder: mini.Encoder) -> None:
     rows = labelled_rows.read_rows()
@@ -138,6 +140,7 @@ def test_accuracy_on_people_annotated_rows() -> None:
 # --- themes
 
 
+@pytest.mark.full
 @needs_encoder
 def test_the_shipped_theme_head_and_its_figures_are_those_that_the_rows_give(encoder: mini.Encoder) -> None:
     shipped = json.loads(tagger.HEAD.read_text(encoding="utf-8"))

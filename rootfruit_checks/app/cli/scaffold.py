@@ -13,6 +13,7 @@ from pathlib import Path
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.catalog.extend import RESERVED
+from rootfruit_checks.catalog.registry import benchmarks
 
 KINDS = ("pairs", "prompts")
 _PLACE = Path(__file__).with_name("templates")
@@ -37,7 +38,7 @@ def write(folder: Path, kind: str) -> list[Path]:
     if kind not in KINDS:
         raise ConfigError(f"option --kind: {kind!r} is not one of {', '.join(KINDS)}")
     name = re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_")
-    if not name.isidentifier() or keyword.iskeyword(name) or name in {*RESERVED, "test", "tests"}:
+    if not name.isidentifier() or keyword.iskeyword(name) or name in {*RESERVED, *benchmarks(), "test", "tests"}:
         raise ConfigError(f"{folder}: {folder.resolve().name!r} cannot name a package; name the directory otherwise")
     if find_spec(name) is not None:
         raise ConfigError(f"{folder}: there is a module {name!r} here already; name the directory otherwise")
