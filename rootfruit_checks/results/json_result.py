@@ -1,4 +1,4 @@
-"""The JSON result: verdicts and what was run, as plain values that cross process borders."""
+"""The JSON that we write: plain values, which cross process borders, and files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Row = Mapping[str, Any]
 
 def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
     """Return a verdict or run as plain JSON values; NaN and infinities become null."""
-    return {key: _clean(item) for key, item in asdict(value).items()}
+    return as_plain(asdict(value))
 
 
-def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+def as_plain(value: Mapping[str, object]) -> dict[str, Any]:
     """Return a mapping of anything as plain JSON values; NaN and infinities become null."""
     return {str(key): _clean(item) for key, item in value.items()}
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -65,7 +65,17 @@ def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blo
     }
 
 
-def write(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON result atomically, keys in their documented order, UTF-8."""
+def as_text(value: object) -> str:
+    """Return plain values as JSON text, keys in the order they have, ASCII."""
+    return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def write(path: str | Path, value: object) -> None:
+    """Write plain values as a JSON file, whole or not at all."""
+    write_text(path, as_text(value))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write JSON text, whole or not at all, and make its directory."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
+    write_atomic(path, text)
