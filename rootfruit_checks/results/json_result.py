@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.types import RunInfo, Verdict
 
 SCHEMA = "rootfruit-result/1"
-Row = Mapping[str, Any]
 
 
-def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
+def as_json(value: Verdict | RunInfo) -> dict[str, object]:
     """Return a verdict or run as plain JSON values; NaN and infinities become null."""
     return as_plain(asdict(value))
 
 
-def as_plain(value: Mapping[str, object]) -> dict[str, Any]:
+def as_plain(value: Mapping[str, object]) -> dict[str, object]:
     """Return a mapping of anything as plain JSON values; NaN and infinities become null."""
     return {str(key): _clean(item) for key, item in value.items()}
 
@@ -40,29 +38,6 @@ def _clean(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value)
-
-
-def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blocked: bool) -> dict[str, Any]:
-    """Return the JSON result: `rootfruit-result/1`, documented in docs/reference/json.md.
-
-    Args:
-        rows: verdicts as mappings, in any order.
-        run: the RunInfo as a mapping; None where nothing was run.
-        declared: ids of the gated checks that the settings declare; all must be there for `complete`.
-        blocked: whether any gated check blocks the release.
-
-    """
-    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
-    there = {row["id"] for row in checks if row["gated"] and row["verdict"] != "error"}
-    missing = [check for check in declared if check not in there]
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "checks": [dict(row) for row in checks],
-        "complete": not missing,
-        "missing": missing,
-        "released": bool(declared) and not missing and not blocked,
-    }
 
 
 def as_text(value: object) -> str:

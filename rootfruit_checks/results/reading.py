@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.text import plain
@@ -11,7 +10,7 @@ from rootfruit_checks.results.json_result import SCHEMA
 from rootfruit_checks.results.result import Result
 
 
-def read_result(path: Path, error: untrusted.Error, name: str = "") -> dict[str, Any]:
+def read_result(path: Path, error: untrusted.Error, name: str = "") -> Result:
     """Return the result in a JSON file.
 
     Args:
@@ -22,9 +21,7 @@ def read_result(path: Path, error: untrusted.Error, name: str = "") -> dict[str,
     """
     raw = untrusted.read_bytes(path, error, name=name)
     where = name or untrusted.shown(path)
-    value: dict[str, Any] = untrusted.parse_json(raw, where, error)
-    typed_result(value, where, error)
-    return value
+    return typed_result(untrusted.parse_json(raw, where, error), where, error)
 
 
 def typed_result(value: object, where: str, error: untrusted.Error) -> Result:
@@ -35,8 +32,3 @@ def typed_result(value: object, where: str, error: untrusted.Error) -> Result:
     if found != SCHEMA:
         raise error(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}")
     return untrusted.converted(value, Result, where, error)
-
-
-def check_result(value: Any, where: str, error: untrusted.Error) -> None:
-    """Raise `error` where a plain value is no result of this version."""
-    typed_result(value, where, error)

@@ -82,8 +82,8 @@ class Result(Closed, frozen=True):
             raise ValueError("holds a reservation twice")
         if self.released and (not self.complete or self.shard is not UNSET):
             raise ValueError("is released and not complete")
-        if self.shard is not UNSET and self.checks:
-            raise ValueError("is of a shard and has checks")
+        if self.shard is not UNSET and any(check.verdict != "error" for check in self.checks):
+            raise ValueError("is of a shard and has verdicts")
         if self.shard is UNSET and UNSET in (self.combined, self.intersections):
             raise ValueError("lacks the key 'combined' or 'intersections'")
         seen = Counter(check.id for check in self.checks)

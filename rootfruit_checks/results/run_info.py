@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType
 
 from rootfruit_checks.base.types import RunInfo
 from rootfruit_checks.results.json_result import as_json
 from rootfruit_checks.results.parts import Closed, Count, Sha256, Texts, told
 
+# Parts of a run that are keys with texts.
+_TEXTS = {"policy", "reference", "data", "settings", "instruments", "versions"}
 # What a record of a model says in any case, where a model was named.
 _MODEL = {
     "path": {"type": "string", "description": "As it was named: a directory, Hub id or address."},
@@ -71,14 +73,16 @@ class Run(Closed, frozen=True):
             "was decided on; empty where nothing was measured."
         ),
     ]
-    versions: Annotated[Texts, told("Versions of what decided, by package; under `machine` where.")] = field(
-        default_factory=dict
-    )
+    versions: Annotated[Texts | UnsetType, told("Versions of what decided, by package; under `machine` where.")] = UNSET
 
     @classmethod
     def of(cls, info: RunInfo) -> Self:
-        """Return what was run, typed."""
-        return msgspec.convert(as_json(info), cls)
+        """Return what was run, typed. Engines of other packages may tell of themselves what is no text."""
+        told = as_json(info)
+        for part in _TEXTS & told.keys():
+            held = told[part]
+            told[part] = {key: str(value) for key, value in held.items()} if isinstance(held, dict) else held
+        return msgspec.convert(told, cls)
 
     def model(self, role: str) -> Texts:
         """Return what is told of a model; nothing where there is none."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from jsonschema import Draft202012Validator
 from msgspec import convert
 from planted import result as planted
 
+from rootfruit_checks.app.pytest.reporting import told
 from rootfruit_checks.base.schema_errors import mismatch
+from rootfruit_checks.base.types import RunInfo, Verdict
 from rootfruit_checks.results.result import Result, to_json
+from rootfruit_checks.results.run_info import Run
 from rootfruit_checks.results.schema import result_schema
 
 sys.path.append(str(Path(__file__).parents[1] / "hostile"))
@@ -96,5 +101,45 @@ def test_a_result_is_written_with_its_keys_in_the_order_of_the_schema(real):
 
 def test_nothing_of_a_result_is_lost_when_it_is_read_and_written(real):
     for value in (real, planted()):
-        value["run"].setdefault("versions", {})
         assert json.loads(to_json(convert(value, Result))) == value
+
+
+def test_what_an_engine_of_another_package_tells_of_itself_becomes_text():
+    told = RunInfo(
+        policy={"path": "m", "layers": 12}, reference=None, data={"scale": "ci"}, settings={}, instruments={}
+    )
+    assert Run.of(told).policy == {"path": "m", "layers": "12"}
+
+
+VERDICT = Verdict(
+    id="a/b/c", benchmark="a", metric="b", group="c", n=4, clusters={"name": 2}, unscored=0, policy=None,
+    reference=None, estimate=0.1, low=0.0, high=float("inf"), limit=0.2, verdict="pass", explain="Measured.",
+    gated=True, data="",
+)  # fmt: skip
+
+
+def test_a_verdict_that_cannot_stand_in_a_result_is_an_error_that_says_why():
+    whole = told(VERDICT)
+    assert (whole.verdict, whole.high, whole.explain) == ("pass", None, "Measured.")
+    broken = told(replace(VERDICT, details={"labels": {"policy": {"group": {"negative": "much"}, "control": {}}}}))
+    assert (broken.verdict, broken.gated, broken.estimate, broken.details) == ("error", True, None, {})
+    assert "$.details.labels" in broken.explain
+    assert "expected a number, got text" in broken.explain
+
+
+def test_nothing_downstream_of_a_verdict_is_a_mapping_of_anything():
+    package = Path(__file__).parents[2] / "rootfruit_checks"
+    files = [
+        *(package / "report").glob("*.py"), *(package / "results").glob("*.py"), package / "app/pytest/collector.py",
+        *(package / "runs" / f"{name}.py" for name in ("side_by_side", "descriptions", "narratives", "run")),
+        package / "gating" / "reservations.py", package / "planning" / "variances.py",
+    ]  # fmt: skip
+    found = []
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+                name, last = ast.unparse(node.value).rpartition(".")[2], ast.unparse(node.slice.elts[-1])
+                if name in {"Mapping", "MutableMapping", "dict", "Dict"} and last.rpartition(".")[2] == "Any":
+                    found.append(f"{file.name}:{node.lineno}")
+    assert len(files) > 30
+    assert found == []

@@ -17,7 +17,7 @@ from rootfruit_checks.base.errors import StoreError
 from rootfruit_checks.base.types import ROLES, RunInfo, Sample, Verdict
 from rootfruit_checks.observations.frame import COLUMNS
 from rootfruit_checks.results.json_result import SCHEMA
-from rootfruit_checks.results.reading import typed_result
+from rootfruit_checks.results.reading import read_result, typed_result
 from rootfruit_checks.results.schema import result_schema
 
 FORM = result_schema()
@@ -82,11 +82,13 @@ def test_a_real_result_validates_and_so_does_the_stores(real, project):
         ("--model=biased", "--rootfruit-absolute-only", "--rootfruit-benchmarks=misgendering"),
         ("--model=biased", "--reference=biased", "-k", "preference_amplification"),
         (*PAIR, "--rootfruit-benchmarks=winoqueer", "--rootfruit-shard=1/2"),
+        ("--model=explode", "--reference=plain", "--rootfruit-benchmarks=winoqueer", "--rootfruit-shard=1/2"),
     ],
 )
 def test_so_do_results_of_runs_that_lack_something(tmp_path, options):
     gate(tmp_path, "--rootfruit-scale=smoke", "--rootfruit-json=result.json", "-p", "no:html", *options)
     assert wrong(json.loads((tmp_path / "result.json").read_text())) == []
+    assert read_result(tmp_path / "result.json", StoreError).schema == SCHEMA
 
 
 def put(value, path, new):
