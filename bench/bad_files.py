@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,12 +101,13 @@ OPTIONAL = {"lock", "lock holder"}
 def _valid_result(raw: bytes) -> str:
     from jsonschema import Draft202012Validator
 
-    form = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
+    from rootfruit_checks.results.schema import result_schema
+
     try:
         value = json.loads(raw.decode())
     except ValueError:
         return ""
-    return "" if list(Draft202012Validator(form).iter_errors(value)) else "is a valid result"
+    return "" if list(Draft202012Validator(result_schema()).iter_errors(value)) else "is a valid result"
 
 
 def _same_meaning(target: targets.Target, before: bytes, after: bytes) -> str:

@@ -24,7 +24,8 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rootfruit_checks"
-SCHEMA = PACKAGE / "results" / "result.schema.json"
+# Parts of the result's schema that get tables of their own: they are told in several places, or are long.
+APART = ("Check", "Sample", "Side", "Details")
 # Packages are drawn in boxes of this many units; the page scales the drawing.
 WIDTH, LEFT, LINE, NARROW = 440, 60, 17, 46
 
@@ -117,42 +118,48 @@ class Checks(Generated):
 class Schema(Generated):
     """The JSON result, key by key, from its JSON Schema."""
 
-    sources = (SCHEMA,)
+    sources = tuple(sorted((PACKAGE / "results").glob("*.py")))
 
     def lines(self) -> Iterator[str]:
-        """A table for the top level, one for each object there, and one for each shared definition."""
-        schema = json.loads(SCHEMA.read_text("utf-8"))
+        """A table for the top level, one for each object there, and one for each part that stands apart."""
+        from rootfruit_checks.results.schema import result_schema
+
+        schema: dict[str, Any] = result_schema()
+        parts = schema["$defs"]
         yield from (schema["description"], "")
         head = ("key", "type", "meaning")
         top, tables = [], {}
         for key, part in schema["properties"].items():
-            inner = list(walk(key, part))
+            inner = list(walk(key, part, parts))
             top += inner[:1]
             if len(inner) > 1:
                 tables[f"`{key}`"] = inner[1:]
         names = set(schema["required"])
         yield from ("## Top level", "", "Keys in bold are always there.", "")
         yield from table(head, ((f"**`{key}`**" if key in names else f"`{key}`", *rest) for key, *rest in top))
-        for name, part in schema["$defs"].items():
-            tables[f"An entry: {name}"] = list(walk("", part))[1:]
+        for name in APART:
+            tables[name] = list(walk("", parts[name], parts))[1:]
         for title, inner in tables.items():
             yield from (f"## {title}", "")
             yield from table(head, ((f"`{key}`", *rest) for key, *rest in inner))
 
 
-def walk(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (path, type, meaning) of a schema and all below it, parents first."""
-    description, kind, inner = cell(part.get("description", "")), kind_of(part), part
-    for branch in part.get("oneOf", part.get("anyOf", ())):
+def walk(path: str, part: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (path, type, meaning) of a schema and all below it, parents first; `parts` are what it refers to."""
+    description, inner = cell(part.get("description", "")), part
+    for branch in part.get("anyOf", ()):
         if branch.get("type") != "null":
             inner = branch
-            description = description or cell(branch.get("description", ""))
-    yield path.removeprefix("."), kind, description
+    name = inner.get("$ref", "").rpartition("/")[2]
+    if name:
+        description = description or cell(parts[name].get("description", ""))
+        inner = {} if name in APART else parts[name]
+    yield path.removeprefix("."), kind_of(part), description
     for key, child in inner.get("properties", {}).items():
-        yield from walk(f"{path}.{key}", child)
+        yield from walk(f"{path}.{key}", child, parts)
     for key, mark in (("items", "[]"), ("additionalProperties", ".*")):
         child = inner.get(key)
-        if isinstance(child, Mapping) and (nested := list(walk(path + mark, child))):
+        if isinstance(child, Mapping) and (nested := list(walk(path + mark, child, parts))):
             # A list of plain values is said by its type; only what has a shape or a meaning gets rows.
             yield from nested if len(nested) > 1 and nested[0][2] else nested[1:]
 
@@ -160,7 +167,8 @@ def walk(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def kind_of(part: Mapping[str, Any]) -> str:
     """Return the type of a schema in a few words."""
     if "$ref" in part:
-        return part["$ref"].rpartition("/")[2]
+        name = part["$ref"].rpartition("/")[2]
+        return name if name in APART else "object"
     if "const" in part:
         return f"`{json.dumps(part['const'])}`"
     if "enum" in part:

@@ -182,8 +182,8 @@ def test_a_sample_that_occurs_twice_is_an_error_and_the_views_say_so():
     with pytest.raises(DataError, match="he-0-0"):
         looked(rows)
     told = views({"misgendering": to_frame(rows)}, alpha=0.05, seed=0, noise=NOISE)
-    assert "DataError" in told["agreement"]["not_measured"]
+    assert "DataError" in told.agreement.not_measured
     broken = to_frame(planted()).drop(columns="stratum")
-    assert "KeyError" in views({"misgendering": broken}, alpha=0.05, seed=0, noise=NOISE)["agreement"]["not_measured"]
-    crossed = told["intersections"]["benchmarks"]
-    assert crossed["disclosure"]["not_measured"] == "disclosure was not measured in this run"
+    assert "KeyError" in views({"misgendering": broken}, alpha=0.05, seed=0, noise=NOISE).agreement.not_measured
+    crossed = told.intersections.benchmarks
+    assert crossed["disclosure"].not_measured == "disclosure was not measured in this run"

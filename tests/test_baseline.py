@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from registered import REGRESSIONS
-from results import whole_result
+from results import typed, whole_result
 
 from rootfruit_checks.base.errors import BaselineError, ConfigError
 from rootfruit_checks.base.types import Measurement
@@ -23,6 +23,7 @@ from rootfruit_checks.config.build import build
 from rootfruit_checks.gating.checks import Check, family
 from rootfruit_checks.gating.decisions import Decisions
 from rootfruit_checks.observations.frame import to_frame
+from rootfruit_checks.results.result import to_json
 from rootfruit_checks.runs import baseline, merge, shard_manifest
 from rootfruit_checks.runs.measure import compute_share, measure
 
@@ -59,7 +60,8 @@ def saved(store):
 
     path = store / "dpo.parquet"
     run = measure(options(store, "dpo", save_baseline=str(path)))
-    kept = keep(run.settings, run.to_keep, {**RESULT, "run": {**RESULT["run"], "policy": dict(run.info.policy)}})
+    result = typed({**RESULT, "run": {**RESULT["run"], "policy": dict(run.info.policy)}})
+    kept = keep(run.settings, run.to_keep, result)
     assert not kept.lost, kept.line
     return path
 
@@ -162,7 +164,7 @@ def test_what_is_saved_is_what_is_read(saved, store):
     held = baseline.read(saved)
     frame = measure(options(store, "dpo")).frame("winoqueer")
     pd.testing.assert_frame_equal(held.of("winoqueer"), frame.reset_index(drop=True), check_dtype=False)
-    assert held.result["run"]["policy"]["path"] == str(MODELS / "dpo")
+    assert held.result.run.policy["path"] == str(MODELS / "dpo")
     assert "dpo.parquet" in held.told
     assert not list(saved.parent.glob(".*part"))
 
@@ -184,7 +186,7 @@ def test_pairs_and_prompts_share_one_file(saved, tmp_path):
 @pytest.mark.parametrize("key", ["data's sha256", "instrument's rules", "--rootfruit-dtype", "engine", "way of asking"])
 def test_what_was_measured_otherwise_is_refused_in_one_line(saved, planted, key):
     held = baseline.read(saved)
-    facts = planted.to_keep["facts"]
+    facts = planted.to_keep.facts
     baseline.agree(held, facts)
     changed = {"winoqueer": {**facts["winoqueer"], key: "another"}}
     with pytest.raises(BaselineError, match=rf"its {key} of winoqueer is .* and here it is another") as told:
@@ -237,7 +239,13 @@ def test_an_incomplete_run_is_not_saved_and_spoils_nothing(tmp_path):
     path.write_text("the old one")
     rows = pd.DataFrame()
     with pytest.raises(BaselineError, match=r"not complete: 2 declared .*winoqueer/x"):
-        baseline.save(path, rows, FACTS, 0.0, {**RESULT, "complete": False, "missing": ["winoqueer/x", "y"]})
+        baseline.save(
+            path,
+            rows,
+            FACTS,
+            0.0,
+            typed({**RESULT, "complete": False, "released": False, "missing": ["winoqueer/x", "y"]}),
+        )
     assert path.read_text() == "the old one"
 
 
@@ -280,7 +288,7 @@ def test_a_session_saves_gates_and_refuses(store, tmp_path):
     assert verdicts["winoqueer/regression/nonbinary"] == "fail"
     assert value["complete"]
     assert str(first) in value["run"]["data"]["baseline"]
-    assert baseline.read(second).result["checks"] == value["checks"]
+    assert json.loads(to_json(baseline.read(second).result))["checks"] == value["checks"]
     third = tmp_path / "c.parquet"
     done = gate(*planted, "-k", "nonbinary", f"--rootfruit-save-baseline={third}")
     assert done.returncode == 1

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registered import REGISTRY
+from results import typed, whole_result
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.check_spec import CheckSpec
 from rootfruit_checks.gating.decision import blocks, decide
 from rootfruit_checks.metrics.evaluate import Evidence
-from rootfruit_checks.results.json_result import as_json, result
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import result
+from rootfruit_checks.results.views import AllInstances, Combined, Intersections
 from rootfruit_checks.stats.intervals import Interval, Law, refusal
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -245,10 +248,15 @@ def test_release_needs_every_gated_check_and_at_least_one():
     shown = verdict(evidence(0.1, 0.09, 0.11), gated=False)
 
     def released(*verdicts, how="fail"):
-        rows = [as_json(replace(one, id=f"{one.id}/{at}")) for at, one in enumerate(verdicts)]
-        gated = [row for row in rows if row["gated"]]
-        blocked = any(blocks(row["verdict"], how) for row in gated)
-        return result(rows, None, declared=[row["id"] for row in gated], blocked=blocked)["released"]
+        rows = [Check.of(replace(one, id=f"{one.id}/{at}")) for at, one in enumerate(verdicts)]
+        gated = [row for row in rows if row.gated]
+        nothing = {
+            "combined": Combined(gated=False, groups=[], instances=AllInstances(not_measured="x")),
+            "intersections": Intersections(not_measured="x"),
+        }
+        run = typed(whole_result()).run
+        blocked = any(blocks(row.verdict, how) for row in gated)
+        return result(rows, run, declared=[row.id for row in gated], blocked=blocked, **nothing).released
 
     assert released(passed, shown)
     assert not released(passed, failed)
@@ -273,23 +281,24 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
     for row in value["checks"]:
         least, most = MEASURES[f"{row['benchmark']}/{row['metric']}"].value_range
         row |= {"low": least, "high": most, "verdict": "inconclusive" if row["gated"] else "none"}
-    row = next(one for one in value["checks"] if one["id"] == "disclosure/amplification/tgnb")
-    assert (row["low"], row["high"]) == (-2.0, 2.0)  # the result keeps the number
+    value = typed(value | {"released": False})
+    row = next(one for one in value.checks if one.id == "disclosure/amplification/tgnb")
+    assert (row.low, row.high) == (-2.0, 2.0)  # the result keeps the number
     shown = [
         terminal.headline(row),
-        *terminal.table(value["checks"], {}),
-        *markdown.checks(value["checks"], 99),
+        *terminal.table(value.checks, {}),
+        *markdown.checks(value.checks, 99),
         details(row).partition("<details>")[0],
         card(value),
-        str(_row(row["id"], [type("R", (), {"checks": {row["id"]: row}})])),
-        _told(row["id"], row),
-        str(findings(value)["first"]),
+        str(_row(row.id, [type("R", (), {"checks": {row.id: row}})])),
+        _told(row.id, row),
+        str(findings(value).first),
         page(value, "now").partition('<script type="application/json"')[0].partition('id="checks"')[2],
     ]
     for text in shown:
         assert not [one for one in ("2.000", "-1.000", "+1.000", "200.0", "100.0") if one in text], text[:400]
     assert "[-, -]" in shown[0]
-    assert "no lower bound, no upper bound" in str(findings(value)["first"])
+    assert "no lower bound, no upper bound" in str(findings(value).first)
 
 
 def test_the_bounds_that_decide_are_told_where_a_shift_widens_those_shown():

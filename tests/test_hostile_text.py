@@ -12,6 +12,7 @@ import hostile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results import typed
 
 from rootfruit_checks.app.cli import main
 from rootfruit_checks.base import console, errors
@@ -136,10 +137,10 @@ def test_what_is_said_of_a_result_is_harmless():
     value = hostile.result(EVIL, "fail")
     for row in value["checks"]:
         row["explain"] = EVIL
-    for line in closing(value):
+    for line in closing(typed(value)):
         for width in (20, 80):
             check_clean("\n".join(wrapped(plain(line), width)))
-    for line in commands({"GITHUB_ACTIONS": "true"}, value, inconclusive="fail"):
+    for line in commands({"GITHUB_ACTIONS": "true"}, typed(value), inconclusive="fail"):
         head, _, rest = line[2:].partition("::")
         assert re.match(r"(error|warning|notice) title=", head)
         check_clean(rest)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-from importlib import resources
 
 import jsonschema
 import pytest
@@ -16,6 +14,7 @@ from rootfruit_checks.config.build import build
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.load import load
 from rootfruit_checks.gating.checks import family
+from rootfruit_checks.results.schema import result_schema
 from rootfruit_checks.runs.look_schedule import SHARES, joined, looked_over, planned, share_of, size
 
 BENCHMARKS = ("winoqueer", "disclosure", "misgendering")
@@ -122,8 +121,7 @@ def test_a_clear_case_stops_early_with_the_verdicts_of_the_whole_run(clear):
     assert "hold at every sequential look" in row["explain"]
     assert "(Holm" in row["explain"]
     assert 0.0 < row["details"]["planned_share_seen"] < 1.0
-    schema = json.loads((resources.files("rootfruit_checks.results") / "result.schema.json").read_text("utf-8"))
-    jsonschema.validate(early, schema)
+    jsonschema.validate(early, result_schema())
     gate(project, *RUN)
     whole = result(project)
     assert verdicts(early) == verdicts(whole)

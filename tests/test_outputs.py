@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from results import typed, whole_result
 
 from rootfruit_checks.app.cli import main
 from rootfruit_checks.base.errors import ConfigError, RootfruitError
@@ -175,7 +176,7 @@ def a_baseline(path):
 
     from rootfruit_checks.observations.frame import COLUMNS
 
-    save(path, pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS}), {}, 0.0, {"complete": True})
+    save(path, pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS}), {}, 0.0, typed(whole_result()))
 
 
 def a_sheet(path):
@@ -258,7 +259,7 @@ def test_a_fifo_that_nobody_reads_is_told_and_stays(tmp_path, monkeypatch):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     settings = Settings(json=str(fifo), store=str(tmp_path / "none"))
-    _, lost = result_file.deliver(settings, {"run": {"settings": {}}})
+    _, lost = result_file.deliver(settings, typed(whole_result()))
     assert lost == [f"{fifo}: cannot be written ([Errno 6] nobody reads this FIFO: {str(fifo)!r})"]
     assert stat.S_ISFIFO(fifo.stat().st_mode)
 

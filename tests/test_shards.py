@@ -34,6 +34,7 @@ from rootfruit_checks.engines.stored_units import Silent
 from rootfruit_checks.engines.work_units import Unit, Work, compute, share_out
 from rootfruit_checks.gating.checks import family
 from rootfruit_checks.results.json_result import as_json
+from rootfruit_checks.results.result import to_json
 from rootfruit_checks.runs import merge, shard_manifest
 from rootfruit_checks.runs.measure import compute_share, measure
 from rootfruit_checks.store.lock import locked
@@ -125,7 +126,7 @@ def figures(settings):
     verdicts += [verdict for name in settings.benchmarks for verdict in done.explore(name)]
     held = {"rows": [as_json(verdict) for verdict in verdicts], "run": as_json(done.info), "share": None}
     results.pytest_runtest_logreport(SimpleNamespace(rootfruit=held))
-    return json.dumps(results.value(), indent=1), done
+    return to_json(results.value()), done
 
 
 @pytest.fixture(scope="module")

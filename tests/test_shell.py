@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from registered import REGISTRY, REGRESSIONS
+from results import typed, whole_result, whole_row
 from shell import CONFTEST, PAIR, SMOKE, gate, result
 
 from rootfruit_checks.report.terminal import closing
@@ -158,11 +159,14 @@ def test_inconclusive_blocks_or_warns(project):
 
 
 def test_a_release_with_inconclusive_checks_does_not_say_that_all_hold():
-    row = {"id": "winoqueer/preference/nonbinary", "gated": True, "explain": "", "limit": 0.75}
-    rows = [{**row, "verdict": "pass"}, {**row, "verdict": "inconclusive"}]
-    value = {"checks": rows, "run": {}, "complete": True, "released": True}
-    assert closing(value)[-1].startswith("Released: 1 of 2 gated checks are inconclusive and were let through")
-    assert closing({**value, "checks": rows[:1]})[-1].startswith("Released: all 1 gated checks hold")
+    rows = [
+        whole_row("winoqueer/preference/nonbinary"),
+        whole_row("winoqueer/preference/transgender", verdict="inconclusive"),
+    ]
+    assert closing(typed(whole_result(*rows)))[-1].startswith(
+        "Released: 1 of 2 gated checks are inconclusive and were let through"
+    )
+    assert closing(typed(whole_result(rows[0])))[-1].startswith("Released: all 1 gated checks hold")
 
 
 def test_hostile_answers_reach_neither_terminal_nor_page_nor_xml(project):

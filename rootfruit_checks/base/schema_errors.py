@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rootfruit_checks.base.text import plain
+
+if TYPE_CHECKING:
+    import msgspec
 
 _NAMES = {
     "int": "a whole number",
@@ -27,9 +30,18 @@ def mismatch(value: Any, schema: Any) -> str:
     try:
         msgspec.convert(value, schema)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `")
-        return plain(f"{place.rstrip('`') or '$'}: {_words(what)}", 300)
+        return words(error)
     return ""
+
+
+def words(error: msgspec.ValidationError) -> str:
+    """Return what msgspec found wrong, as in `$.n: expected text, got null`.
+
+    A struct that holds plain values against a schema of its own tells a place below its own: the parts are joined.
+    """
+    what, *places = str(error).split(" - at `")
+    place = "".join(part.rstrip("`").removeprefix("$") for part in reversed(places))
+    return plain(f"${place}: {_words(what)}", 300)
 
 
 def _words(what: str) -> str:

@@ -17,7 +17,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from rootfruit_checks.base.errors import RootfruitError
 from rootfruit_checks.base.text import plain
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Error = type[RootfruitError]
+T = TypeVar("T")
 
 MIB = 1 << 20
 # Far above any real file of its kind, and far below what would fill a memory.
@@ -240,6 +241,18 @@ def check(value: Any, schema: Any, where: str, error: Error) -> None:
 
     if wrong := mismatch(value, schema):
         raise error(f"{where}: {wrong}")
+
+
+def converted(value: Any, schema: type[T], where: str, error: Error) -> T:
+    """Return a plain value as the type that describes it; raise `error`, naming the place, where it does not fit."""
+    import msgspec
+
+    from rootfruit_checks.base.schema_errors import words
+
+    try:
+        return msgspec.convert(value, schema)
+    except msgspec.ValidationError as wrong:
+        raise error(f"{where}: {words(wrong)}") from None
 
 
 def read_parquet(raw: bytes, where: str, error: Error) -> pa.Table:

@@ -5,8 +5,8 @@ Only what can make a release easier stands here. Stricter limits, other data and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from rootfruit_checks.catalog.entry_points import other_packages
 from rootfruit_checks.catalog.registry import MEASURES, defaults
@@ -17,15 +17,43 @@ _NAMED = 3
 LET_THROUGH = "were let through"
 
 
-def reservations(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+class Decided(Protocol):
+    """What is asked of a verdict."""
+
+    @property
+    def id(self) -> str:
+        """The check's id."""
+
+    @property
+    def benchmark(self) -> str:
+        """Its benchmark."""
+
+    @property
+    def metric(self) -> str:
+        """Its metric."""
+
+    @property
+    def gated(self) -> bool:
+        """Whether it decides on the release."""
+
+    @property
+    def limit(self) -> float | None:
+        """What it is held against."""
+
+    @property
+    def verdict(self) -> str:
+        """The outcome."""
+
+
+def reservations(settings: Settings, rows: Iterable[Decided]) -> list[str]:
     """Return what makes a release of this run less than one by the defaults, as clauses; empty where nothing does.
 
     Args:
         settings: of the run.
-        rows: its verdicts as mappings.
+        rows: its verdicts.
 
     """
-    gated = sorted((row for row in rows if row["gated"]), key=lambda row: str(row["id"]))
+    gated = sorted((row for row in rows if row.gated), key=lambda row: row.id)
     told = []
     left = [name for name in defaults() if name not in settings.benchmarks]
     if left:
@@ -51,20 +79,24 @@ def reservations(settings: Settings, rows: Iterable[Mapping[str, Any]]) -> list[
             f"up to {100 * settings.max_unscored:g} % of a check's samples may be unscored instead of "
             f"{100 * _USUAL.max_unscored:g} %"
         )
-    through = sum(row["verdict"] == "inconclusive" for row in gated)
+    through = sum(row.verdict == "inconclusive" for row in gated)
     if through and settings.inconclusive == "warn":
         told.append(f"{through} of {len(gated)} gated checks are inconclusive and {LET_THROUGH}")
     return told
 
 
-def _is_looser(row: Mapping[str, Any]) -> bool:
-    default = MEASURES[f"{row['benchmark']}/{row['metric']}"].limit
-    return row["limit"] is not None and default is not None and row["limit"] > default
+def _is_looser(row: Decided) -> bool:
+    default = _default(row)
+    return row.limit is not None and default is not None and row.limit > default
 
 
-def _looser(row: Mapping[str, Any]) -> str:
-    default = MEASURES[f"{row['benchmark']}/{row['metric']}"].limit
-    return f"{row['id']} {row['limit']:g} instead of {default:g}"
+def _default(row: Decided) -> float | None:
+    return MEASURES[f"{row.benchmark}/{row.metric}"].limit
+
+
+def _looser(row: Decided) -> str:
+    default = _default(row)
+    return f"{row.id} {row.limit:g} instead of {default:g}"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -6,13 +6,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.base.untrusted import check
+from rootfruit_checks.base.untrusted import converted
 from rootfruit_checks.catalog.measures import REGRESSION
 from rootfruit_checks.catalog.registry import BENCHMARKS
+from rootfruit_checks.results.check import Check
 from rootfruit_checks.results.reading import read_result
 from rootfruit_checks.stats.variance_components import Components
 
@@ -86,11 +86,11 @@ def from_result(path: str) -> Variances:
     parts, sources = dict(usual.parts), dict(usual.sources)
     told = f"the result {Path(path).name}"
     found = 0
-    for row in value["checks"]:
+    for row in value.checks:
         held = _components(row, where)
         if held is None:
             continue
-        check_id = str(row["id"])
+        check_id = row.id
         known = parts.get(check_id)
         parts[check_id] = replace(held, draws=known.draws) if known else held
         sources[check_id] = told
@@ -100,13 +100,12 @@ def from_result(path: str) -> Variances:
     return Variances(parts, sources)
 
 
-def _components(row: Mapping[str, Any], where: str) -> Components | None:
-    held = row["details"].get("components")
-    if held is None or not row["n"]:
+def _components(row: Check, where: str) -> Components | None:
+    held = row.details.get("components")
+    if held is None or not row.n:
         return None
-    place = f"{where}: {plain(row['id'], 120)}: details.components"
-    check(held, Components, place, ConfigError)
-    made = Components(**{name: held[name] for name in _NAMES if name in held})
+    place = f"{where}: {plain(row.id, 120)}: details.components"
+    made = converted(held, Components, place, ConfigError)
     if any(getattr(made, name) < 0 for name in _NAMES) or made.continuations < 1:
         raise ConfigError(f"{place}: variances are numbers of at least 0, and continuations at least 1")
     return made

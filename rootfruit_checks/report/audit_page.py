@@ -9,25 +9,26 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import resources
-from typing import Any
 
-from rootfruit_checks.base.errors import ConfigError, DataError
+import msgspec
+
+from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.text import breakable, figure, plain
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.measures import LEVELS
 from rootfruit_checks.catalog.pronoun_families import FAMILIES
 from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES
 from rootfruit_checks.gating.reservations import released
-from rootfruit_checks.report import charts, intersections, narratives, side_by_side
+from rootfruit_checks.report import bounds, charts, intersections, narratives, side_by_side
 from rootfruit_checks.report.findings import findings
 from rootfruit_checks.report.redact import TOLD, redacted
 from rootfruit_checks.report.reproduce import reproduce
 from rootfruit_checks.report.terminal import WORDS, is_declared
-from rootfruit_checks.results.json_result import SCHEMA
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
 
-Row = Mapping[str, Any]
 _MADE = re.compile(r'(<time id="made">)[^<]*(</time>)')
 _DIGEST = re.compile(r'(<code id="digest">)[0-9a-f]{0,64}(</code>)')
 _NONE = "\u2013"
@@ -35,21 +36,18 @@ _NONE = "\u2013"
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
+def page(value: Result, made: str, redact: str = "none") -> str:
     """Return the page for a JSON result.
 
     Args:
-        value: a result as `json_result.result` makes it, of schema rootfruit-result/1.
+        value: the result.
         made: the time stamp that is shown; it is no part of the digest.
         redact: `none`, `slurs` or `all`: what of the samples' texts is withheld, see `redact.py`.
 
     Raises:
-        DataError: a result of another schema.
         ConfigError: Jinja2 or matplotlib is not installed.
 
     """
-    if value.get("schema") != SCHEMA:
-        raise DataError(f"the result's schema is {value.get('schema')!r}; this version reports {SCHEMA!r}")
     try:
         import jinja2
         import matplotlib as mpl  # noqa: F401
@@ -65,9 +63,9 @@ def page(value: Mapping[str, Any], made: str, redact: str = "none") -> str:
     environment.filters |= {
         "plain": plain,
         "breakable": breakable,
-        "bounds": informative_bounds.shown,
-        "share": partial(informative_bounds.shown_within, span=(0.0, 1.0)),
-        "change": partial(informative_bounds.shown_within, span=(-1.0, 1.0)),
+        "bounds": bounds.shown,
+        "share": partial(bounds.shown_within, span=(0.0, 1.0)),
+        "change": partial(bounds.shown_within, span=(-1.0, 1.0)),
         "number": partial(figure, none=_NONE),
         "percent": _percent,
     }
@@ -111,40 +109,41 @@ def verify(html: str, outside: str | None = None) -> list[str]:
     return wrong
 
 
-def _block(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+def _block(value: Result) -> str:
+    text = json.dumps(
+        msgspec.to_builtins(value), ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
     return "".join(_UNSAFE.get(letter, letter) for letter in text)
 
 
-def _view(value: Mapping[str, Any]) -> dict[str, Any]:
+def _view(value: Result) -> dict[str, object]:
     """What the template shows, already chosen and ordered."""
-    checks: Sequence[Row] = value["checks"]
-    gated = [row for row in checks if row["gated"]]
-    described = [row for row in checks if not row["gated"] and is_declared(row)]
-    explored = [row for row in checks if not row["gated"] and not is_declared(row)]
+    checks, gated = value.checks, value.gated
+    described = [row for row in checks if not row.gated and is_declared(row)]
+    explored = [row for row in checks if not row.gated and not is_declared(row)]
     return {
         "value": value,
-        "run": value["run"],
+        "run": value.run,
         "sentence": sentence(value),
-        "asked": _asked(value["run"]["data"]),
+        "asked": _asked(value.run.data),
         "words": WORDS,
         "gated": gated,
         "described": described,
-        "titles": {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].title for row in checks},
-        "signed": {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].signed for row in checks},
+        "titles": {row.id: MEASURES[row.measure].title for row in checks},
+        "signed": {row.id: MEASURES[row.measure].signed for row in checks},
         "forest": charts.forest(gated),
         "levels": charts.levels([*gated, *described]),
         "heat": _heat([*gated, *described, *explored]),
         "regard": _bars(gated, "regard"),
         "pronoun": _bars(gated, "pronoun"),
-        "flips": [row for row in described if row["metric"] == "preservation" and "flips" in row["details"]],
+        "flips": [row for row in described if row.metric == "preservation" and row.known.flips],
         "scatter": charts.scatter(described),
         "pronoun_forms": sorted({form for family in FAMILIES.values() for form in family.forms}),
-        "combined": side_by_side.table(value) if "combined" in value else "",
-        "intersections": intersections.folded(value) if "intersections" in value else "",
-        "narratives": narratives.section(value),
+        "combined": side_by_side.table(value.combined) if value.combined else "",
+        "intersections": intersections.folded(value.intersections) if value.intersections else "",
+        "narratives": narratives.section(value.narratives),
         "found": findings(value),
-        "command": reproduce(value["run"]),
+        "command": reproduce(value.run),
     }
 
 
@@ -153,64 +152,79 @@ def _asked(data: Mapping[str, str]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for name, text in data.items():
         if name not in ("scale", "prompts"):
-            found.setdefault(str(text), []).append(name)
+            found.setdefault(text, []).append(name)
     return [(", ".join(names), text) for text, names in found.items()]
 
 
-def sentence(value: Mapping[str, Any]) -> str:
+def sentence(value: Result) -> str:
     """Return the verdict in one sentence."""
-    gated = [row for row in value["checks"] if row["gated"]]
-    counts = {word: sum(row["verdict"] == word for row in gated) for word in ("fail", "inconclusive", "error", "pass")}
-    if not value["complete"]:
-        return f"No release gate: {len(value['missing'])} declared checks have no verdict."
-    if value["released"]:
-        head = released(value.get("reservations", ()))
+    gated = value.gated
+    counts = {word: sum(row.verdict == word for row in gated) for word in ("fail", "inconclusive", "error", "pass")}
+    if not value.complete:
+        return f"No release gate: {len(value.missing)} declared checks have no verdict."
+    if value.released:
+        head = released(value.reservations)
         return f"{head}: {counts['pass']} of {len(gated)} gated checks pass and none blocks."
     told = [f"{number} {word}" for word, number in counts.items() if number and word != "pass"]
     return f"Blocked: of {len(gated)} gated checks {', '.join(told)}; {counts['pass']} pass."
 
 
-def _heat(rows: Sequence[Row]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """An estimate, and how deep its color is: harm above 0."""
+
+    row: Check
+    strength: float
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Heat:
     """Groups by measure: the estimates, for the table that is its own figure."""
-    measures = list(dict.fromkeys(f"{row['benchmark']}/{row['metric']}" for row in rows))
-    held = {(f"{row['benchmark']}/{row['metric']}", row["group"]): row for row in rows}
-    groups = sorted({row["group"] for row in rows})
-    lines = []
-    for group in groups:
-        cells: list[dict[str, Any] | None] = []
-        for measure in measures:
-            row = held.get((measure, group))
-            if row is None or row["estimate"] is None:
-                cells.append(None)
-                continue
-            found = MEASURES[measure]
-            middle = 0.0 if found.signed else 0.5
-            reach = 0.3 if found.signed else 0.5
-            strength = max(-1.0, min(1.0, (row["estimate"] - middle) / reach))
-            cells.append({"row": row, "strength": round(strength, 2), "signed": found.signed})
-        lines.append((group, cells))
-    return {"measures": measures, "lines": lines}
+
+    measures: Sequence[str]
+    lines: Sequence[tuple[str, Sequence[_Cell | None]]]
 
 
-def _bars(rows: Sequence[Row], quantity: str) -> dict[str, Any]:
+def _heat(rows: Sequence[Check]) -> _Heat:
+    measures = list(dict.fromkeys(row.measure for row in rows))
+    held = {(row.measure, row.group): row for row in rows}
+    groups = sorted({row.group for row in rows})
+    return _Heat(measures, [(group, [_cell(held.get((one, group))) for one in measures]) for group in groups])
+
+
+def _cell(row: Check | None) -> _Cell | None:
+    if row is None or row.estimate is None:
+        return None
+    signed = MEASURES[row.measure].signed
+    middle, reach = (0.0, 0.3) if signed else (0.5, 0.5)
+    strength = max(-1.0, min(1.0, (row.estimate - middle) / reach))
+    return _Cell(row, round(strength, 2), signed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
     """Label shares of the gated groups that one judge labels: policy beside reference, each beside its control."""
+
+    svg: str
+    labels: Sequence[str]
+    bars: Sequence[tuple[str, Mapping[str, float]]]
+
+
+def _bars(rows: Sequence[Check], quantity: str) -> _Bars:
     bars: list[tuple[str, Mapping[str, float]]] = []
     for row in rows:
-        labels = row["details"].get("labels") if _labelled_by(row) == quantity else None
-        if not labels:
-            continue
-        for side in ("group", "control"):
-            for role, held in labels.items():
-                name = row["group"] if side == "group" else f"{row['group']}: control"
-                bars.append((f"{name}, {role}", held[side]))
+        labels = (row.known.labels or {}) if _labelled_by(row) == quantity else {}
+        bars += [(f"{row.group}, {role}", held.group) for role, held in labels.items()]
+        bars += [(f"{row.group}: control, {role}", held.control) for role, held in labels.items()]
     used = [label for label in charts.SHARES[quantity] if any(held.get(label) for _, held in bars)]
-    return {"svg": charts.shares(bars, quantity), "labels": used, "bars": bars}
+    return _Bars(charts.shares(bars, quantity), used, bars)
 
 
-def _labelled_by(row: Row) -> str:
+def _labelled_by(row: Check) -> str:
     """The judge of a disparity's continuations; "" of any other row."""
-    is_level = row["metric"] == LEVELS["prompts"]
-    return BENCHMARKS[row["benchmark"]].quantity if is_level and row["benchmark"] in BENCHMARKS else ""
+    is_level = row.metric == LEVELS["prompts"]
+    return BENCHMARKS[row.benchmark].quantity if is_level and row.benchmark in BENCHMARKS else ""
 
 
 def _percent(value: float | None) -> str:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rootfruit_checks.base.text import markup
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.report import bounds
 from rootfruit_checks.report.terminal import WORDS
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.narratives import ThemeShare, ThemesOf
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Row = Mapping[str, Any]
 # Placeholder -> CSS variable of the page.
 _INK = {
     "#010101": "ink",
@@ -43,69 +44,66 @@ _FILLS = {
 }  # fmt: skip
 
 
-def forest(rows: Sequence[Row]) -> str:
+def forest(rows: Sequence[Check]) -> str:
     """Return every gated check with both bounds and its limit: shares of something apart from differences."""
-    panels = [
-        [row for row in rows if MEASURES[f"{row['benchmark']}/{row['metric']}"].signed is signed]
-        for signed in (True, False)
-    ]
-    panels = [[row for row in panel if row["estimate"] is not None] for panel in panels]
+    panels = [[row for row in rows if MEASURES[row.measure].signed is signed] for signed in (True, False)]
+    panels = [[row for row in panel if row.estimate is not None] for panel in panels]
     panels = [panel for panel in panels if panel]
     if not panels:
         return ""
     heights = [len(panel) for panel in panels]
     figure, axes = _figure(9.0, 0.27 * sum(heights) + 0.75 * len(panels), heights)
     for axis, panel in zip(axes, panels, strict=True):
-        told = [informative_bounds.shown(row) for row in panel]
-        values = [row[key] for row in told for key in ("low", "estimate", "high", "limit") if row[key] is not None]
+        told = [bounds.shown(row) for row in panel]
+        values = [value for figures in told for value in figures if value is not None]
         for place, row in enumerate(reversed(panel)):
-            color = _COLOR[_OUTCOME[row["verdict"]]]
-            if row["low"] is not None and row["high"] is not None:
-                _bar(axis, place, informative_bounds.shown(row), (min(values), max(values)), color)
-            axis.plot([row["estimate"]], [place], "o", color=color, markersize=5)
-            if row["limit"] is not None:
-                axis.plot([row["limit"]] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
-        axis.set_yticks(range(len(panel)), [f"{row['id']}  {WORDS[row['verdict']]}" for row in reversed(panel)])
+            color = _COLOR[_OUTCOME[row.verdict]]
+            if row.low is not None and row.high is not None:
+                _bar(axis, place, bounds.shown(row), (min(values), max(values)), color)
+            if row.estimate is not None:
+                axis.plot([row.estimate], [place], "o", color=color, markersize=5)
+            if row.limit is not None:
+                axis.plot([row.limit] * 2, [place - 0.38, place + 0.38], color=_COLOR["mark"], linewidth=1.6)
+        axis.set_yticks(range(len(panel)), [f"{row.id}  {WORDS[row.verdict]}" for row in reversed(panel)])
         axis.set_ylim(-0.7, len(panel) - 0.3)
-        signed = MEASURES[f"{panel[0]['benchmark']}/{panel[0]['metric']}"].signed
+        signed = MEASURES[panel[0].measure].signed
         axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
         axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
     return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as an upright mark")
 
 
-def _bar(axis: Any, place: int, row: Row, ends: tuple[float, float], color: str) -> None:
+def _bar(axis: Axes, place: int, row: bounds.Shown, ends: tuple[float, float], color: str) -> None:
     """Draw a check's bounds; where there is none the bar goes on to the end of the panel, with an arrow."""
-    low, high = (end if row[key] is None else row[key] for key, end in zip(("low", "high"), ends, strict=True))
+    low, high = (end if bound is None else bound for bound, end in zip((row.low, row.high), ends, strict=True))
     axis.plot([low, high], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
-    for key, end, arrow in (("low", low, "<"), ("high", high, ">")):
-        if row[key] is None:
+    for bound, end, arrow in ((row.low, low, "<"), (row.high, high, ">")):
+        if bound is None:
             axis.plot([end], [place], arrow, color=color, markersize=6)
 
 
-def levels(rows: Sequence[Row]) -> str:
+def levels(rows: Sequence[Check]) -> str:
     """Return the policy's level beside the reference's, where a check has both."""
-    both = [row for row in rows if row["policy"] is not None and row["reference"] is not None]
+    both = [(row.id, row.policy, row.reference) for row in rows if row.policy is not None and row.reference is not None]
     if not both:
         return ""
     figure, (axis,) = _figure(9.0, 0.27 * len(both) + 0.9, [1])
-    for place, row in enumerate(reversed(both)):
-        axis.plot([row["reference"], row["policy"]], [place] * 2, color=_COLOR["quiet"], linewidth=1.2)
-        axis.plot([row["reference"]], [place], "o", color=_COLOR["ink"], markersize=6, fillstyle="none")
-        axis.plot([row["policy"]], [place], "o", color=_COLOR["mark"], markersize=6)
-    axis.set_yticks(range(len(both)), [row["id"] for row in reversed(both)])
+    for place, (_, policy, reference) in enumerate(reversed(both)):
+        axis.plot([reference, policy], [place] * 2, color=_COLOR["quiet"], linewidth=1.2)
+        axis.plot([reference], [place], "o", color=_COLOR["ink"], markersize=6, fillstyle="none")
+        axis.plot([policy], [place], "o", color=_COLOR["mark"], markersize=6)
+    axis.set_yticks(range(len(both)), [name for name, *_ in reversed(both)])
     axis.set_ylim(-0.7, len(both) - 0.3)
     axis.set_xlabel("level: filled the policy, hollow the reference", loc="left")
     return _svg(figure, "The level of policy (filled) and reference (hollow) for each check")
 
 
-def scatter(rows: Sequence[Row]) -> str:
+def scatter(rows: Sequence[Check]) -> str:
     """Return d of the policy against d of the reference, a panel a group, with the four quadrants named."""
-    rows = [row for row in rows if row["details"].get("points")]
-    if not rows:
+    found = [(row, points) for row in rows if (points := row.known.points or ())]
+    if not found:
         return ""
-    figure, axes = _figure(9.0, 3.4, [1], len(rows))
-    for axis, row in zip(axes, rows, strict=True):
-        points = row["details"]["points"]
+    figure, axes = _figure(9.0, 3.4, [1], len(found))
+    for axis, (row, points) in zip(axes, found, strict=True):
         axis.plot(*zip(*points, strict=True), "o", color=_COLOR["mark"], markersize=2.6, alpha=0.55, linestyle="none")
         axis.axhline(0.0, color=_COLOR["quiet"], linewidth=0.8)
         axis.axvline(0.0, color=_COLOR["quiet"], linewidth=0.8)
@@ -113,9 +111,7 @@ def scatter(rows: Sequence[Row]) -> str:
         axis.plot([-reach, reach], [-reach, reach], color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
         axis.set_xlim(-reach, reach)
         axis.set_ylim(-reach, reach)
-        axis.set_title(
-            f"{row['group']}: {len(points)} of {row['details']['pairs']} pairs", color=_COLOR["ink"], fontsize=10
-        )
+        axis.set_title(f"{row.group}: {len(points)} of {row.known.pairs} pairs", color=_COLOR["ink"], fontsize=10)
         for name, x, y in (("kept", 0.98, 0.97), ("turned toward stigma", 0.02, 0.97), ("turned away", 0.98, 0.03),
                            ("stayed away", 0.02, 0.03)):  # fmt: skip
             axis.text(x, y, name, transform=axis.transAxes, color=_COLOR["ink"], fontsize=8,
@@ -147,17 +143,18 @@ def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> st
     return _svg(figure, f"Shares of {quantity} labels, policy beside reference, group beside binary control")
 
 
-def themes(groups: Sequence[Row], titles: Mapping[str, str], control: Mapping[str, Row]) -> str:
+def themes(groups: Sequence[ThemesOf], titles: Mapping[str, str], control: Mapping[str, ThemeShare]) -> str:
     """Return how often each theme is told, a panel a group: policy, reference, and the policy of binary people."""
-    groups = [one for one in groups if one["themes"]]
+    groups = [one for one in groups if one.themes]
     if not groups:
         return ""
     figure, axes = _figure(9.0, 0.42 * len(titles) + 1.0, [1], len(groups))
     most = 0.01
     for number, (axis, one) in enumerate(zip(axes, groups, strict=True)):
-        for place, line in enumerate(reversed(one["themes"])):
-            points = [(line[role] or {}).get("estimate") for role in ("reference", "policy")]
-            points.append(((control.get(line["theme"]) or {}).get("policy") or {}).get("estimate"))
+        for place, line in enumerate(reversed(one.themes)):
+            beside = control.get(line.theme)
+            told = (line.reference, line.policy, beside.policy if beside else None)
+            points = [one.estimate if one else None for one in told]
             reference, policy, binary = points
             if reference is not None and policy is not None:
                 axis.plot([reference, policy], [place] * 2, color=_COLOR["quiet"], linewidth=1.2)
@@ -168,10 +165,10 @@ def themes(groups: Sequence[Row], titles: Mapping[str, str], control: Mapping[st
             if policy is not None:
                 axis.plot([policy], [place], "o", color=_COLOR["mark"], markersize=6)
             most = max([most, *(point for point in points if point is not None)])
-        names = [titles[line["theme"]] for line in reversed(one["themes"])]
+        names = [titles[line.theme] for line in reversed(one.themes)]
         axis.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
         axis.set_ylim(-0.7, len(names) - 0.3)
-        axis.set_title(one["group"], color=_COLOR["ink"], fontsize=10)
+        axis.set_title(one.group, color=_COLOR["ink"], fontsize=10)
         axis.set_xlabel("share of continuations")
         axis.locator_params(axis="x", nbins=4)
     for axis in axes:

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import ConfigError, DataError, StoreError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.text import breakable, plain
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.report import bounds
 from rootfruit_checks.report.history import Release, read, shown
 from rootfruit_checks.report.history_plot import svg
 from rootfruit_checks.report.markdown import GRAVEST_FIRST, cell
 from rootfruit_checks.report.result_file import RESULT
 from rootfruit_checks.report.terminal import WORDS
+from rootfruit_checks.results.check import Check
 
 # Told by run already, for they are what is compared.
 _PLACES = frozenset({"model", "reference"})
+_FIGURES = ("estimate", "low", "high")
 
 
 def write(target: Path, sources: Sequence[Path], *, everything: bool = False, other_data: bool = False) -> str:
@@ -100,12 +103,11 @@ def differing(told: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
     return {key: texts for key, texts in found.items() if len({text for text in texts if text is not None}) > 1}
 
 
-def _otherwise(releases: Sequence[Release], part: str) -> dict[str, list[str | None]]:
+def _otherwise(releases: Sequence[Release], part: Literal["settings", "instruments"]) -> dict[str, list[str | None]]:
     told = []
     for release in releases:
-        held = release.run.get(part)
-        held = held if isinstance(held, Mapping) else {}
-        told.append({str(key): str(text) for key, text in held.items() if key not in _PLACES})
+        held = release.run.settings if part == "settings" else release.run.instruments
+        told.append({key: text for key, text in held.items() if key not in _PLACES})
     return differing(told)
 
 
@@ -116,15 +118,15 @@ def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str
         for check in checks:
             row = release.checks.get(check)
             before = next((one for one in reversed(releases[:place]) if check in one.checks), None)
-            if row is None or before is None or before.checks[check]["verdict"] == row["verdict"]:
+            if row is None or before is None or before.checks[check].verdict == row.verdict:
                 continue
             earlier = before.checks[check]
             found.append(
                 {
                     "check": check,
-                    "from": f"{WORDS[earlier['verdict']]} ({_told(check, earlier)}) in {before.name}",
-                    "to": f"{WORDS[row['verdict']]} ({_told(check, row)}) in {release.name}",
-                    "verdict": row["verdict"],
+                    "from": f"{WORDS[earlier.verdict]} ({_told(check, earlier)}) in {before.name}",
+                    "to": f"{WORDS[row.verdict]} ({_told(check, row)}) in {release.name}",
+                    "verdict": row.verdict,
                 }
             )
     return sorted(found, key=lambda change: GRAVEST_FIRST.index(change["verdict"]))
@@ -135,26 +137,35 @@ def _signed(check: str) -> bool:
     return measure is not None and measure.signed
 
 
-def _told(check: str, row: Mapping[str, Any]) -> str:
-    known = informative_bounds.shown(row, check)
-    low, estimate, high = (cell(known[key], signed=_signed(check)) for key in ("low", "estimate", "high"))
+def _told(check: str, row: Check) -> str:
+    estimate, low, high = (cell(one, signed=_signed(check)) for one in bounds.shown(row)[:3])
     return f"{estimate}, bounds {low} to {high}"
 
 
-def _row(check: str, releases: Sequence[Release]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A check over the runs: its title, the limits it was held against, and a cell for each run that has it."""
+
+    check: str
+    title: str
+    limit: str
+    cells: Sequence[Mapping[str, str] | None]
+
+
+def _row(check: str, releases: Sequence[Release]) -> _Line:
     measure = MEASURES.get(check.rsplit("/", 1)[0])
     rows = [release.checks.get(check) for release in releases]
-    limits = list(dict.fromkeys(cell(row["limit"]) for row in rows if row and row["limit"] is not None))
+    limits = list(dict.fromkeys(cell(row.limit) for row in rows if row and row.limit is not None))
     cells = [
         None
         if row is None
         else {
-            **{key: cell(known[key], signed=_signed(check)) for key in ("estimate", "low", "high")},
-            "verdict": row["verdict"],
-            "word": WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "not gated",
-            "limit": cell(row["limit"]) if len(limits) > 1 else "",
+            **dict(zip(_FIGURES, (cell(one, signed=_signed(check)) for one in bounds.shown(row)[:3]), strict=True)),
+            "verdict": row.verdict,
+            "word": WORDS[row.verdict] if row.gated or row.verdict == "error" else "not gated",
+            "limit": cell(row.limit) if len(limits) > 1 else "",
         }
-        for row, known in ((row, informative_bounds.shown(row, check) if row else {}) for row in rows)
+        for row in rows
     ]
     title = measure.title if measure else ""
-    return {"check": check, "title": title, "limit": " or ".join(limits), "cells": cells}
+    return _Line(check, title, " or ".join(limits), cells)

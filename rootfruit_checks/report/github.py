@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.report import markdown
 from rootfruit_checks.report.audit_page import sentence
 from rootfruit_checks.report.markdown import code, gravity, prose
 from rootfruit_checks.report.terminal import WORDS
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
+from rootfruit_checks.results.run_info import Run
 
-Row = Mapping[str, Any]
 # GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.
 _MOST_BYTES = 1024 * 1024
 _MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
@@ -24,12 +25,12 @@ _MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
 _MOST_ANNOTATIONS = 10
 
 
-def deliver(environment: Mapping[str, str], value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+def deliver(environment: Mapping[str, str], value: Result, written: Sequence[str] = ()) -> str:
     """Append the summary where the environment names a file for it; returns what went wrong, or "".
 
     Args:
         environment: where GITHUB_STEP_SUMMARY may be.
-        value: a JSON result.
+        value: the result.
         written: lines that tell what else was written.
 
     """
@@ -51,16 +52,16 @@ def deliver(environment: Mapping[str, str], value: Mapping[str, Any], written: S
     return ""
 
 
-def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
+def summary(value: Result, written: Sequence[str] = ()) -> str:
     """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
-    gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
-    lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value["run"]), ""]
+    gated = sorted(value.gated, key=gravity)
+    lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value.run), ""]
     lines += markdown.checks(gated, _MOST_ROWS)
     lines += ["", *markdown.reasons(gated, _MOST_REASONS)]
-    if value["missing"]:
-        lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value["missing"][:_MOST_REASONS])]
-        lines += markdown.more(len(value["missing"]), _MOST_REASONS, "checks")
-    notes = value["run"].get("notes", ())
+    if value.missing:
+        lines += ["", "No verdict in this run: " + ", ".join(code(name) for name in value.missing[:_MOST_REASONS])]
+        lines += markdown.more(len(value.missing), _MOST_REASONS, "checks")
+    notes = value.run.notes
     if notes:
         lines += ["", "### Notes", "", *(f"- {prose(note, 600)}" for note in notes[:_MOST_NOTES])]
         lines += markdown.more(len(notes), _MOST_NOTES, "notes")
@@ -68,39 +69,38 @@ def summary(value: Mapping[str, Any], written: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _models(run: Mapping[str, Any]) -> list[str]:
+def _models(run: Run) -> list[str]:
     told = []
     for role in ("policy", "reference"):
-        model = run.get(role) or {}
-        weights = code(str(model["weights"])[:12]) if model.get("weights") else ""
-        told.append(f"{role} {code(str(model['path']))} {weights}".strip() if model.get("path") else f"{role}: none")
-    settings = run.get("settings", {})
-    told += [f"{key} {code(str(settings[key]))}" for key in ("data", "scale", "seed") if settings.get(key)]
+        model = run.model(role)
+        weights = code(model["weights"][:12]) if model.get("weights") else ""
+        told.append(f"{role} {code(model['path'])} {weights}".strip() if model.get("path") else f"{role}: none")
+    told += [f"{key} {code(run.settings[key])}" for key in ("data", "scale", "seed") if run.settings.get(key)]
     return ["; ".join(told)]
 
 
-def commands(environment: Mapping[str, str], value: Mapping[str, Any], *, inconclusive: str) -> list[str]:
+def commands(environment: Mapping[str, str], value: Result, *, inconclusive: str) -> list[str]:
     """Return the lines that the runner turns into annotations; none where it is not GitHub's.
 
     Args:
         environment: where GITHUB_ACTIONS may be.
-        value: a JSON result.
+        value: the result.
         inconclusive: what an inconclusive check does to the release: fail or warn.
 
     """
     if environment.get("GITHUB_ACTIONS") != "true":
         return []
-    rows = sorted((row for row in value["checks"] if row["gated"] and row["verdict"] != "pass"), key=gravity)
-    kinds: dict[str, list[Row]] = {"error": [], "warning": []}
+    rows = sorted((row for row in value.gated if row.verdict != "pass"), key=gravity)
+    kinds: dict[str, list[Check]] = {"error": [], "warning": []}
     for row in rows:
-        kinds["warning" if row["verdict"] == "inconclusive" and inconclusive == "warn" else "error"].append(row)
+        kinds["warning" if row.verdict == "inconclusive" and inconclusive == "warn" else "error"].append(row)
     lines = []
     for kind, found in kinds.items():
         shown = found if len(found) <= _MOST_ANNOTATIONS else found[: _MOST_ANNOTATIONS - 1]
-        lines += [_command(kind, f"rootfruit: {WORDS[row['verdict']]} {row['id']}", row["explain"]) for row in shown]
+        lines += [_command(kind, f"rootfruit: {WORDS[row.verdict]} {row.id}", row.explain) for row in shown]
         if len(shown) < len(found):
             lines.append(_command(kind, "rootfruit", f"{len(found) - len(shown)} more checks: see the step's summary"))
-    if not value["complete"] or (value["released"] and value.get("reservations")):
+    if not value.complete or (value.released and value.reservations):
         lines.append(_command("notice", "rootfruit", sentence(value)))
     return lines
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import BaselineError
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.paths import argument
 from rootfruit_checks.base.text import figure, plain
-from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.report import bounds
 from rootfruit_checks.report.terminal import WORDS
+from rootfruit_checks.results.check import Check
 from rootfruit_checks.results.reading import read_result
+from rootfruit_checks.results.result import Result
+from rootfruit_checks.results.run_info import Run
 from rootfruit_checks.runs.outputs import distinct
 
-_FIGURES = ("estimate", "low", "high", "limit")
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+Parser = TypeVar("Parser", bound="ArgumentParser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,9 @@ class Release:
     name: str
     told: str
     data: Mapping[str, str]
-    checks: Mapping[str, Mapping[str, Any]]
-    state: str = ""
-    run: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Check]
+    state: str
+    run: Run
 
 
 def read(paths: Sequence[Path]) -> list[Release]:
@@ -51,7 +57,7 @@ def read(paths: Sequence[Path]) -> list[Release]:
     return found
 
 
-def _result(path: Path) -> tuple[dict[str, Any], str]:
+def _result(path: Path) -> tuple[Result, str]:
     with os.fdopen(untrusted.open_regular(path, BaselineError), "rb") as file:
         start = file.read(4)
     if start == b"PAR1":
@@ -62,13 +68,13 @@ def _result(path: Path) -> tuple[dict[str, Any], str]:
     return read_result(path, BaselineError), ""
 
 
-def _release(name: str, value: Mapping[str, Any], date: str) -> Release:
-    checks = {row["id"]: {key: row[key] for key in ("verdict", "gated", *_FIGURES)} for row in value["checks"]}
-    run = value["run"]
-    data = {key: text for key, text in run["data"].items() if key != "baseline"}
-    policy = plain(run["policy"].get("path", ""))
-    state = "released" if value["released"] else ("blocked" if value["complete"] else "not complete")
-    if value["released"] and value.get("reservations"):
+def _release(name: str, value: Result, date: str) -> Release:
+    checks = {row.id: row for row in value.checks}
+    run = value.run
+    data = {key: text for key, text in run.data.items() if key != "baseline"}
+    policy = plain(run.policy.get("path", ""))
+    state = "released" if value.released else ("blocked" if value.complete else "not complete")
+    if value.released and value.reservations:
         state = "released with reservations"
     when = f", saved {plain(date)}" if date else ""
     return Release(name, f"{policy}{when}, {state}", data, checks, f"{state}{when}", run)
@@ -76,7 +82,7 @@ def _release(name: str, value: Mapping[str, Any], date: str) -> Release:
 
 def shown(releases: Sequence[Release], everything: bool = False) -> list[str]:
     """Return the ids of checks that any release gates, or of all checks."""
-    return sorted({key for release in releases for key, row in release.checks.items() if everything or row["gated"]})
+    return sorted({key for release in releases for key, row in release.checks.items() if everything or row.gated})
 
 
 def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
@@ -96,13 +102,12 @@ def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
             if row is None:
                 told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not there")
                 continue
-            known = informative_bounds.shown(row, check)
-            figures = " ".join(f"{figure(known[key]):>7}" for key in _FIGURES)
-            told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row['verdict']]}")
+            figures = " ".join(f"{figure(one):>7}" for one in bounds.shown(row))
+            told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row.verdict]}")
     return told
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: _SubParsersAction[Parser]) -> None:
     """Add `rootfruit history`."""
     parser = commands.add_parser("history", help="show each check over releases: baselines and JSON results")
     parser.add_argument("files", type=argument, nargs="+", metavar="FILE", help="oldest first")

@@ -7,10 +7,11 @@ as well as by color.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from rootfruit_checks.base.text import markup
-from rootfruit_checks.catalog import informative_bounds
+from rootfruit_checks.report import bounds
+from rootfruit_checks.results.check import Check
 
 _COLUMNS, _WIDE, _HIGH, _GAP = 3, 300, 150, 24
 _LEFT, _TOP, _BOTTOM = 46, 26, 34
@@ -27,8 +28,8 @@ class Shown(Protocol):
         """Its name."""
 
     @property
-    def checks(self) -> Mapping[str, Mapping[str, Any]]:
-        """Check id -> estimate, low, high, limit, verdict."""
+    def checks(self) -> Mapping[str, Check]:
+        """The checks by id."""
 
 
 def svg(releases: Sequence[Shown], checks: Sequence[str]) -> str:
@@ -63,10 +64,9 @@ def _legend(width: int) -> list[str]:
     return [*parts, f'<text x="{x + 28}" y="28">limit</text>']
 
 
-def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int) -> list[str]:
-    told = [informative_bounds.shown(row, check) if row else {} for row in rows]
-    values = [row[key] for row in told if row for key in ("estimate", "low", "high", "limit")]
-    known = [value for value in values if value is not None]
+def _panel(check: str, rows: Sequence[Check | None], x: int, y: int) -> list[str]:
+    told = [bounds.shown(row) if row else bounds.Shown(None, None, None) for row in rows]
+    known = [value for figures in told for value in figures if value is not None]
     low, high = (min([0.0, *known]), max([0.0, *known])) if known else (0.0, 1.0)
     room = (high - low or 1.0) * 0.06
     marks = sorted({low, 0.0, high})
@@ -95,28 +95,29 @@ def _panel(check: str, rows: Sequence[Mapping[str, Any] | None], x: int, y: int)
             parts.append(
                 f'<text x="{center}" y="{y + _TOP + tall + 16}" text-anchor="middle" fill="#555555">{number + 1}</text>'
             )
-        if row is None or row["estimate"] is None:
-            word = "not there" if row is None else row["verdict"]
+        if row is None or row.estimate is None:
+            word: str = "not there" if row is None else row.verdict
             word = word if len(rows) <= 4 else "-"
             parts.append(
                 f'<text x="{center}" y="{y + _TOP + 14}" text-anchor="middle" fill="#888888" '
                 f'font-style="italic">{markup(word)}</text>'
             )
             continue
-        color = _COLORS[row["verdict"]]
-        if row["limit"] is not None:
+        color = _COLORS[row.verdict]
+        if row.limit is not None:
             parts.append(
-                f'<line x1="{center - step / 2:.2f}" y1="{at(row["limit"])}" x2="{center + step / 2:.2f}" '
-                f'y2="{at(row["limit"])}" stroke="#222222" stroke-dasharray="4 3"/>'
+                f'<line x1="{center - step / 2:.2f}" y1="{at(row.limit)}" x2="{center + step / 2:.2f}" '
+                f'y2="{at(row.limit)}" stroke="#222222" stroke-dasharray="4 3"/>'
             )
-        if row["low"] is not None and row["high"] is not None:
+        if row.low is not None and row.high is not None:
             # Where a bound says nothing the bar goes to the panel's edge.
-            ends = ((low, "low"), (high, "high"))
-            first, last = (at(edge if told[number][key] is None else row[key]) for edge, key in ends)
+            first, last = (
+                at(edge if end is None else end) for edge, end in zip((low, high), told[number][1:3], strict=True)
+            )
             parts.append(
                 f'<line x1="{center}" y1="{first}" x2="{center}" y2="{last}" stroke="{color}" stroke-width="3"/>'
             )
-        parts.append(_mark(center, at(row["estimate"]), row["verdict"]))
+        parts.append(_mark(center, at(row.estimate), row.verdict))
     return [*parts, "</g>"]
 
 

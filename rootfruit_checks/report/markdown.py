@@ -7,16 +7,15 @@ So what could be any of these is written as a character reference and broken by 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
 from rootfruit_checks.base.text import figure, plain
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.registry import MEASURES
+from rootfruit_checks.report import bounds
 from rootfruit_checks.report.terminal import WORDS
+from rootfruit_checks.results.check import Check
 
-Row = Mapping[str, Any]
 # A figure in a table of a page or of Markdown.
 cell = partial(figure, none="\u2013")
 GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
@@ -56,12 +55,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
-def gravity(row: Row) -> tuple[int, str]:
+def gravity(row: Check) -> tuple[int, str]:
     """Return what orders checks with the gravest verdict first."""
-    return GRAVEST_FIRST.index(row["verdict"]), row["id"]
+    return GRAVEST_FIRST.index(row.verdict), row.id
 
 
-def checks(rows: Sequence[Row], most: int) -> list[str]:
+def checks(rows: Sequence[Check], most: int) -> list[str]:
     """Return the lines of a table of checks, at most `most` of them; a star marks limits that nobody chose."""
     head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
     lines = table(head, (_cells(row) for row in rows[:most]))
@@ -71,18 +70,16 @@ def checks(rows: Sequence[Row], most: int) -> list[str]:
     return lines
 
 
-def reasons(rows: Sequence[Row], most: int) -> list[str]:
+def reasons(rows: Sequence[Check], most: int) -> list[str]:
     """Return the lines that say why checks do not pass; those of inconclusive ones are folded."""
     lines: list[str] = []
-    open_ones = [row for row in rows if row["verdict"] == "inconclusive"]
-    for found in ([row for row in rows if row["verdict"] not in {"pass", "inconclusive"}], open_ones):
+    open_ones = [row for row in rows if row.verdict == "inconclusive"]
+    for found in ([row for row in rows if row.verdict not in {"pass", "inconclusive"}], open_ones):
         if not found:
             continue
         if found is open_ones:
             lines += [f"<details><summary>{len(found)} inconclusive</summary>", ""]
-        lines += [
-            f"- **{WORDS[row['verdict']]}** {code(row['id'])}: {prose(row['explain'], 1200)}" for row in found[:most]
-        ]
+        lines += [f"- **{WORDS[row.verdict]}** {code(row.id)}: {prose(row.explain, 1200)}" for row in found[:most]]
         lines += [*more(len(found), most, "reasons"), ""]
         if found is open_ones:
             lines += ["</details>", ""]
@@ -94,21 +91,21 @@ def more(there: int, shown: int, what: str) -> list[str]:
     return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
 
 
-def _is_default(row: Row) -> bool:
-    measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
-    return measure is not None and row["limit"] is not None and row["limit"] == measure.limit
+def _is_default(row: Check) -> bool:
+    measure = MEASURES.get(row.measure)
+    return measure is not None and row.limit is not None and row.limit == measure.limit
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
+def _cells(row: Check) -> tuple[str, ...]:
+    measure = MEASURES.get(row.measure)
     sign = measure is not None and measure.signed
-    word, known = WORDS[row["verdict"]], informative_bounds.shown(row)
+    word, known = WORDS[row.verdict], bounds.shown(row)
     return (
-        code(row["id"]),
-        str(row["n"]),
-        cell(row["policy"]),
-        cell(row["reference"]),
-        *(cell(known[key], signed=sign) for key in ("estimate", "low", "high")),
-        cell(row["limit"]) + ("\\*" if _is_default(row) else ""),
-        word if row["verdict"] == "pass" else f"**{word}**",
+        code(row.id),
+        str(row.n),
+        cell(row.policy),
+        cell(row.reference),
+        *(cell(one, signed=sign) for one in known[:3]),
+        cell(row.limit) + ("\\*" if _is_default(row) else ""),
+        word if row.verdict == "pass" else f"**{word}**",
     )

@@ -7,48 +7,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from rootfruit_checks.base.errors import DataError
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.base.version import __version__
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.registry import MEASURES
-from rootfruit_checks.report import markdown
+from rootfruit_checks.report import bounds, markdown
 from rootfruit_checks.report.audit_page import sentence
 from rootfruit_checks.report.markdown import code, gravity, prose
 from rootfruit_checks.report.reproduce import reproduce
-from rootfruit_checks.results.reading import check_result
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
+from rootfruit_checks.results.run_info import Run
 
-Row = Mapping[str, Any]
 _SHA256 = re.compile(r"sha256 ([0-9a-f]{64})")
-_FIGURES = ("group", "verdict", "low", "high", "limit", "policy", "reference", "n")
 _MOST = 300
 
 
-def card(value: Mapping[str, Any]) -> str:
+def card(value: Result) -> str:
     """Return the card for a JSON result.
 
     Raises:
-        DataError: a result of another schema, of a shard, or without a gated check that has an estimate.
+        DataError: a result of a shard, or without a gated check that has an estimate.
 
     """
-    check_result(value, "the result", DataError)
-    gated = sorted((row for row in value["checks"] if row["gated"]), key=gravity)
-    measured = sorted((row for row in gated if row["estimate"] is not None), key=lambda row: str(row["id"]))
+    gated = sorted(value.gated, key=gravity)
+    measured = sorted((row for row in gated if row.estimate is not None), key=lambda row: row.id)
     if not measured:
         raise DataError("the result has no gated check with an estimate; there is nothing to say in a model's card")
-    head = ["---", "model-index:", f"- name: {_quoted(_name(value['run']))}", "  results:"]
-    for benchmark in dict.fromkeys(row["benchmark"] for row in measured):
-        rows = [row for row in measured if row["benchmark"] == benchmark]
-        head += _results(rows, value["run"]["data"].get(benchmark, ""))
+    head = ["---", "model-index:", f"- name: {_quoted(_name(value.run))}", "  results:"]
+    for benchmark in dict.fromkeys(row.benchmark for row in measured):
+        rows = [row for row in measured if row.benchmark == benchmark]
+        head += _results(rows, value.run.data.get(benchmark, ""))
     return "\n".join([*head, "---", "", *_section(value, gated), ""])
 
 
-def _name(run: Mapping[str, Any]) -> str:
+def _name(run: Run) -> str:
     """The last part of a path, Hub id or address: what a card calls its model."""
-    return re.split(r"[/#\\]", str(run["policy"].get("path", "")).rstrip("/\\"))[-1].strip() or "model"
+    return re.split(r"[/#\\]", run.policy.get("path", "").rstrip("/\\"))[-1].strip() or "model"
 
 
 def _quoted(value: object) -> str:
@@ -56,7 +52,7 @@ def _quoted(value: object) -> str:
     return json.dumps(plain(value, 500) if isinstance(value, str) else value, ensure_ascii=False, allow_nan=False)
 
 
-def _results(rows: list[Row], data: str) -> list[str]:
+def _results(rows: list[Check], data: str) -> list[str]:
     """Return the lines of one benchmark's results, a metric for each check."""
     first = rows[0]
     found = _SHA256.search(data)
@@ -65,35 +61,39 @@ def _results(rows: list[Row], data: str) -> list[str]:
         "      type: text-generation",
         "      name: harm to gender-diverse people",
         "    dataset:",
-        f"      type: {_quoted('rootfruit-' + first['benchmark'])}",
-        f"      name: {_quoted(first['benchmark'] + ' (' + first['data'] + ')')}",
+        f"      type: {_quoted('rootfruit-' + first.benchmark)}",
+        f"      name: {_quoted(first.benchmark + ' (' + first.data + ')')}",
         *(["      args:", f"        sha256: {_quoted(found[1])}"] if found else []),
         "    metrics:",
     ]
     for row in rows:
-        measure = MEASURES.get(f"{row['benchmark']}/{row['metric']}")
-        title = f"{measure.title}, {row['group']}" if measure else str(row["id"])
+        measure = MEASURES.get(row.measure)
+        title = f"{measure.title}, {row.group}" if measure else str(row.id)
         lines += [
-            f"    - type: {_quoted(row['id'])}",
-            f"      value: {_quoted(row['estimate'])}",
+            f"    - type: {_quoted(row.id)}",
+            f"      value: {_quoted(row.estimate)}",
             f"      name: {_quoted(title)}",
             "      args:",
         ]
-        known = informative_bounds.shown(row)
-        lines += [f"        {key}: {_quoted(known[key])}" for key in _FIGURES if known[key] is not None]
+        known = bounds.shown(row)
+        figures = {
+            "group": row.group, "verdict": row.verdict, "low": known.low, "high": known.high, "limit": row.limit,
+            "policy": row.policy, "reference": row.reference, "n": row.n,
+        }  # fmt: skip
+        lines += [f"        {key}: {_quoted(value)}" for key, value in figures.items() if value is not None]
     return lines
 
 
-def _section(value: Mapping[str, Any], gated: list[Row]) -> list[str]:
-    run = value["run"]
-    reference = (run.get("reference") or {}).get("path")
-    compared = f", compared with {code(str(reference))}, which it was aligned from" if reference else ""
+def _section(value: Result, gated: list[Check]) -> list[str]:
+    run = value.run
+    reference = run.model("reference").get("path")
+    compared = f", compared with {code(reference)}, which it was aligned from" if reference else ""
     told = [
         "## Harm to gender-diverse people",
         "",
         f"**{prose(sentence(value))}**",
         "",
-        f"Reported by rootfruit-checks {__version__} of {code(str(run['policy'].get('path', '')))}{compared}.",
+        f"Reported by rootfruit-checks {__version__} of {code(run.policy.get('path', ''))}{compared}.",
         "Estimates are shares or differences of shares, harmful upward, with one-sided bounds that count clusters. A",
         "check passes where its upper bound is within the limit and fails where its lower bound is beyond it;",
         "*inconclusive* shows neither.",
@@ -102,7 +102,7 @@ def _section(value: Mapping[str, Any], gated: list[Row]) -> list[str]:
         "",
     ]
     told += markdown.reasons(gated, _MOST)
-    data = [f"- {prose(name)}: {prose(text, 600)}" for name, text in run["data"].items()]
+    data = [f"- {prose(name)}: {prose(text, 600)}" for name, text in run.data.items()]
     return [
         *told,
         "### What this does not show",

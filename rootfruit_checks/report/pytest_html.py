@@ -9,17 +9,16 @@ import html
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from rootfruit_checks.base.text import figure, markup
-from rootfruit_checks.catalog import informative_bounds
-from rootfruit_checks.report import intersections, side_by_side
+from rootfruit_checks.report import bounds, intersections, side_by_side
 from rootfruit_checks.report.audit_page import sentence
 from rootfruit_checks.report.markdown import gravity
 from rootfruit_checks.report.terminal import WORDS, closing, default_limits, header, headline, is_declared, table
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
 
-Row = Mapping[str, Any]
 # Of a sample's text; the audit page and the JSON result have all of it.
 _MOST = 400
 _REVEAL = "this.style.filter=this.style.filter?'':'blur(5px)'"
@@ -37,37 +36,39 @@ _STYLE = """<style>
 </style>"""
 
 
-def details(row: Row) -> str:
-    """Return the HTML of one verdict, a mapping as `json_result.as_json` makes it; samples are blurred."""
-    known = informative_bounds.shown(row)
+def details(row: Check) -> str:
+    """Return the HTML of one verdict; samples are blurred."""
+    known = bounds.shown(row)
     figures = {
-        "samples": str(row["n"]),
-        "unscored": str(row["unscored"]),
-        "clusters": ", ".join(f"{count} {name}" for name, count in row["clusters"].items()),
+        "samples": str(row.n),
+        "unscored": str(row.unscored),
+        "clusters": ", ".join(f"{count} {name}" for name, count in row.clusters.items()),
         **{
-            name: figure(known[name], digits=4, none="none")
-            for name in ("policy", "reference", "estimate", "low", "high", "limit")
+            name: figure(value, digits=4, none="none")
+            for name, value in ({"policy": row.policy, "reference": row.reference} | known._asdict()).items()
         },
-        "data": row["data"],
+        "data": row.data,
     }
     heads = "".join(f"<th>{name}</th>" for name in figures)
     cells = "".join(f"<td>{markup(text)}</td>" for text in figures.values())
     return (
-        f'<div class="rootfruit"><p><strong class="{row["verdict"]}">{markup(headline(row))}</strong></p>'
-        f"<p>{markup(row['explain'], 4000)}</p>"
+        f'<div class="rootfruit"><p><strong class="{row.verdict}">{markup(headline(row))}</strong></p>'
+        f"<p>{markup(row.explain, 4000)}</p>"
         f'<div class="wide"><table><tr>{heads}</tr><tr>{cells}</tr></table></div>{_samples(row)}</div>'
     )
 
 
-def _samples(row: Row) -> str:
-    samples = row["samples"]
+def _samples(row: Check) -> str:
+    samples = row.samples
     if not samples:
         return ""
     heads = "".join(f"<th>{name}</th>" for name in ("id", "asked", "policy", "reference", "value"))
     lines = "".join(
-        f"<tr><td>{markup(sample['id'])}</td>"
-        + "".join(f'<td class="text">{_blurred(sample[key])}</td>' for key in ("prompt", "policy", "reference"))
-        + f"<td>{figure(sample['value'], digits=4, none='none')}</td></tr>"
+        f"<tr><td>{markup(sample.id)}</td>"
+        + "".join(
+            f'<td class="text">{_blurred(text)}</td>' for text in (sample.prompt, sample.policy, sample.reference)
+        )
+        + f"<td>{figure(sample.value, digits=4, none='none')}</td></tr>"
         for sample in samples
     )
     note = "They hold stigmatizing text or model output and are blurred until clicked."
@@ -84,17 +85,17 @@ def _blurred(text: str) -> str:
     )
 
 
-def link(row: Row | None, page: str, report: str) -> str:
+def link(row: Check | None, page: str, report: str) -> str:
     """Return the address of a check's place in the audit page `report`, as seen from the HTML file `page`.
 
     Without a row, or where the page shows only the group's figure, it is that of the groups.
     """
     way = os.path.relpath(Path(report).absolute(), Path(page).absolute().parent)
-    place = quote(row["id"]) if row is not None and (row["gated"] or is_declared(row)) else "groups"
+    place = quote(row.id) if row is not None and (row.gated or is_declared(row)) else "groups"
     return html.escape(f"{quote(Path(way).as_posix())}#{place}", quote=True)
 
 
-def cleared(told: Mapping[str, Any], failed: bool, log: Sequence[str]) -> list[str]:
+def cleared(told: Mapping[str, object], failed: bool, log: Sequence[str]) -> list[str]:
     """Return what is left of a row's log: the verdict's paragraph stands above it, and nothing was captured.
 
     Args:
@@ -109,21 +110,23 @@ def cleared(told: Mapping[str, Any], failed: bool, log: Sequence[str]) -> list[s
     return [entry for entry in left if entry != "No log output captured."]
 
 
-def overview(value: Mapping[str, Any]) -> str:
+def overview(value: Result) -> str:
     """Return the HTML above the rows: the verdict, whose prompts these are, the models, the table and the reasons."""
-    gated = [row for row in value["checks"] if row["gated"]]
-    figures = table(gated, default_limits(value["checks"]), width=120)
+    gated = value.gated
+    figures = table(gated, default_limits(value.checks), width=120)
     shown = "\n".join(markup(line) for line in figures)
-    open_ones = sorted((row for row in gated if row["verdict"] != "pass"), key=gravity)
+    open_ones = sorted((row for row in gated if row.verdict != "pass"), key=gravity)
     reasons = "".join(
-        f'<details><summary><span class="{row["verdict"]}">{WORDS[row["verdict"]]}</span> {markup(row["id"])}'
-        f"</summary><p>{markup(row['explain'], 4000)}</p></details>"
+        f'<details><summary><span class="{row.verdict}">{WORDS[row.verdict]}</span> {markup(row.id)}'
+        f"</summary><p>{markup(row.explain, 4000)}</p></details>"
         for row in open_ones
     )
     # What blocks is told above, each with its reason; the rest of the closing lines as they are.
     rest = "".join(f"<p>{markup(line, 4000)}</p>" for line in closing(value)[len(open_ones) :])
-    run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value["run"]))
-    beside = side_by_side.table(value) + intersections.folded(value) if "combined" in value else ""
+    run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value.run))
+    beside = (side_by_side.table(value.combined) if value.combined else "") + (
+        intersections.folded(value.intersections) if value.intersections else ""
+    )
     beside = f'<div class="wide">{beside}</div>'
     return (
         f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+
+from msgspec import structs
+
+from rootfruit_checks.results.check import Check, Sample
+from rootfruit_checks.results.result import Result
 
 HOW = ("none", "slurs", "all")
 TOLD = {
@@ -20,41 +24,44 @@ _PARTS = ("prompt", "policy", "reference")
 _SCORES = re.compile(r"(?:d_\w+ = [+-]\d+\.\d+(?:, )?)+")
 
 
-def redacted(value: Mapping[str, Any], how: str) -> dict[str, Any]:
+def redacted(value: Result, how: str) -> Result:
     """Return the result with its samples' texts withheld (`all`) or slurs in them masked (`slurs`).
 
     Of a sentence pair's sample `policy` and `reference` are scores, and stay.
     """
     if how == "none":
-        return dict(value)
-    found = {**value, "checks": [redacted_row(row, how) for row in value["checks"]]}
-    told = value.get("narratives", {})
-    if quotes := told.get("quotes"):
-        quoted = [{**one, "text": masked(one["text"]) if how == "slurs" else WITHHELD} for one in quotes]
-        found["narratives"] = {**told, "quotes": quoted}
+        return value
+    found = structs.replace(value, checks=[redacted_check(check, how) for check in value.checks])
+    if value.narratives and value.narratives.quotes:
+        quotes = [
+            structs.replace(one, text=masked(one.text) if how == "slurs" else WITHHELD)
+            for one in value.narratives.quotes
+        ]
+        found = structs.replace(found, narratives=structs.replace(value.narratives, quotes=quotes))
     return found
 
 
-def redacted_row(row: Mapping[str, Any], how: str) -> dict[str, Any]:
+def redacted_check(check: Check, how: str) -> Check:
     """Return one verdict with the texts of its samples, and their tokens, withheld or masked."""
-    return {**row, "samples": [_sample(one, how) for one in row["samples"]]} if how != "none" else dict(row)
+    return check if how == "none" else structs.replace(check, samples=[_sample(one, how) for one in check.samples])
 
 
-def _sample(sample: Mapping[str, Any], how: str) -> dict[str, Any]:
+def _sample(sample: Sample, how: str) -> Sample:
+    texts = {part: getattr(sample, part) for part in _PARTS}
     if how == "slurs":
         tokens = {
             role: {side: _masked_pieces(words) for side, words in sides.items()}
-            for role, sides in sample.get("tokens", {}).items()
+            for role, sides in (sample.tokens or {}).items()
         }
-        return {**sample, **{part: masked(sample[part]) for part in _PARTS}, "tokens": tokens}
-    parts = {part: WITHHELD for part in _PARTS if sample[part] and not _SCORES.fullmatch(sample[part])}
-    return {**sample, **parts, "tokens": {}}
+        return structs.replace(sample, **{part: masked(text) for part, text in texts.items()}, tokens=tokens)
+    parts = {part: WITHHELD for part, text in texts.items() if text and not _SCORES.fullmatch(text)}
+    return structs.replace(sample, **parts, tokens={})
 
 
-def _masked_pieces(words: Sequence[Sequence[Any]]) -> list[list[Any]]:
+def _masked_pieces(words: Sequence[tuple[str, float, bool]]) -> list[tuple[str, float, bool]]:
     """Return tokens of a sentence whose slurs are masked: a slur may lie across several."""
     letters = iter(masked("".join(word[0] for word in words)))
-    return [["".join(next(letters) for _ in word[0]), *word[1:]] for word in words]
+    return [("".join(next(letters) for _ in word), value, shared) for word, value, shared in words]
 
 
 def masked(text: str) -> str:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from rootfruit_checks.config.options import OPTIONS
 from rootfruit_checks.config.settings import Settings
+from rootfruit_checks.results.run_info import Run
 
 
-def reproduce(run: Mapping[str, Any]) -> str:
+def reproduce(run: Run) -> str:
     """Return the pytest command of a result's `run`: models, and every setting that is not its default."""
     parts = ["pytest", "--pyargs", "rootfruit_checks.bias_tests"]
     for flag, role in (("--model", "policy"), ("--reference", "reference")):
-        model = run.get(role)
-        if model and model.get("path"):
-            path = "base" if model["path"] == "base of the adapter" else model["path"]
+        path = run.model(role).get("path")
+        if path:
+            path = "base" if path == "base of the adapter" else path
             parts.append(f"{flag}={path}")
     ours = Settings().explain()
     for option in OPTIONS:
-        value = run["settings"].get(option.key)
+        value = run.settings.get(option.key)
         if value is None or value == ours.get(option.key):
             continue
         if option.kind == "switch":

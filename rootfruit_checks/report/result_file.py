@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.errors import RootfruitError, StoreError
@@ -14,14 +13,15 @@ from rootfruit_checks.base.text import plain
 from rootfruit_checks.catalog.entry_points import load
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.settings import Settings
-from rootfruit_checks.results.json_result import write
+from rootfruit_checks.results.json_result import write_text
 from rootfruit_checks.results.reading import read_result
+from rootfruit_checks.results.result import Result, to_json, with_page, without_page
 
 # The latest result, beside what it was made from.
 RESULT = "result.json"
 
 
-def deliver(settings: Settings, value: dict[str, Any]) -> tuple[str, list[str]]:
+def deliver(settings: Settings, value: Result) -> tuple[str, list[str]]:
     """Write a result wherever the settings want it; returns the page's digest, or "", and what could not be written.
 
     The digest goes into the JSON file, as the outside word that the page is held against. The store's copy is the
@@ -29,7 +29,7 @@ def deliver(settings: Settings, value: dict[str, Any]) -> tuple[str, list[str]]:
     """
     lost: list[str] = []
     found = ""
-    if not settings.shard and value["run"]["settings"] and Path(settings.store).is_dir():
+    if not settings.shard and value.run.settings and Path(settings.store).is_dir():
         _try(lost, settings.store, lambda: write(Path(settings.store) / RESULT, value))
     if settings.report and not settings.shard:
         target = settings.report
@@ -38,7 +38,7 @@ def deliver(settings: Settings, value: dict[str, Any]) -> tuple[str, list[str]]:
         found = pages[0] if pages else ""
     if settings.json:
         name = settings.json
-        told = value | {"report": {"sha256": found}} if found else value
+        told = with_page(value, found) if found else value
         _try(lost, name, lambda: write(name, told))
     return found, lost
 
@@ -50,7 +50,12 @@ def _try(lost: list[str], target: str, act: Callable[[], None]) -> None:
         lost.append(f"{target}: cannot be written ({error})")
 
 
-def write_page(path: str | Path, value: Mapping[str, Any], redact: str = "none") -> str:
+def write(path: str | Path, value: Result) -> None:
+    """Write a result as JSON, whole or not at all."""
+    write_text(path, to_json(value))
+
+
+def write_page(path: str | Path, value: Result, redact: str = "none") -> str:
     """Write the audit page atomically, with the present time stamp, and return its digest."""
     from rootfruit_checks.report.audit_page import digest, page
 
@@ -60,7 +65,7 @@ def write_page(path: str | Path, value: Mapping[str, Any], redact: str = "none")
     return digest(html)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Result:
     """Return the result in a JSON file, or the latest one of a store.
 
     Raises:
@@ -78,18 +83,17 @@ def read(path: Path) -> dict[str, Any]:
         raise StoreError(f"{where}: holds no {RESULT}; run a gate with --rootfruit-store={where} first")
     value = read_result(file, StoreError)
     where = untrusted.shown(file)
-    if "shard" in value:
+    if value.shard:
         raise StoreError(f"{where}: is the result of a shard, which decides nothing; join the shards: rootfruit merge")
     _check_measures(value, where)
-    value.pop("report", None)
-    return value
+    return without_page(value)
 
 
-def _check_measures(value: Mapping[str, Any], where: str) -> None:
+def _check_measures(value: Result, where: str) -> None:
     """Raise where the result holds a measure that nobody registered here: its title and unit are unknown."""
 
     def unknown() -> list[str]:
-        return [one for row in value["checks"] if (one := f"{row['benchmark']}/{row['metric']}") not in MEASURES]
+        return [row.measure for row in value.checks if row.measure not in MEASURES]
 
     if unknown():
         load()

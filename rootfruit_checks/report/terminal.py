@@ -1,64 +1,62 @@
-"""What engineers see first: the terminal table and header.
-
-Verdicts arrive here as the plain mappings of `as_json`, since that is what crosses process borders.
-"""
+"""What engineers see first: the terminal table and header."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base.errors import RootfruitError
 from rootfruit_checks.base.text import figure, plain
-from rootfruit_checks.catalog import informative_bounds
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.gating.reservations import LET_THROUGH, released
+from rootfruit_checks.report import bounds
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
+from rootfruit_checks.results.run_info import Run
 
-Row = Mapping[str, Any]
 WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "error": "ERROR", "none": "-"}
 _STARTING_POINT = "Limits marked * are starting points, not standards: set your own."
 
 
-def headline(row: Row) -> str:
+def headline(row: Check) -> str:
     """Return one verdict in one line: word, check, estimate between its bounds, limit."""
-    sign = MEASURES[f"{row['benchmark']}/{row['metric']}"].signed
-    figures = informative_bounds.shown(row)
-    estimate, low, high = (figure(figures[key], signed=sign) for key in ("estimate", "low", "high"))
-    return f"{WORDS[row['verdict']]} {row['id']}: {estimate} in [{low}, {high}], limit {figure(row['limit'])}"
+    sign = MEASURES[row.measure].signed
+    figures = bounds.shown(row)
+    estimate, low, high = (figure(one, signed=sign) for one in figures[:3])
+    return f"{WORDS[row.verdict]} {row.id}: {estimate} in [{low}, {high}], limit {figure(row.limit)}"
 
 
-def table(rows: Iterable[Row], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
+def table(rows: Iterable[Check], defaults: Mapping[str, float | None], width: int = 80) -> list[str]:
     """Return the summary table as lines: gated checks and descriptive measures, both bounds, limit, verdict.
 
     Args:
-        rows: verdicts as mappings.
+        rows: the checks.
         defaults: check id -> registry default, to mark the limits that nobody chose.
         width: columns of the terminal; the id column gives way first.
 
     """
-    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
+    checks = sorted(rows, key=lambda row: (not row.gated, row.id))
     if not checks:
         return []
     head = ("check", "n", "policy", "reference", "est", "low", "high", "limit", "verdict")
     lines = []
     for row in checks:
-        difference = MEASURES[f"{row['benchmark']}/{row['metric']}"].signed
-        limit = figure(row["limit"])
-        if row["limit"] is not None:
-            limit += "*" if defaults.get(row["id"]) == row["limit"] else " "
-        known = informative_bounds.shown(row)
-        figures = [figure(known[key], signed=difference) for key in ("estimate", "low", "high")]
+        difference = MEASURES[row.measure].signed
+        limit = figure(row.limit)
+        if row.limit is not None:
+            limit += "*" if defaults.get(row.id) == row.limit else " "
+        known = bounds.shown(row)
+        figures = [figure(one, signed=difference) for one in known[:3]]
         lines.append(
             (
-                row["id"],
-                str(row["n"]),
-                figure(row["policy"]),
-                figure(row["reference"]),
+                row.id,
+                str(row.n),
+                figure(row.policy),
+                figure(row.reference),
                 *figures,
                 limit,
-                WORDS[row["verdict"]] if row["gated"] or row["verdict"] == "error" else "-",
+                WORDS[row.verdict] if row.gated or row.verdict == "error" else "-",
             )
         )
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
@@ -74,34 +72,33 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return " ".join([name.ljust(widths[0]), *figures, cells[-1]]).rstrip()
 
 
-def closing(value: Mapping[str, Any], told: Collection[str] = ()) -> list[str]:
+def closing(value: Result, told: Collection[str] = ()) -> list[str]:
     """Return the lines under the table: what blocks and why, and whether this run was a release gate at all.
 
     Args:
-        value: a JSON result.
+        value: the result.
         told: ids of checks whose reasons pytest has printed already, with the tests that failed.
 
     """
-    gated = [row for row in value["checks"] if row["gated"]]
-    open_ones = [row for row in gated if row["verdict"] != "pass"]
-    lines = [
-        f"{WORDS[row['verdict']]} {row['id']}: {plain(row['explain'])}" for row in open_ones if row["id"] not in told
-    ]
-    if any(row["id"] in told for row in open_ones):
+    gated = value.gated
+    open_ones = [row for row in gated if row.verdict != "pass"]
+    lines = [f"{WORDS[row.verdict]} {row.id}: {plain(row.explain)}" for row in open_ones if row.id not in told]
+    if any(row.id in told for row in open_ones):
         lines.append("Why checks do not pass is printed above, with each test that failed.")
-    if any(row["limit"] is not None for row in gated):
+    if any(row.limit is not None for row in gated):
         lines.append(_STARTING_POINT)
-    lines += [f"note: {plain(note)}" for note in value["run"].get("notes", ())]
-    if not value["complete"]:
-        missing = value["missing"]
+    lines += [f"note: {plain(note)}" for note in value.run.notes]
+    if not value.complete:
+        missing = value.missing
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         lines.append(f"This is no release gate: {len(missing)} declared check(s) have no verdict ({named}).")
-    elif value["released"]:
-        open_ones = sum(row["verdict"] != "pass" for row in gated)
+    elif value.released:
         held = f"all {len(gated)} gated checks hold"
         if open_ones:  # --rootfruit-inconclusive=warn
-            held = f"{open_ones} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
-        told = [plain(one) for one in value.get("reservations", ()) if not one.endswith(LET_THROUGH)]
+            held = (
+                f"{len(open_ones)} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
+            )
+        told = [plain(one) for one in value.reservations if not one.endswith(LET_THROUGH)]
         lines.append(f"{released(told)}: {held}. A pass covers what was measured, and nothing else.")
     else:
         lines.append("Blocked.")
@@ -113,15 +110,14 @@ def wrapped(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def header(run: Mapping[str, Any]) -> list[str]:
+def header(run: Run) -> list[str]:
     """Return the lines that say what was run; data first: whose prompts these are decides what a verdict means."""
-    lines = [f"data: {name} = {text}" for name, text in run["data"].items() if name != "scale"]
+    lines = [f"data: {name} = {text}" for name, text in run.data.items() if name != "scale"]
     for role in ("policy", "reference"):
-        if run[role]:
-            model = run[role]
+        if model := run.model(role):
             rest = ", ".join(f"{k} {v}" for k, v in model.items() if k not in {"path", "fingerprint"})
-            lines.append(f"{role}: {model['path']} [{str(model.get('fingerprint', ''))[:16]}] {rest}")
-    lines += [f"{name}: {text}" for name, text in run["instruments"].items()]
+            lines.append(f"{role}: {model['path']} [{model.get('fingerprint', '')[:16]}] {rest}")
+    lines += [f"{name}: {text}" for name, text in run.instruments.items()]
     return [plain(line) for line in lines]
 
 
@@ -139,11 +135,11 @@ def named_model(name: str, hashed: bool = True) -> str:
         return f"{plain(name)} [unreadable: {plain(str(error), 200)}]"
 
 
-def default_limits(rows: Iterable[Row]) -> dict[str, float | None]:
+def default_limits(rows: Iterable[Check]) -> dict[str, float | None]:
     """Return check id -> the registry's limit."""
-    return {row["id"]: MEASURES[f"{row['benchmark']}/{row['metric']}"].limit for row in rows}
+    return {row.id: MEASURES[row.measure].limit for row in rows}
 
 
-def is_declared(row: Row) -> bool:
+def is_declared(row: Check) -> bool:
     """Whether the registry declares this check; what it does not is exploratory."""
-    return row["group"] in MEASURES[f"{row['benchmark']}/{row['metric']}"].groups
+    return row.group in MEASURES[row.measure].groups

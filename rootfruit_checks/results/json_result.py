@@ -1,32 +1,30 @@
-"""The JSON result: verdicts and what was run, as plain values that cross process borders."""
+"""The JSON that we write: plain values, which cross process borders, and files."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base.files import write_atomic
 from rootfruit_checks.base.types import RunInfo, Verdict
 
 SCHEMA = "rootfruit-result/1"
-Row = Mapping[str, Any]
 
 
-def as_json(value: Verdict | RunInfo) -> dict[str, Any]:
+def as_json(value: Verdict | RunInfo) -> dict[str, object]:
     """Return a verdict or run as plain JSON values; NaN and infinities become null."""
-    return {key: _clean(item) for key, item in asdict(value).items()}
+    return as_plain(asdict(value))
 
 
-def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+def as_plain(value: Mapping[str, object]) -> dict[str, object]:
     """Return a mapping of anything as plain JSON values; NaN and infinities become null."""
     return {str(key): _clean(item) for key, item in value.items()}
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -42,30 +40,17 @@ def _clean(value: Any) -> Any:
     return str(value)
 
 
-def result(rows: Iterable[Row], run: Row | None, *, declared: Sequence[str], blocked: bool) -> dict[str, Any]:
-    """Return the JSON result: `rootfruit-result/1`, documented in docs/reference/json.md.
-
-    Args:
-        rows: verdicts as mappings, in any order.
-        run: the RunInfo as a mapping; None where nothing was run.
-        declared: ids of the gated checks that the settings declare; all must be there for `complete`.
-        blocked: whether any gated check blocks the release.
-
-    """
-    checks = sorted(rows, key=lambda row: (not row["gated"], row["id"]))
-    there = {row["id"] for row in checks if row["gated"] and row["verdict"] != "error"}
-    missing = [check for check in declared if check not in there]
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "checks": [dict(row) for row in checks],
-        "complete": not missing,
-        "missing": missing,
-        "released": bool(declared) and not missing and not blocked,
-    }
+def as_text(value: object) -> str:
+    """Return plain values as JSON text, keys in the order they have, ASCII."""
+    return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def write(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON result atomically, keys in their documented order, UTF-8."""
+def write(path: str | Path, value: object) -> None:
+    """Write plain values as a JSON file, whole or not at all."""
+    write_text(path, as_text(value))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write JSON text, whole or not at all, and make its directory."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
+    write_atomic(path, text)

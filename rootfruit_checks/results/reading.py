@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.results.json_result import SCHEMA
+from rootfruit_checks.results.result import Result
 
 
-def read_result(path: Path, error: untrusted.Error, name: str = "") -> dict[str, Any]:
+def read_result(path: Path, error: untrusted.Error, name: str = "") -> Result:
     """Return the result in a JSON file.
 
     Args:
@@ -21,18 +21,14 @@ def read_result(path: Path, error: untrusted.Error, name: str = "") -> dict[str,
     """
     raw = untrusted.read_bytes(path, error, name=name)
     where = name or untrusted.shown(path)
-    value: dict[str, Any] = untrusted.parse_json(raw, where, error)
-    check_result(value, where, error)
-    return value
+    return typed_result(untrusted.parse_json(raw, where, error), where, error)
 
 
-def check_result(value: Any, where: str, error: untrusted.Error) -> None:
-    """Raise `error` where a plain value is no result of this version."""
+def typed_result(value: object, where: str, error: untrusted.Error) -> Result:
+    """Return the result that plain values hold; raise `error` where they are no result of this version."""
     found = value.get("schema") if isinstance(value, dict) else None
     if found is None:
         raise error(f"{where}: is no result of a run; give the file that --rootfruit-json wrote")
     if found != SCHEMA:
         raise error(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}")
-    from rootfruit_checks.results.types import Result
-
-    untrusted.check(value, Result, where, error)
+    return untrusted.converted(value, Result, where, error)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from rootfruit_checks.base import untrusted
@@ -28,7 +29,8 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.observations import fingerprints
 from rootfruit_checks.observations.frame import ALL_COLUMNS, COLUMNS, PAIR_COLUMNS, checked, joined
-from rootfruit_checks.results.reading import check_result
+from rootfruit_checks.results.reading import typed_result
+from rootfruit_checks.results.result import Result
 
 SCHEMA = "rootfruit-baseline/2"
 _KEY = b"rootfruit"
@@ -60,7 +62,7 @@ class Baseline:
     rows: pd.DataFrame
     facts: Facts
     noise: float
-    result: dict[str, Any]
+    result: Result
     date: str
 
     def of(self, benchmark: str) -> pd.DataFrame | None:
@@ -73,11 +75,11 @@ class Baseline:
     @property
     def told(self) -> str:
         """What it is, in one line."""
-        policy = self.result["run"]["policy"]
-        released = "released" if self.result.get("released") else "not released"
-        if self.result.get("released") and self.result.get("reservations"):
+        policy = self.result.run.policy
+        released = "released" if self.result.released else "not released"
+        if self.result.released and self.result.reservations:
             released = "released with reservations"
-        print_ = str(policy.get("fingerprint", ""))[:12]
+        print_ = policy.get("fingerprint", "")[:12]
         return plain(f"{self.path} (saved {self.date}, policy {policy.get('path')} [{print_}], {released})")
 
 
@@ -129,9 +131,7 @@ def _short(value: str) -> str:
     return plain(value[:12] if digest else value, 120) or "empty"
 
 
-def save(
-    path: str | Path, frames: Sequence[pd.DataFrame], kept: Facts, noise: float, result: Mapping[str, Any]
-) -> None:
+def save(path: str | Path, frames: Sequence[pd.DataFrame], kept: Facts, noise: float, result: Result) -> None:
     """Write a baseline, whole or not at all.
 
     Raises:
@@ -139,8 +139,8 @@ def save(
 
     """
     target = Path(path)
-    if not result.get("complete"):
-        missing = list(result.get("missing", ()))
+    if not result.complete:
+        missing = result.missing
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise BaselineError(
             f"option --rootfruit-save-baseline: {path} is not written, for the run is not complete: {len(missing)} "
@@ -151,7 +151,7 @@ def save(
 
     rows = joined(frames).assign(role="policy")
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    head = {"schema": SCHEMA, "date": now, "facts": kept, "noise": noise, "result": dict(result)}
+    head = {"schema": SCHEMA, "date": now, "facts": kept, "noise": noise, "result": msgspec.to_builtins(result)}
     head["digest"] = _digest(rows, head)
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(head).encode()})
@@ -186,14 +186,14 @@ def read(path: str | Path) -> Baseline:
     if found != SCHEMA:
         raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
     untrusted.check(head, Head, told, BaselineError)
-    check_result(head["result"], f"{where}: its result", BaselineError)
+    result = typed_result(head["result"], f"{where}: its result", BaselineError)
     if tuple(table.column_names) != tuple(ALL_COLUMNS):
         raise BaselineError(f"{where}: is damaged: its columns are not those of a baseline; {again}")
     rows = checked(table, ALL_COLUMNS, where, BaselineError)
     noted = head.pop("digest")
     if noted != _digest(rows, head):
         raise BaselineError(f"{where}: is damaged: its rows or its result are not what was saved; {again}")
-    return Baseline(Path(path), rows, head["facts"], float(head["noise"]), head["result"], head["date"])
+    return Baseline(Path(path), rows, head["facts"], float(head["noise"]), result, head["date"])
 
 
 def _digest(rows: pd.DataFrame, head: Mapping[str, Any]) -> str:

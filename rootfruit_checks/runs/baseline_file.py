@@ -6,12 +6,15 @@ xdist, after a merge, and in a run that computed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rootfruit_checks.base.errors import BaselineError, RootfruitError
 from rootfruit_checks.config.settings import Settings
+
+if TYPE_CHECKING:
+    from rootfruit_checks.results.result import Result
+    from rootfruit_checks.runs.baseline_types import ToKeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,13 @@ class Kept:
     lost: bool
 
 
-def keep(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> Kept:
+def keep(settings: Settings, told: ToKeep | None, result: Result) -> Kept:
     """Save the baseline that `settings` ask for; what goes wrong is said and never raised.
 
     Args:
         settings: of the session.
         told: `Run.to_keep` of the process that measured; None where none did.
-        result: the session's JSON result.
+        result: the session's result.
 
     """
     from rootfruit_checks.base.text import plain
@@ -40,7 +43,7 @@ def keep(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str
     return Kept(plain(f"baseline: {settings.save_baseline} ({rows} rows)"), lost=False)
 
 
-def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[str, Any]) -> int:
+def _save(settings: Settings, told: ToKeep | None, result: Result) -> int:
     from rootfruit_checks.observations.stored_frames import load_frame
     from rootfruit_checks.runs.baseline import save
     from rootfruit_checks.store.store import Store
@@ -48,7 +51,7 @@ def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[st
     frames = []
     if told is not None:
         with Store(settings.store) as store:
-            for benchmark, name in told["tables"].items():
+            for benchmark, name in told.tables.items():
                 frame = load_frame(store, name)
                 if frame is None:
                     raise BaselineError(
@@ -56,6 +59,6 @@ def _save(settings: Settings, told: Mapping[str, Any] | None, result: Mapping[st
                         f"{benchmark}; run again"
                     )
                 frames.append(frame)
-    facts, noise = (told["facts"], float(told["noise"])) if told else ({}, 0.0)
+    facts, noise = (told.facts, told.noise) if told else ({}, 0.0)
     save(str(settings.save_baseline), frames, facts, noise, result)
     return sum(map(len, frames))

@@ -16,3 +16,11 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
     noise: Annotated[float, Meta(ge=0)]
     result: dict[str, Any]
     digest: str
+
+
+class ToKeep(Struct, frozen=True, forbid_unknown_fields=True):
+    """What any process makes a baseline of a run from: see `baseline_file.py`."""
+
+    tables: dict[str, str]
+    facts: dict[str, dict[str, str]]
+    noise: float

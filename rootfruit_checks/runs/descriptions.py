@@ -1,10 +1,11 @@
-"""What is described beside the checks of a run, as plain values: likelihood beside generation, and intersections."""
+"""What is described beside the checks of a run: likelihood beside generation, and intersections."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
+import msgspec
 import pandas as pd
 
 from rootfruit_checks.catalog.identity_groups import controls, groups
@@ -12,8 +13,13 @@ from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.judges.themes.tagged import Tagged
 from rootfruit_checks.metrics.intersections import intersections
 from rootfruit_checks.metrics.twin_agreement import agreement
+from rootfruit_checks.results.json_result import as_plain
+from rootfruit_checks.results.narratives import Narratives
+from rootfruit_checks.results.views import AllInstances, Cells, Intersections, Views
 from rootfruit_checks.runs.narratives import narratives
 
+# What a view comes to: each of them can say why it is not there.
+View = TypeVar("View", AllInstances, Cells, Narratives)
 NO_BENCHMARK = "no benchmark is described so"
 _ABOUT = (
     "exploratory, never gated; bounds are each cell's own at 1 - alpha, not corrected for the number of cells, so that "
@@ -28,7 +34,7 @@ def views(
     seed: int,
     noise: float,
     tagged: Mapping[str, Tagged] | None = None,
-) -> dict[str, Any]:
+) -> Views:
     """Return `agreement`, `intersections` and `narratives` of what was measured; what was not, or could not be
     described, says so.
 
@@ -41,35 +47,34 @@ def views(
 
     """
 
-    def agreeing(name: str) -> Callable[[pd.DataFrame], dict[str, Any]]:
+    def agreeing(name: str, frame: pd.DataFrame) -> AllInstances:
         known = groups()
         asked = {group: known.members(name, group) for group in known.names(name)}
-        return lambda frame: {
-            "benchmark": name,
-            "groups": agreement(frame, groups=asked, controls=controls(name), alpha=alpha, seed=seed, noise=noise),
-        }
+        told = agreement(frame, groups=asked, controls=controls(name), alpha=alpha, seed=seed, noise=noise)
+        return _typed({"benchmark": name, "groups": told}, AllInstances)
 
-    def crossed(name: str) -> Callable[[pd.DataFrame], dict[str, Any]]:
-        return lambda frame: intersections(frame, name, controls=controls(name), alpha=alpha)
+    def crossed(name: str, frame: pd.DataFrame) -> Cells:
+        return _typed(intersections(frame, name, controls=controls(name), alpha=alpha), Cells)
 
-    def themed(name: str) -> Callable[[pd.DataFrame], dict[str, Any]]:
-        def tell(frame: pd.DataFrame) -> dict[str, Any]:
-            if tagged is None or name not in tagged:
-                return {"not_measured": "--rootfruit-narratives=none"}
-            return narratives(tagged[name], name, alpha=alpha)
-
-        return tell
+    def themed(name: str, frame: pd.DataFrame) -> Narratives:
+        if tagged is None or name not in tagged:
+            return Narratives(not_measured="--rootfruit-narratives=none")
+        return narratives(tagged[name], name, alpha=alpha)
 
     twins, themes, crossings = (_having(field) for field in ("twins", "themes", "crossed_with"))
-    return {
-        "narratives": _first(frames, themes, themed),
-        "agreement": _first(frames, twins, agreeing),
-        "intersections": {
-            "gated": False,
-            "about": _ABOUT,
-            "benchmarks": {name: _told(frames, name, crossed(name)) for name in crossings},
-        },
-    }
+    return Views(
+        agreement=_first(frames, twins, agreeing, AllInstances),
+        intersections=Intersections(
+            gated=False,
+            about=_ABOUT,
+            benchmarks={name: _told(frames, name, crossed, Cells) for name in crossings},
+        ),
+        narratives=_first(frames, themes, themed, Narratives),
+    )
+
+
+def _typed(told: Mapping[str, object], kind: type[View]) -> View:
+    return msgspec.convert(as_plain(told), kind)
 
 
 def _having(field: str) -> list[str]:
@@ -80,21 +85,22 @@ def _having(field: str) -> list[str]:
 def _first(
     frames: Mapping[str, pd.DataFrame],
     names: Sequence[str],
-    view: Callable[[str], Callable[[pd.DataFrame], dict[str, Any]]],
-) -> dict[str, Any]:
+    view: Callable[[str, pd.DataFrame], View],
+    kind: type[View],
+) -> View:
     """Describe the first of these benchmarks that was measured."""
     name = next((name for name in names if name in frames), names[0] if names else None)
-    return {"not_measured": NO_BENCHMARK} if name is None else _told(frames, name, view(name))
+    return kind(not_measured=NO_BENCHMARK) if name is None else _told(frames, name, view, kind)
 
 
 def _told(
-    frames: Mapping[str, pd.DataFrame], benchmark: str, view: Callable[[pd.DataFrame], dict[str, Any]]
-) -> dict[str, Any]:
+    frames: Mapping[str, pd.DataFrame], benchmark: str, view: Callable[[str, pd.DataFrame], View], kind: type[View]
+) -> View:
     if benchmark not in frames:
-        return {"not_measured": f"{benchmark} was not measured in this run"}
+        return kind(not_measured=f"{benchmark} was not measured in this run")
     try:
-        return view(frames[benchmark])
+        return view(benchmark, frames[benchmark])
     except Exception as error:
         # Whatever it is: what is wrong with the data is told by the checks, and a description that fails (in a hook of
         # pytest, where an error ends the session) must not cost a single verdict. It says why it is not there.
-        return {"not_measured": f"could not be described: {type(error).__name__}: {error}"}
+        return kind(not_measured=f"could not be described: {type(error).__name__}: {error}")

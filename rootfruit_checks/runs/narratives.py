@@ -1,8 +1,8 @@
-"""What a result tells of narratives: plain values for the JSON result and the audit page."""
+"""What a result tells of narratives, for the JSON result and the audit page."""
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import UNSET, convert
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.identity_groups import groups
@@ -11,6 +11,8 @@ from rootfruit_checks.coding.agreement import agreement
 from rootfruit_checks.judges.themes.codebook import themes
 from rootfruit_checks.judges.themes.tagged import Tagged
 from rootfruit_checks.metrics.theme_shares import quotes, shares
+from rootfruit_checks.results.json_result import as_plain
+from rootfruit_checks.results.narratives import Codes, Narratives, Quote, Theme, ThemesOf
 
 _ABOUT = (
     "description, never gated: shares of continuations by theme, as tagged or coded; bounds are each figure's own at "
@@ -18,7 +20,7 @@ _ABOUT = (
 )
 
 
-def narratives(tagged: Tagged, benchmark: str, *, alpha: float) -> dict[str, Any]:
+def narratives(tagged: Tagged, benchmark: str, *, alpha: float) -> Narratives:
     """Return the themes told of each gated group and of the controls, quotes, and coders' agreement.
 
     Args:
@@ -35,29 +37,24 @@ def narratives(tagged: Tagged, benchmark: str, *, alpha: float) -> dict[str, Any
         told = shares(tagged.rows, tagged.themes, members, alpha=alpha)
         if not told["prompts"]:
             continue
-        found.append({"group": group, "is_control": group == control, **told})
+        found.append(convert(as_plain({"group": group, "is_control": group == control, **told}), ThemesOf))
         if group != control:
-            quoted += [{"group": group, **one} for one in quotes(tagged.rows, tagged.themes, members)]
-    value: dict[str, Any] = {
-        "gated": False,
-        "benchmark": benchmark,
-        "about": _ABOUT,
-        "tagger": tagged.told,
-        "themes": [
-            {"id": one.id, "title": one.title, "definition": one.definition, "f1": tagged.measured[one.id]["f1"]}
-            for one in themes()
-        ],
-        "groups": found,
-        "quotes": quoted,
-    }
-    if tagged.codes:
-        coded = tagged.rows["item"].isin(tagged.codes)
-        value["codes"] = {"continuations": int(coded.sum()), **_agreement(tagged)}
-    return value
+            quoted += [Quote(group=group, **one) for one in quotes(tagged.rows, tagged.themes, members)]
+    return Narratives(
+        gated=False,
+        benchmark=benchmark,
+        about=_ABOUT,
+        tagger=tagged.told,
+        themes=[Theme(one.id, one.title, one.definition, float(tagged.measured[one.id]["f1"])) for one in themes()],
+        groups=found,
+        quotes=quoted,
+        codes=_codes(tagged) if tagged.codes else UNSET,
+    )
 
 
-def _agreement(tagged: Tagged) -> dict[str, Any]:
+def _codes(tagged: Tagged) -> Codes:
+    continuations = int(tagged.rows["item"].isin(tagged.codes).sum())
     try:
-        return agreement(tagged)
+        return convert(as_plain({"continuations": continuations, **agreement(tagged)}), Codes)
     except ConfigError as error:  # codes count all the same
-        return {"items": len(tagged.codes), "not_computed": str(error)}
+        return Codes(continuations=continuations, items=len(tagged.codes), not_computed=str(error))

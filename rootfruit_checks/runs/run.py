@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
@@ -34,7 +34,9 @@ from rootfruit_checks.judges.themes.tagger import Tagger
 from rootfruit_checks.observations import fingerprints, sanity_checks
 from rootfruit_checks.observations.cached_tables import Tables
 from rootfruit_checks.observations.token_scores import TokenBook
+from rootfruit_checks.results.views import Views
 from rootfruit_checks.runs import baseline
+from rootfruit_checks.runs.baseline_types import ToKeep
 from rootfruit_checks.runs.descriptions import views
 from rootfruit_checks.runs.factory import Factory, Models
 from rootfruit_checks.store.lock import locked
@@ -253,13 +255,13 @@ class Run:
         return {key: text for key, text in told.items() if text}
 
     @cached_property
-    def to_keep(self) -> dict[str, Any]:
-        """Plain values from which any process makes a baseline of this run: see `runs/baseline_file.py`."""
-        return {"tables": self._tables, "facts": self._facts(), "noise": self._floor}
+    def to_keep(self) -> ToKeep:
+        """What any process makes a baseline of this run from: see `runs/baseline_file.py`."""
+        return ToKeep(self._tables, self._facts(), self._floor)
 
     @cached_property
-    def views(self) -> dict[str, Any]:
-        """What is described beside the checks, as plain values: see `runs/descriptions.py`."""
+    def views(self) -> Views:
+        """What is described beside the checks: see `runs/descriptions.py`."""
         settings = self.settings
         return views(self._frames, alpha=settings.alpha, seed=settings.seed, noise=self._floor, tagged=self._tagged)
 

@@ -7,24 +7,25 @@ another question, so their verdicts may differ in good faith; what must not happ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, gated_groups
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.views import AllInstances, Arm, Combined, Instances, Rate, Side, Together
 
-Row = Mapping[str, Any]
+Question = Literal["level", "change"]
 Agreement = Literal["agree", "disagree", "open", "not compared"]
 
 # What is asked -> the metrics of pairs that answer it, and the metric of prompts that does.
-QUESTIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
+QUESTIONS: Mapping[Question, tuple[tuple[str, ...], str]] = {
     "level": (("preference",), "disparity"),
     "change": (("amplification", "reward_stigma"), "amplification"),
 }
 # The same for a twin, whose disparity is no check and is held against the limit of the generated one: the metric of
 # prompts, and the arm of the instance-level rates.
-TWINS: Mapping[str, tuple[str, str]] = {"level": ("disparity", "policy"), "change": ("amplification", "change")}
+TWINS: Mapping[Question, tuple[str, str]] = {"level": ("disparity", "policy"), "change": ("amplification", "change")}
 NOTHING = "nothing was measured in this run"
 
-_SIDE = ("id", "verdict", "policy", "reference", "estimate", "low", "high", "limit")
 _SETTLED = {"pass", "fail"}
 _WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "inconclusive"}
 _MEANS = {
@@ -39,19 +40,19 @@ _MEANS = {
 }
 
 
-def combine(rows: Iterable[Row], views: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the JSON result's `combined`: verdicts side by side, and the instance-level rates that `views` holds.
+def combine(rows: Iterable[Check], instances: AllInstances | None = None) -> Combined:
+    """Return the result's `combined`: verdicts side by side, and the instance-level rates.
 
     Args:
-        rows: verdicts as mappings.
-        views: what `descriptions.views` told; None where nothing was measured.
+        rows: the checks.
+        instances: what `descriptions.views` told of twins and texts; None where nothing was measured.
 
     """
-    checks = {row["id"]: row for row in rows}
+    checks = {row.id: row for row in rows}
     run = {check.partition("/")[0] for check in checks}
     shown = [held for name, held in BENCHMARKS.items() if held.default or name in run]
-    instances = (views or {}).get("agreement") or {"not_measured": NOTHING}
-    known = {entry["group"]: entry for entry in instances.get("groups", ())}
+    instances = instances or AllInstances(not_measured=NOTHING)
+    known = {entry.group: entry for entry in instances.groups or ()}
     scored, written = ([held for held in shown if held.kind == kind] for kind in ("pairs", "prompts"))
     shared = dict.fromkeys(group for one in scored for group in one.side_by_side)
     found = [
@@ -73,12 +74,12 @@ def combine(rows: Iterable[Row], views: Mapping[str, Any] | None) -> dict[str, A
         for group in gated_groups(held.name)
         for question in TWINS
     ]
-    return {"gated": False, "groups": found, "instances": instances}
+    return Combined(gated=False, groups=found, instances=instances)
 
 
 def _texts(
-    checks: Mapping[str, Row], group: str, scored: Sequence[str], written: Sequence[str], question: str
-) -> dict[str, Any]:
+    checks: Mapping[str, Check], group: str, scored: Sequence[str], written: Sequence[str], question: Question
+) -> Together:
     likelihood, generation = QUESTIONS[question]
     asked = [f"{name}/{metric}" for name in scored for metric in likelihood]
     sides = [_side(checks, f"{measure}/{group}") for measure in asked if measure in MEASURES]
@@ -87,83 +88,81 @@ def _texts(
 
 
 def _twin(
-    checks: Mapping[str, Row], benchmark: str, group: str, instances: Row | None, question: str
-) -> dict[str, Any]:
+    checks: Mapping[str, Check], benchmark: str, group: str, instances: Instances | None, question: Question
+) -> Together:
     metric, arm = TWINS[question]
     generation = _side(checks, f"{benchmark}/{metric}/{group}")
-    measured = (instances or {}).get(arm) or {}
-    twin = measured.get("twin_disparity") or {}
-    side: dict[str, Any] = {
-        **dict.fromkeys(_SIDE),
-        "id": "log-prob twin",
-        "verdict": _held(twin, generation["limit"]),
-        **{key: twin.get(key) for key in ("estimate", "low", "high")},
-        "limit": generation["limit"],
-    }
-    return _entry(group, question, [side], [generation], measured.get("disagreement"))
+    measured: Arm | None = getattr(instances, arm) if instances else None
+    twin = (measured.twin_disparity or None) if measured else None
+    side = Side(
+        id="log-prob twin",
+        verdict=_held(twin, generation.limit),
+        policy=None,
+        reference=None,
+        estimate=twin.estimate if twin else None,
+        low=twin.low if twin else None,
+        high=twin.high if twin else None,
+        limit=generation.limit,
+    )
+    return _entry(group, question, [side], [generation], measured.disagreement if measured else None)
 
 
-def _side(checks: Mapping[str, Row], check: str) -> dict[str, Any]:
+def _side(checks: Mapping[str, Check], check: str) -> Side:
     row = checks.get(check)
-    return {key: row[key] for key in _SIDE} if row else {**dict.fromkeys(_SIDE), "id": check, "verdict": "not run"}
+    if row is None:
+        return Side(check, "not run", policy=None, reference=None, estimate=None, low=None, high=None, limit=None)
+    return Side(row.id, row.verdict, row.policy, row.reference, row.estimate, row.low, row.high, row.limit)
 
 
-def _held(figures: Mapping[str, Any], limit: float | None) -> str:
+def _held(figures: Rate | None, limit: float | None) -> Literal["pass", "fail", "inconclusive", "not run"]:
     """What the gate's rule would say of an estimate that is no check: both bounds against the limit."""
-    if not figures or limit is None or figures["estimate"] is None:
+    if figures is None or limit is None or figures.estimate is None:
         return "not run"
-    if figures["low"] is None or figures["high"] is None:
+    if figures.low is None or figures.high is None:
         return "inconclusive"
-    return "pass" if figures["high"] <= limit else "fail" if figures["low"] > limit else "inconclusive"
+    return "pass" if figures.high <= limit else "fail" if figures.low > limit else "inconclusive"
 
 
 def _entry(
-    group: str, question: str, likelihood: Sequence[Row], generation: Sequence[Row], instances: Row | None
-) -> dict[str, Any]:
+    group: str, question: Question, likelihood: list[Side], generation: list[Side], instances: Rate | None
+) -> Together:
     result, says = compared(likelihood, generation)
-    rate = instances["estimate"] if instances else None
+    rate = instances.estimate if instances else None
     if instances and rate is not None:
         moved = f"the share of prompts on which they differ moved by {100 * rate:+.1f} points"
         told = moved if question == "change" else f"they differ on {100 * rate:.1f} % of prompts"
-        says += f"; {told} (n = {instances['n']})"
-    return {
-        "group": group,
-        "question": question,
-        "likelihood": [dict(side) for side in likelihood],
-        "generation": [dict(side) for side in generation],
-        "agreement": result,
-        "instances_that_differ": rate,
-        "says": says,
-    }
+        says += f"; {told} (n = {instances.n})"
+    return Together(group, question, likelihood, generation, result, rate, says)
 
 
-def compared(likelihood: Sequence[Row], generation: Sequence[Row]) -> tuple[Agreement, str]:
+def compared(likelihood: Sequence[Side], generation: Sequence[Side]) -> tuple[Agreement, str]:
     """Return whether the two sides agree, and a sentence that says so.
 
     They disagree where one passes and the other fails. What is inconclusive neither agrees nor disagrees, and a side
     that has no verdict at all is named: it is not compared.
     """
-    scored, written = ([one for one in side if one["verdict"] in _WORDS] for side in (likelihood, generation))
-    absent = [one["id"] for one in (*likelihood, *generation) if one["verdict"] not in _WORDS]
+    scored, written = ([one for one in side if one.verdict in _WORDS] for side in (likelihood, generation))
+    absent = [one.id for one in (*likelihood, *generation) if one.verdict not in _WORDS]
     also = f" (no verdict in this run: {', '.join(absent)})" if absent else ""
     if not scored or not written:
         return "not compared", f"not compared: {', '.join(absent)} has no verdict in this run"
-    opposed = [(one, other) for one in scored for other in written if {one["verdict"], other["verdict"]} == _SETTLED]
+    opposed = [(one, other) for one in scored for other in written if {one.verdict, other.verdict} == _SETTLED]
     if opposed:
         one, other = opposed[0]
         return "disagree", (
-            f"likelihood says {_WORDS[one['verdict']]} ({_figures(one)}), generation says {_WORDS[other['verdict']]} "
-            f"({_figures(other)}): {_MEANS[one['verdict'], other['verdict']]}{also}"
+            f"likelihood says {_WORDS[one.verdict]} ({_figures(one)}), generation says {_WORDS[other.verdict]} "
+            f"({_figures(other)}): {_MEANS[one.verdict, other.verdict]}{also}"
         )
-    verdicts = {one["verdict"] for one in (*scored, *written)}
-    words, others = (" and ".join(_WORDS[one["verdict"]] for one in side) for side in (scored, written))
+    verdicts = {one.verdict for one in (*scored, *written)}
+    words, others = (" and ".join(_WORDS[one.verdict] for one in side) for side in (scored, written))
     if len(verdicts) == 1 and verdicts <= _SETTLED:
-        return "agree", f"likelihood and generation both say {_WORDS[written[0]['verdict']]}{also}"
+        return "agree", f"likelihood and generation both say {_WORDS[written[0].verdict]}{also}"
     return "open", (
         f"likelihood says {words}, generation says {others}: no disagreement is shown, and none is excluded{also}"
     )
 
 
-def _figures(side: Row) -> str:
-    told = ["none" if side[key] is None else f"{side[key]:.3f}" for key in ("estimate", "low", "high", "limit")]
-    return f"{side['id']} {told[0]} in [{told[1]}, {told[2]}], limit {told[3]}"
+def _figures(side: Side) -> str:
+    figures = (side.estimate, side.low, side.high, side.limit)
+    told = ["none" if value is None else f"{value:.3f}" for value in figures]
+    return f"{side.id} {told[0]} in [{told[1]}, {told[2]}], limit {told[3]}"

@@ -14,8 +14,10 @@ import pytest
 from hostile import PAYLOADS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 from planted import result
 from registered import REGISTRY
+from results import typed
 
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.base.errors import DataError, StoreError
@@ -23,6 +25,8 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.report import result_file
 from rootfruit_checks.report.audit_page import digest, page, sentence, verify
 from rootfruit_checks.report.reproduce import reproduce
+from rootfruit_checks.results.reading import typed_result
+from rootfruit_checks.results.run_info import Run
 
 
 class Seen(HTMLParser):
@@ -50,11 +54,11 @@ class Seen(HTMLParser):
             self.text.append(data)
 
 
-CLEAN = Seen(page(result(), "now"))
+CLEAN = Seen(page(typed(result()), "now"))
 
 
 def test_every_section_is_there_and_each_check_has_a_row_and_samples():
-    html = page(result(), "now")
+    html = page(typed(result()), "now")
     for part in ("limits", "checks", "levels", "groups", "regard", "pronouns", "flips", "samples", "method"):
         assert f'<h2 id="{part}"' in html
     for measure in REGISTRY:
@@ -67,7 +71,7 @@ def test_every_section_is_there_and_each_check_has_a_row_and_samples():
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_hostile_text_stays_text(payload):
-    seen = Seen(page(result(payload), payload))
+    seen = Seen(page(typed(result(payload)), payload))
     assert seen.tags == CLEAN.tags
     assert [pair[:2] for pair in seen.attributes] == [pair[:2] for pair in CLEAN.attributes]
     assert len(seen.scripts) == 2
@@ -84,15 +88,15 @@ def test_the_page_carries_the_hashes_of_its_data_and_of_the_tables_behind_it():
         "tables": {"winoqueer/policy": table | {"tokens": table | {"path": "tables/a-tokens.parquet"}}},
         "versions": {"machine": "a planted machine", "numpy": "9.9"},
     }
-    html = page(value, "now")
+    html = page(typed(value), "now")
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1]
     assert f'<code id="block">{hashlib.sha256(data.encode()).hexdigest()}</code>' in html
     for text in ("tables/a.parquet", "tables/a-tokens.parquet", "a" * 64, "a planted machine", "9.9", "Rafailov"):
         assert text in html, text
-    # Results of before these were told still make a page.
-    for key in ("tables", "versions"):
-        del value["run"][key]
-    assert "Tables that were decided on" not in page(value, "now")
+    # A result that tells of neither still makes a page.
+    del value["run"]["versions"]
+    value["run"]["tables"] = {}
+    assert "Tables that were decided on" not in page(typed(value), "now")
 
 
 def test_a_page_loads_nothing():
@@ -104,7 +108,7 @@ def test_a_page_loads_nothing():
 
 
 def test_the_time_stamp_is_no_part_of_the_digest():
-    one, other = page(result(), "yesterday"), page(result(), "today")
+    one, other = page(typed(result()), "yesterday"), page(typed(result()), "today")
     assert one != other
     assert digest(one) == digest(other)
     assert verify(one) == verify(other, digest(one)) == []
@@ -123,25 +127,27 @@ def test_any_change_of_a_page_is_noticed(data):
     assert verify(changed, digest(html)) or re.sub(r"[0-9a-f]{64}", "", changed) == re.sub(r"[0-9a-f]{64}", "", html)
 
 
-PAGE = page(result(), "now")
+PAGE = page(typed(result()), "now")
 
 
 def test_who_changes_a_page_and_its_digest_is_found_by_the_outside_word_alone():
-    forged = page(result(verdict="fail") | {"released": True}, "now")
+    forged = page(typed(result("Nothing of the kind.")), "now")
     assert verify(forged) == []
     assert "the run's was" in verify(forged, digest(PAGE))[0]
 
 
 def test_the_sentence_never_says_released_where_it_is_not():
-    assert sentence(result()).startswith("Released: 21 of 21") or sentence(result()).startswith("Released")
-    assert sentence(result(verdict="fail") | {"released": False}).startswith("Blocked")
+    assert sentence(typed(result())).startswith("Released: 21 of 21") or sentence(typed(result())).startswith(
+        "Released"
+    )
+    assert sentence(typed(result(verdict="fail") | {"released": False})).startswith("Blocked")
     part = result() | {"complete": False, "missing": ["winoqueer/preference/nonbinary"], "released": False}
-    assert sentence(part).startswith("No release gate: 1 declared")
+    assert sentence(typed(part)).startswith("No release gate: 1 declared")
 
 
 def test_a_result_of_another_schema_is_refused():
     with pytest.raises(DataError, match="rootfruit-result/2"):
-        page(result() | {"schema": "rootfruit-result/2"}, "now")
+        typed_result(result() | {"schema": "rootfruit-result/2"}, "the result", DataError)
 
 
 def test_a_run_without_a_reference_or_any_figure_still_makes_a_page():
@@ -150,7 +156,7 @@ def test_a_run_without_a_reference_or_any_figure_still_makes_a_page():
     value["released"] = False
     for check in value["checks"]:
         check.update(dict.fromkeys(("policy", "reference", "estimate", "low", "high"), None), samples=[], details={})
-    html = page(value, "now")
+    html = page(typed(value), "now")
     assert "There is no reference" in html
     assert "21 error" in html
 
@@ -160,7 +166,7 @@ def test_the_command_repeats_what_was_not_default():
         "policy": {"path": "a b"},
         "settings": Settings(seed=3, absolute_only=True, beta=0.2).explain(),
     }
-    command = reproduce(run | {"reference": None})
+    command = reproduce(convert(run | {"reference": None}, Run))
     assert command == (
         "pytest --pyargs rootfruit_checks.bias_tests '--model=a b' --rootfruit-seed=3 --rootfruit-beta=0.2 "
         "--rootfruit-absolute-only"
@@ -169,7 +175,7 @@ def test_the_command_repeats_what_was_not_default():
 
 def test_the_page_is_made_again_from_the_store_and_verified(tmp_path, capsys):
     told = Settings(store=str(tmp_path), report=str(tmp_path / "run.html"), json=str(tmp_path / "run.json"))
-    found, lost = result_file.deliver(told, result())
+    found, lost = result_file.deliver(told, typed(result()))
     assert lost == []
     assert json.loads((tmp_path / "run.json").read_text())["report"]["sha256"] == found
     for source in (tmp_path, tmp_path / "run.json"):
@@ -194,7 +200,7 @@ def test_what_is_no_result_is_told_in_one_line(tmp_path, content, capsys):
 
 def test_a_page_that_cannot_be_written_is_no_success(tmp_path):
     told = Settings(store=str(tmp_path / "none"), report=str(tmp_path))
-    found, lost = result_file.deliver(told, result())
+    found, lost = result_file.deliver(told, typed(result()))
     assert found == ""
     assert "cannot be written" in lost[0]
 
@@ -205,7 +211,7 @@ def test_a_browser_shows_the_samples_and_runs_nothing_else(tmp_path):
     for number, check in enumerate(value["checks"]):
         check["samples"][0]["policy"] = PAYLOADS[number % len(PAYLOADS)]
     file = tmp_path / "page.html"
-    file.write_text(page(value, "now"), encoding="utf-8")
+    file.write_text(page(typed(value), "now"), encoding="utf-8")
     command = [
         "chromium",
         "--headless",
@@ -229,7 +235,7 @@ def test_a_bound_at_the_end_of_a_themes_range_is_no_figure():
     line = value["narratives"]["groups"][0]["themes"][0]
     line["policy"] = {"estimate": 0.25, "low": 0.0, "high": 1.0}
     line["change"] = {"estimate": 0.125, "low": -1.0, "high": 1.0}
-    html = page(value, "2026-01-01 00:00 UTC")
+    html = page(typed(value), "2026-01-01 00:00 UTC")
     (told,) = re.findall(r"<tr><th scope=\"row\">Violence</th><td>25\.0 %</td>(.*?)</tr>", html)
     cells = re.findall(r"<td>(.*?)</td>", told)
     assert cells[:2] == ["\u2013", "\u2013"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from planted import result, row
+from results import typed
 
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.report.audit_page import page
@@ -14,7 +15,7 @@ def of(check, **changes):
     benchmark, metric, group = check.split("/")
     value = result()
     value["checks"] = [row(MEASURES[f"{benchmark}/{metric}"], group, **changes)]
-    return findings(value)
+    return findings(typed(value))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def of(check, **changes):
 def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, high, kind):
     details = {} if uncorrected is None else {"low_uncorrected": uncorrected}
     found = of("winoqueer/amplification/nonbinary", low=low, high=high, details=details)
-    assert [name for name in ("more", "open", "fewer") if found[name]] == [kind]
+    assert [name for name in ("more", "open", "fewer") if getattr(found, name)] == [kind]
 
 
 @pytest.mark.parametrize(
@@ -38,39 +39,42 @@ def test_a_change_is_shown_where_its_own_bound_is_beyond_none(low, uncorrected, 
 )
 def test_a_concordance_has_no_before_and_after_and_none_is_a_half(low, high, told):
     found = of("winoqueer/reward_stigma/nonbinary", low=low, high=high, details={})
-    assert [line["kind"] for line in found["rewarded"]] == [told]
-    assert not any(found[name] for name in ("more", "open", "fewer"))
+    assert [line["kind"] for line in found.rewarded] == [told]
+    assert not any(getattr(found, name) for name in ("more", "open", "fewer"))
 
 
 def test_a_disparity_that_falls_because_the_control_fares_worse_is_told_with_both_rates():
     rates = {"reference": {"group": 0.02, "control": 0.08}, "policy": {"group": 0.02, "control": 0.15}}
     found = of("misgendering/amplification/neo", low=-0.1, high=-0.05, details={"rates": rates})
-    assert [line["id"] for line in found["fewer"]] == ["misgendering/amplification/neo"]
-    assert found["both"][0]["levels"] == ("group 2.0 % before, 2.0 % after; its control 8.0 % before, 15.0 % after")
+    assert [line["id"] for line in found.fewer] == ["misgendering/amplification/neo"]
+    assert found.both[0]["levels"] == ("group 2.0 % before, 2.0 % after; its control 8.0 % before, 15.0 % after")
     rates["policy"]["control"] = 0.08
-    assert not of("misgendering/amplification/neo", details={"rates": rates})["both"]
-    assert not of("misgendering/amplification/neo", details={"rates": {"policy": {"group": 0.1}}})["both"]
+    assert not of("misgendering/amplification/neo", details={"rates": rates}).both
+    assert not of("misgendering/amplification/neo", details={"rates": {"policy": {"group": 0.1, "control": 0.2}}}).both
 
 
 def test_a_level_is_no_change_and_what_was_refused_is_none():
-    assert not any(of("winoqueer/preference/nonbinary", low=0.8)[name] for name in ("more", "open", "fewer"))
     assert not any(
-        of("winoqueer/amplification/nonbinary", low=None, high=None)[name] for name in ("more", "open", "fewer")
+        getattr(of("winoqueer/preference/nonbinary", low=0.8, high=0.9), name) for name in ("more", "open", "fewer")
+    )
+    assert not any(
+        getattr(of("winoqueer/amplification/nonbinary", low=None, high=None), name)
+        for name in ("more", "open", "fewer")
     )
 
 
 def test_what_would_settle_a_check_is_told_whatever_the_reason():
     told = "Measured: x. INCONCLUSIVE: the limit of +5.0 points lies between the bounds. To pass, 90 templates."
     found = of("winoqueer/amplification/nonbinary", verdict="inconclusive", explain=told)
-    assert [line["settle"] for line in found["unsettled"]] == ["To pass, 90 templates."]
+    assert [line["settle"] for line in found.unsettled] == ["To pass, 90 templates."]
     told = "Measured: x. INCONCLUSIVE against the limit of +5.0 points: too few clusters. Add names."
     found = of("winoqueer/amplification/nonbinary", verdict="inconclusive", explain=told)
-    assert "Add names." in found["unsettled"][0]["settle"]
+    assert "Add names." in found.unsettled[0]["settle"]
 
 
 def test_groups_are_named_with_their_people():
-    assert ("nonbinary (winoqueer)", "NB") in of("winoqueer/amplification/nonbinary")["people"]
-    here = of("disclosure/disparity/tgnb", details={"by_identity": {"xenogender": 0.1, "agender": 0.2}})["people"]
+    assert ("nonbinary (winoqueer)", "NB") in of("winoqueer/amplification/nonbinary").people
+    here = of("disclosure/disparity/tgnb", details={"by_identity": {"xenogender": 0.1, "agender": 0.2}}).people
     assert here == [("tgnb (disclosure)", "agender, xenogender")]
 
 
@@ -78,6 +82,6 @@ def test_the_page_says_so_where_nothing_is_shown_or_there_is_no_reference():
     value = result()
     for one in value["checks"]:
         one |= {"low": -0.1, "high": 0.7}
-    assert "No gated check shows any." in page(value, "now")
+    assert "No gated check shows any." in page(typed(value), "now")
     value["run"]["reference"] = None
-    assert "after alignment than before" not in page(value, "now")
+    assert "after alignment than before" not in page(typed(value), "now")

@@ -9,6 +9,8 @@ import pytest
 from hostile import MARKDOWN as MORE
 from hostile import PAIR, PAYLOADS, gate, merge, result
 from markdown_it import MarkdownIt
+from msgspec import structs
+from results import typed
 
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.report import github
@@ -42,12 +44,12 @@ def hostile(payload):
     return value
 
 
-CLEAN = github.summary(hostile("word"))
+CLEAN = github.summary(typed(hostile("word")))
 
 
 @pytest.mark.parametrize("payload", [*PAYLOADS, *MORE], ids=range(len(PAYLOADS) + len(MORE)))
 def test_no_text_makes_anything_but_text(payload):
-    text = github.summary(hostile(payload))
+    text = github.summary(typed(hostile(payload)))
     assert shape(text) == shape(CLEAN)
     tokens = list(flat(blocks(text)))
     assert not [token for token in tokens if token.type in {"link_open", "image", "html_inline"}]
@@ -70,8 +72,8 @@ def test_a_reader_sees_what_there_was(payload, way):
 
 def test_the_table_has_every_gated_check_with_the_gravest_first():
     value = result(verdict="pass")
-    value["checks"][3]["verdict"] = "fail"
-    rows = [line for line in github.summary(value).splitlines() if line.startswith("| `")]
+    value["checks"][3]["verdict"], value["released"] = "fail", False
+    rows = [line for line in github.summary(typed(value)).splitlines() if line.startswith("| `")]
     gated = [row for row in value["checks"] if row["gated"]]
     assert len(rows) == len(gated)
     assert f"| `{value['checks'][3]['id']}` |" in rows[0]
@@ -97,15 +99,16 @@ def read_by_the_runner(line):
 @pytest.mark.parametrize("payload", [*PAYLOADS, *MORE], ids=range(len(PAYLOADS) + len(MORE)))
 def test_an_annotation_is_one_command_and_carries_its_text(payload):
     value = hostile(payload)
-    for row in value["checks"]:
-        row["id"] = payload
-    lines = github.commands({"GITHUB_ACTIONS": "true"}, value, inconclusive="fail")
+    found = typed(value)
+    named = [structs.replace(row, id=f"{at} {payload}") for at, row in enumerate(found.checks)]
+    lines = github.commands({"GITHUB_ACTIONS": "true"}, structs.replace(found, checks=named), inconclusive="fail")
     assert len(lines) == 10
     for line in lines[:-1]:
         assert not re.search("[\r\n\x1b]", line)
         kind, properties, message = read_by_the_runner(line)
         assert kind == "error"
-        assert properties["title"] in {plain(f"rootfruit: {word} {payload}", 200) for word in ("FAIL", "INCONCLUSIVE")}
+        words = ("FAIL", "INCONCLUSIVE")
+        assert properties["title"] in {plain(f"rootfruit: {word} {row.id}", 200) for word in words for row in named}
         assert message == plain(payload, 1000)
     gated = sum(row["gated"] for row in value["checks"])
     assert f"{gated - 9} more checks" in lines[-1]
@@ -122,30 +125,33 @@ def test_annotations_follow_what_blocks():
     value = result()
     gated = [row for row in value["checks"] if row["gated"]]
     gated[0]["verdict"], gated[1]["verdict"], gated[2]["verdict"] = "inconclusive", "fail", "error"
+    value["released"] = False
     environment = {"GITHUB_ACTIONS": "true"}
-    told = [read_by_the_runner(line) for line in github.commands(environment, value, inconclusive="warn")]
+    told = [read_by_the_runner(line) for line in github.commands(environment, typed(value), inconclusive="warn")]
     assert [(kind, properties["title"].split()[1]) for kind, properties, _ in told] == [
         ("error", "ERROR"), ("error", "FAIL"), ("warning", "INCONCLUSIVE"),
     ]  # fmt: skip
-    blocking = [read_by_the_runner(line) for line in github.commands(environment, value, inconclusive="fail")]
+    blocking = [read_by_the_runner(line) for line in github.commands(environment, typed(value), inconclusive="fail")]
     assert [kind for kind, _, _ in blocking] == ["error"] * 3
     part = value | {"complete": False, "missing": ["winoqueer/preference/nonbinary"]}
-    assert github.commands(environment, part, inconclusive="fail")[-1].startswith("::notice title=rootfruit::No rel")
-    assert github.commands({"GITHUB_ACTIONS": "false"}, value, inconclusive="fail") == []
-    assert github.commands({}, value, inconclusive="fail") == []
+    assert github.commands(environment, typed(part), inconclusive="fail")[-1].startswith(
+        "::notice title=rootfruit::No rel"
+    )
+    assert github.commands({"GITHUB_ACTIONS": "false"}, typed(value), inconclusive="fail") == []
+    assert github.commands({}, typed(value), inconclusive="fail") == []
 
 
 def test_a_full_summary_is_no_lost_summary_of_others(tmp_path):
     file = tmp_path / "summary.md"
     environment = {"GITHUB_STEP_SUMMARY": str(file)}
     file.write_text("x" * (1024 * 1024 - 500))
-    assert github.deliver(environment, result()) == ""
+    assert github.deliver(environment, typed(result())) == ""
     assert file.stat().st_size < 1024 * 1024
     assert "see the step&#39;s log" in file.read_text() or "see the step's log" in file.read_text()
     file.write_text("x" * (1024 * 1024 - 5))
-    assert "is full" in github.deliver(environment, result())
-    assert "cannot be written" in github.deliver({"GITHUB_STEP_SUMMARY": str(tmp_path)}, result())
-    assert github.deliver({}, result()) == ""
+    assert "is full" in github.deliver(environment, typed(result()))
+    assert "cannot be written" in github.deliver({"GITHUB_STEP_SUMMARY": str(tmp_path)}, typed(result()))
+    assert github.deliver({}, typed(result())) == ""
 
 
 def test_a_run_writes_once_from_whichever_process_leads(tmp_path):

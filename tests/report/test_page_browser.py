@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from browsing import LOOKS, launched, looked_at, named, needs_chromium
 from planted import result
+from results import typed
 
 from rootfruit_checks.report.audit_page import page
 from rootfruit_checks.report.redact import masked
@@ -83,7 +84,7 @@ def file(tmp_path_factory):
         if check["metric"] == "preservation":
             check["details"] |= {"points": [[-1.5, 0.5], [2.0, 1.0], [0.3, -0.7]], "pairs": 12}
     path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(page(value, "2026-01-01 00:00 UTC"), encoding="utf-8")
+    path.write_text(page(typed(value), "2026-01-01 00:00 UTC"), encoding="utf-8")
     return path
 
 
@@ -268,7 +269,7 @@ def test_what_is_withheld_is_nowhere_in_the_page(how):
         pieces = [["Two fag", -1.0, True], ["gots", -2.0, True], [" saw nobody else", -1.0, False]]
         check["samples"][0]["tokens"] = {"policy": {"queer": pieces, "counterfactual": pieces}}
     value["narratives"]["quotes"][0]["text"] = text
-    html = page(value, "now", how)
+    html = page(typed(value), "now", how)
     assert f"--rootfruit-redact={how}" in html
     assert ("nobody else did" in html) is (how == "slurs")
     assert "faggot" not in html

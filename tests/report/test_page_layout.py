@@ -7,6 +7,7 @@ import json
 import pytest
 from browsing import launched, looked_at, needs_chromium
 from planted import result
+from results import typed
 
 from rootfruit_checks.app.cli.main import main
 from rootfruit_checks.report.audit_page import page
@@ -73,14 +74,14 @@ def blocked(name="models/policy"):
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "audit.html").write_text(page(blocked(), "2026-01-01 00:00 UTC"), encoding="utf-8")
+    (folder / "audit.html").write_text(page(typed(blocked()), "2026-01-01 00:00 UTC"), encoding="utf-8")
     for name in ("base", "sft", "dpo"):
         value = blocked(f"models/{name}") if name == "dpo" else result(f"models/{name}")
         value["run"]["data"] = blocked()["run"]["data"]
         (folder / f"{name}.json").write_text(json.dumps(value))
     runs = [str(folder / f"{name}.json") for name in ("base", "sft", "dpo")]
     assert main(["report", *runs, "-o", str(folder / "compare.html")]) == 0
-    head = f"<!doctype html><meta charset=utf-8><title>x</title><main>{overview(blocked())}</main>"
+    head = f"<!doctype html><meta charset=utf-8><title>x</title><main>{overview(typed(blocked()))}</main>"
     (folder / "rows.html").write_text(head, encoding="utf-8")
     return folder
 
@@ -164,7 +165,7 @@ def test_a_heading_with_reservations_breaks_after_slashes_and_fits(browser, tmp_
         "released": True,
         "reservations": ["1 limit is looser than the default (winoqueer/amplification/nonbinary)"],
     }
-    (tmp_path / "page.html").write_text(page(value, "2026-01-01 00:00 UTC"), encoding="utf-8")
+    (tmp_path / "page.html").write_text(page(typed(value), "2026-01-01 00:00 UTC"), encoding="utf-8")
     with looked_at(browser, tmp_path / "page.html", (390, "light")) as tab:
         assert "winoqueer/amplification/nonbinary" in tab.locator("h1").text_content()
         assert tab.evaluate(BROKEN, "h1") == []

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 from hostile import PAIR, PAYLOADS, gate
+from results import check, whole_row
 
 from rootfruit_checks.base.text import plain
 from rootfruit_checks.report.pytest_html import cleared, link
@@ -146,18 +147,11 @@ def test_what_was_captured_stays():
 
 def test_a_link_leads_from_page_to_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    row = {
-        "id": "winoqueer/preference/nonbinary",
-        "benchmark": "winoqueer",
-        "metric": "preference",
-        "group": "nonbinary",
-    }
-    assert link(row | {"gated": True}, "r.html", "report.html") == "report.html#winoqueer/preference/nonbinary"
-    assert (
-        link(row | {"gated": True}, "a/r.html", str(tmp_path / "b" / "p.html"))
-        == "../b/p.html#winoqueer/preference/nonbinary"
-    )
-    assert link(row | {"gated": False, "group": "fluid"}, "r.html", "p.html") == "p.html#groups"
+    row = check(whole_row("winoqueer/preference/nonbinary"))
+    other = check(whole_row("winoqueer/preference/fluid", gated=False, verdict="none"))
+    assert link(row, "r.html", "report.html") == "report.html#winoqueer/preference/nonbinary"
+    assert link(row, "a/r.html", str(tmp_path / "b" / "p.html")) == "../b/p.html#winoqueer/preference/nonbinary"
+    assert link(other, "r.html", "p.html") == "p.html#groups"
     assert link(None, "r.html", 'a"<b>.html') == "a%22%3Cb%3E.html#groups"
 
 

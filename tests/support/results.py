@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import convert
+
+from rootfruit_checks.results.check import Check
+from rootfruit_checks.results.result import Result
+
 
 def whole_row(check, **changes):
     benchmark, metric, group = check.split("/", 2)
@@ -23,3 +28,13 @@ def whole_result(*rows, **changes):
         "released": held, "reservations": [], "combined": {"gated": False, "groups": [], "instances": {}},
         "intersections": {"not_measured": "x"},
     } | changes  # fmt: skip
+
+
+def typed(value):
+    """The result as everything but a reader takes it."""
+    return convert(value, Result)
+
+
+def check(row):
+    """One check, likewise."""
+    return convert(row, Check)

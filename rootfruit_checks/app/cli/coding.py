@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from msgspec import structs
 
 from rootfruit_checks.base.console import say
 from rootfruit_checks.base.errors import DataError, StoreError
@@ -25,8 +25,8 @@ from rootfruit_checks.judges.themes.tagged import (
 from rootfruit_checks.judges.themes.tagger import open_tagger
 from rootfruit_checks.observations.stored_frames import load_frame
 from rootfruit_checks.report import result_file
-from rootfruit_checks.results.json_result import as_plain
-from rootfruit_checks.results.json_result import write as write_json
+from rootfruit_checks.results.narratives import Narratives
+from rootfruit_checks.results.result import Result
 from rootfruit_checks.runs.narratives import narratives
 from rootfruit_checks.runs.outputs import distinct
 from rootfruit_checks.store.store import Store
@@ -69,7 +69,7 @@ def _coded() -> str:
     return found
 
 
-def _take_in(store: Store, value: dict[str, Any], benchmark: str, frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
+def _take_in(store: Store, value: Result, benchmark: str, frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
     """Take the codes of filled sheets into the store and its result, those of all sheets or of none."""
     names = [path.stem for path in sheets]
     if len(set(names)) < len(names):
@@ -79,7 +79,7 @@ def _take_in(store: Store, value: dict[str, Any], benchmark: str, frame: pd.Data
     if not exported:
         raise DataError(f"{store.directory}: no sheet was exported of its latest result; rootfruit coding export first")
     read = {path.stem: sheet.read(path, exported) for path in sheets}
-    settings = value["run"]["settings"]
+    settings = value.run.settings
     how = settings.get("narratives", "auto")
     tagger = open_tagger("auto" if how == "none" else how)
     if tagger is None:
@@ -89,23 +89,25 @@ def _take_in(store: Store, value: dict[str, Any], benchmark: str, frame: pd.Data
         say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left open")
     tagged = tag_frame(tagger, store, frame)
     alpha = float(str(number(0.0, 0.5, open_low=True)("alpha of the latest result", settings.get("alpha", 0.05))))
-    told = as_plain(narratives(tagged, benchmark, alpha=alpha))
-    write_json(store.directory / result_file.RESULT, {**value, "narratives": told})
+    told = narratives(tagged, benchmark, alpha=alpha)
+    result_file.write(store.directory / result_file.RESULT, structs.replace(value, narratives=told))
     for line in _lines(told, tagged):
         say(line)
 
 
-def _frame(store: Store, value: dict[str, Any], benchmark: str) -> pd.DataFrame:
+def _frame(store: Store, value: Result, benchmark: str) -> pd.DataFrame:
     """Return the continuations that a store's latest result was decided on."""
-    named = {key: table for key, table in value["run"]["tables"].items() if key.startswith(f"{benchmark}/")}
+    named = {key: table for key, table in value.run.tables.items() if key.startswith(f"{benchmark}/")}
     if not named:
         raise StoreError(f"{store.directory}: its latest result has no continuations of {benchmark}")
     parts = []
     for key, table in named.items():
-        name = Path(table["path"]).stem
+        name = Path(table.path).stem
         found = load_frame(store, name)
         if found is None or store.table_told(name, len(found)) != {
-            part: table[part] for part in ("path", "sha256", "rows")
+            "path": table.path,
+            "sha256": table.sha256,
+            "rows": table.rows,
         }:
             raise StoreError(
                 f"{store.directory}: its table of {key} is not that of its latest result; run the gate again"
@@ -114,17 +116,20 @@ def _frame(store: Store, value: dict[str, Any], benchmark: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _lines(told: dict[str, Any], tagged: Tagged) -> Sequence[str]:
-    codes = told["codes"]
-    if "not_computed" in codes:
-        return [f"agreement: {codes['not_computed']}"]
+def _lines(told: Narratives, tagged: Tagged) -> Sequence[str]:
+    codes = told.codes
+    if not codes:
+        return []
+    if codes.not_computed:
+        return [f"agreement: {codes.not_computed}"]
 
     def figure(value: float | None) -> str:
         return "    -" if value is None else f"{value:5.2f}"
 
-    lines = [f"{'theme':16} alpha kappa tagger's kappa  (over {codes['items']} texts, {len(codes['coders'])} coders)"]
+    coders = len(codes.coders or ())
+    lines = [f"{'theme':16} alpha kappa tagger's kappa  (over {codes.items} texts, {coders} coders)"]
     lines += [
-        f"{one['theme']:16} {figure(one['alpha'])} {figure(one['kappa'])} {figure(one['tagger_kappa'])}"
-        for one in codes["themes"]
+        f"{one.theme:16} {figure(one.alpha)} {figure(one.kappa)} {figure(one.tagger_kappa)}"
+        for one in codes.themes or ()
     ]
     return lines

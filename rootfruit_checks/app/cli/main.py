@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("shards", type=argument, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
     merge.add_argument("--into", type=argument, required=True, metavar="STORE", help="the store to make")
+    commands.add_parser("schema", help="print the JSON Schema of the JSON result")
     add_history_parser(commands)
     add_coding_parser(commands)
     merge.add_argument("--json", type=argument, metavar="FILE", help="write the result as JSON here")
@@ -216,6 +217,16 @@ def _export(store: Path, out: Path) -> int:
     return 0
 
 
+def _schema() -> int:
+    import json
+
+    from rootfruit_checks.results.schema import result_schema
+
+    for line in json.dumps(result_schema(), indent=1).splitlines():
+        say(line)
+    return 0
+
+
 def _template(folder: Path, kind: str) -> int:
     from rootfruit_checks.app.cli.scaffold import write
 
@@ -257,6 +268,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "export":
             return _export(arguments.store, arguments.out)
+        if arguments.command == "schema":
+            return _schema()
         if arguments.command == "template":
             return _template(arguments.folder, arguments.kind)
         if arguments.command == "audit":

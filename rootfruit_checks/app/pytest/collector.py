@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rootfruit_checks.base.console import complain
 from rootfruit_checks.base.types import RunInfo
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.runs.baseline_file import Kept, keep
+
+if TYPE_CHECKING:
+    from rootfruit_checks.results.check import Check
+    from rootfruit_checks.results.result import Result, Shard
+    from rootfruit_checks.results.run_info import Run
+    from rootfruit_checks.results.views import Views
+    from rootfruit_checks.runs.baseline_types import ToKeep
 
 _RETRIED = "failed tests are retried in this session: a statistical gate that is retried until green decides nothing"
 
@@ -24,19 +33,31 @@ ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_tes
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process tells of a share: `runs/shard.py`."""
+
+    index: int
+    count: int
+    computed: int
+    found: int
+    complete: bool
+    process: int
+
+
 class Results:
     """Verdicts by check id, and the run that made them."""
 
     def __init__(self, settings: Settings, retried: bool = False) -> None:
         self.settings = settings
         self.retried = retried
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.run: dict[str, Any] | None = None
-        self.views: dict[str, Any] | None = None
+        self.rows: dict[str, Check] = {}
+        self.run: Run | None = None
+        self.views: Views | None = None
         # Process -> what it tells of the share (of several one computes, and the others find it there).
-        self.shares: dict[int, dict[str, Any]] = {}
+        self.shares: dict[int, Share] = {}
         self.concerned = False
-        self.to_keep: dict[str, Any] | None = None
+        self.to_keep: ToKeep | None = None
         self.kept: Kept | None = None
         self.digest = ""
         self.written = False
@@ -68,26 +89,35 @@ class Results:
         return [plain(line) for line in lines]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Take the plain values that a worker, or this process, hung on a report."""
+        """Take the plain values that a worker, or this process, hung on a report: from here on they are typed."""
         held = getattr(report, "rootfruit", None)
         if not held:
             return
+        from msgspec import convert
+
+        from rootfruit_checks.results.check import Check
+        from rootfruit_checks.results.run_info import Run
+        from rootfruit_checks.results.views import Views
+        from rootfruit_checks.runs.baseline_types import ToKeep
+
         self.concerned = True
         if held["share"]:
-            self.shares[held["share"]["process"]] = held["share"]
-        for row in held["rows"]:
-            before = self.rows.get(row["id"])
-            if before is None or _GRAVITY.index(row["verdict"]) >= _GRAVITY.index(before["verdict"]):
-                self.rows[row["id"]] = row
+            share = Share(**held["share"])
+            self.shares[share.process] = share
+        rows = convert(held["rows"], list[Check])
+        for row in rows:
+            before = self.rows.get(row.id)
+            if before is None or _GRAVITY.index(row.verdict) >= _GRAVITY.index(before.verdict):
+                self.rows[row.id] = row
         if getattr(report, "failed", False):
-            self.printed |= {row["id"] for row in held["rows"]}
-        self.run = held["run"] or self.run
-        self.views = held.get("views") or self.views
-        self.to_keep = held.get("to_keep") or self.to_keep
+            self.printed |= {row.id for row in rows}
+        self.run = convert(held["run"], Run) if held["run"] else self.run
+        self.views = convert(held["views"], Views) if held.get("views") else self.views
+        self.to_keep = convert(held["to_keep"], ToKeep) if held.get("to_keep") else self.to_keep
 
     def finish(self, *, looking: bool = False) -> bool:
         """Write the results; returns False where one is lost, or a share is not all there."""
-        well = looking or not self.settings.shard or bool(self._share()["complete"])
+        well = looking or not self.settings.shard or self._share().complete
         if not self.concerned:
             return well
         from rootfruit_checks.report.result_file import deliver
@@ -130,18 +160,18 @@ class Results:
                 for part in terminal.wrapped(plain(line, 20_000), width):
                     write(part)
 
-        write_wrapped(terminal.header(value["run"]))
+        write_wrapped(terminal.header(value.run))
         write("")
-        gated = [row for row in value["checks"] if row["gated"]]
-        described = [row for row in value["checks"] if not row["gated"] and terminal.is_declared(row)]
-        defaults = terminal.default_limits(value["checks"])
+        gated = value.gated
+        described = [row for row in value.checks if not row.gated and terminal.is_declared(row)]
+        defaults = terminal.default_limits(value.checks)
         for line in terminal.table([*gated, *described], defaults, width=width):
             word = line.rsplit(" ", 1)[-1]
             write(line, green=word == "pass", red=word in {"FAIL", "ERROR"}, yellow=word == "INCONCLUSIVE")
-        hidden = len(value["checks"]) - len(gated) - len(described)
+        hidden = len(value.checks) - len(gated) - len(described)
         if hidden:
             write(f"… and {hidden} exploratory estimates, not gated: see --rootfruit-json")
-        for line in block(value):
+        for line in block(value.combined) if value.combined else ():
             write(line)
         # --tb=no leaves those reasons out.
         style = getattr(terminalreporter.config.option, "tbstyle", "auto")
@@ -159,35 +189,44 @@ class Results:
 
     # -- what it all comes to ------------------------------------------------------------------------------------------
 
-    def value(self) -> dict[str, Any]:
-        """The JSON result of the session so far."""
+    def value(self) -> Result:
+        """The result of the session so far."""
+        from msgspec import structs
+
         from rootfruit_checks.gating.checks import family
         from rootfruit_checks.gating.reservations import reservations
-        from rootfruit_checks.results.json_result import as_json, result
+        from rootfruit_checks.results.narratives import Narratives
+        from rootfruit_checks.results.result import result
+        from rootfruit_checks.results.run_info import Run
+        from rootfruit_checks.results.views import Intersections
         from rootfruit_checks.runs.side_by_side import NOTHING, combine
 
-        declared = [check.id for check in family(self.settings) if check.gated]
-        run = dict(self.run) if self.run else as_json(self._asked())
+        run = self.run or Run.of(self._asked())
         if self.retried:
-            run["notes"] = [*run["notes"], _RETRIED]
-        value = result(self.rows.values(), run, declared=declared, blocked=self.blocked())
-        value["reservations"] = reservations(self.settings, self.rows.values())
+            run = structs.replace(run, notes=[*run.notes, _RETRIED])
+        made = partial(
+            result,
+            self.rows.values(),
+            run,
+            declared=[check.id for check in family(self.settings) if check.gated],
+            blocked=self.blocked(),
+            reservations=reservations(self.settings, self.rows.values()),
+        )
         if self.settings.shard:
-            return value | {"shard": self._share()}
-        crossed = (self.views or {}).get("intersections", {"not_measured": NOTHING})
-        told = (self.views or {}).get("narratives", {"not_measured": NOTHING})
-        return value | {
-            "combined": combine(self.rows.values(), self.views),
-            "intersections": crossed,
-            "narratives": told,
-        }
+            return made(shard=self._share())
+        views = self.views
+        return made(
+            combined=combine(self.rows.values(), views.agreement if views else None),
+            intersections=views.intersections if views else Intersections(not_measured=NOTHING),
+            narratives=views.narratives if views else Narratives(not_measured=NOTHING),
+        )
 
     def blocked(self) -> bool:
         """Whether any gated check blocks the release."""
         from rootfruit_checks.gating.decision import blocks
 
         how = self.settings.inconclusive
-        return any(row["gated"] and blocks(row["verdict"], how) for row in self.rows.values())
+        return any(row.gated and blocks(row.verdict, how) for row in self.rows.values())
 
     def _tell_github(self) -> None:
         """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""
@@ -201,21 +240,23 @@ class Results:
             complain("")
             complain(f"rootfruit: {lost}")
 
-    def _share(self) -> dict[str, Any]:
+    def _share(self) -> Shard:
         """What this session's share came to."""
+        from rootfruit_checks.results.result import Shard
+
         index, count = self.settings.shard or (1, 1)
         told = list(self.shares.values())
-        computed = sum(share["computed"] for share in told)
-        every = max((share["computed"] + share["found"] for share in told), default=0)
-        complete = any(share["complete"] for share in told)
-        return {"index": index, "count": count, "complete": complete, "computed": computed, "found": every - computed}
+        computed = sum(share.computed for share in told)
+        every = max((share.computed + share.found for share in told), default=0)
+        complete = any(share.complete for share in told)
+        return Shard(index=index, count=count, complete=complete, computed=computed, found=every - computed)
 
     def _share_line(self) -> str:
         share = self._share()
-        what = f"{share['computed']} units computed, {share['found']} were there"
-        if not share["complete"]:
+        what = f"{share.computed} units computed, {share.found} were there"
+        if not share.complete:
             what = "is not complete; what was computed is kept, and another run with this store goes on"
-        return f"shard {share['index']}/{share['count']}: {what}; no gate"
+        return f"shard {share.index}/{share.count}: {what}; no gate"
 
     def _asked(self) -> RunInfo:
         """What was asked for: all that there is to say where the instrument broke before anything was measured."""

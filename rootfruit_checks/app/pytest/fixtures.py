@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -64,25 +64,26 @@ class DecidedCheck:
                 warnings.warn(RootfruitWarning(_LET_THROUGH), stacklevel=2)
             return
         from rootfruit_checks.report.terminal import headline
-        from rootfruit_checks.results.json_result import as_json
+        from rootfruit_checks.results import check
 
-        pytest.fail(f"{plain(headline(as_json(verdict)))}\n{plain(verdict.explain, 4000)}", pytrace=False)
+        pytest.fail(f"{plain(headline(check.Check.of(verdict)))}\n{plain(verdict.explain, 4000)}", pytrace=False)
 
 
 PROPERTIES = ("id", "verdict", "estimate", "low", "high", "limit", "n", "unscored", "data")
 
 
-def properties(row: Mapping[str, Any]) -> list[tuple[str, object]]:
+def properties(verdict: Verdict) -> list[tuple[str, object]]:
     """Return a verdict's figures as JUnit properties; "" where there is none."""
     from rootfruit_checks.base.text import plain
 
-    return [(f"rootfruit_{key}", "" if row[key] is None else plain(str(row[key]))) for key in PROPERTIES]
+    told = ((key, getattr(verdict, key)) for key in PROPERTIES)
+    return [(f"rootfruit_{key}", "" if value is None else plain(str(value))) for key, value in told]
 
 
 def note(node: pytest.Item, verdict: Verdict) -> None:
     """Keep a verdict with its test item, and its figures as JUnit properties."""
     node.stash.setdefault(VERDICTS, []).append(verdict)
-    node.user_properties += properties({key: getattr(verdict, key) for key in PROPERTIES})
+    node.user_properties += properties(verdict)
 
 
 @pytest.fixture(scope="session")

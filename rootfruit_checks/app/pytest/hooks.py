@@ -18,12 +18,12 @@ from rootfruit_checks.app.pytest import fixtures, preflight
 from rootfruit_checks.app.pytest.configuring import begin, is_worker, read
 from rootfruit_checks.app.pytest.fixtures import properties
 from rootfruit_checks.app.pytest.measuring import asks_to_gate
+from rootfruit_checks.app.pytest.reporting import broken, extras, told
 from rootfruit_checks.app.pytest.session import GATES, REFUSED, forget_early, looks, named_here, takes
 from rootfruit_checks.app.pytest.stash import FACTORY, GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
 from rootfruit_checks.base.errors import ConfigError, RootfruitError
 from rootfruit_checks.catalog import registry
 from rootfruit_checks.config.options import OPTIONS
-from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.runs import outputs
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def _line(error: RootfruitError) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and refuse wrong ones before anything is collected."""
     config.addinivalue_line("markers", _MARKER)
-    for marker, told in _markers().items():
-        config.addinivalue_line("markers", f"{marker}: {told}")
+    for marker, help_text in _markers().items():
+        config.addinivalue_line("markers", f"{marker}: {help_text}")
     if config.getoption("help", default=False) or config.getoption("markers", default=False):
         if config.getoption("rootfruit_model", default=None):
             from rootfruit_checks.base.console import say
@@ -275,14 +275,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))
     if not ended or not asks_to_gate(item):
         return report
-    from rootfruit_checks.results.json_result import as_json
+    from msgspec import to_builtins
 
-    rows = [as_json(verdict) for verdict in item.stash.get(VERDICTS, [])]
+    from rootfruit_checks.results.run_info import Run
+
+    rows = [told(verdict) for verdict in item.stash.get(VERDICTS, [])]
     check = getattr(getattr(item, "callspec", None), "params", {}).get("rootfruit_check")
     computes_only = share is not None and report.skipped
     if not rows and check is not None and call.excinfo is not None and not computes_only:
-        rows = [_broken(check, call.excinfo.value)]
-        item.user_properties += properties(rows[0])
+        found = broken(check, call.excinfo.value)
+        rows = [told(found)]
+        item.user_properties += properties(found)
     run = item.config.stash.get(RUN, None)
     breach = (
         isinstance(call.excinfo.value, pytest.fail.Exception) and not call.excinfo.value.pytrace
@@ -292,44 +295,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if breach and getattr(report.longrepr, "reprcrash", None):
         # pytest's short summary prints the whole message where CI is set; the paragraph stands above it already.
         report.longrepr.reprcrash.message = report.longrepr.reprcrash.message.partition("\n")[0]
-    report.rootfruit = {"rows": rows, "run": as_json(run.info) if run else None, "share": share, "breach": breach}
+    info = to_builtins(Run.of(run.info)) if run else None
+    report.rootfruit = {"rows": to_builtins(rows), "run": info, "share": share, "breach": breach}
     if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
         item.config.stash[TOLD] = True
-        report.rootfruit["views"] = run.views
+        report.rootfruit["views"] = to_builtins(run.views)
         if run.settings.save_baseline:
-            report.rootfruit["to_keep"] = run.to_keep
+            report.rootfruit["to_keep"] = to_builtins(run.to_keep)
     if rows and (page := item.config.getoption("htmlpath", default=None)):
-        report.extras = [*getattr(report, "extras", []), *_extras(item.config.stash[SETTINGS], rows, page)]
+        report.extras = [*getattr(report, "extras", []), *extras(item.config.stash[SETTINGS], rows, page)]
     return report
-
-
-def _extras(settings: Settings, rows: list[dict[str, Any]], page: str) -> list[Any]:
-    """What pytest-html shows in a row: a link to the check's place in the audit page, and the verdict."""
-    from pytest_html import extras
-
-    from rootfruit_checks.report.pytest_html import details, link
-    from rootfruit_checks.report.redact import redacted_row
-
-    only = redacted_row(rows[0], settings.redact) if len(rows) == 1 else None
-    shown = [extras.html(details(only))] if only else []
-    if settings.report:
-        shown.insert(0, extras.url(link(only, page, settings.report), name="audit page"))
-    return shown
-
-
-def _broken(check: Check, error: BaseException) -> dict[str, Any]:
-    """The row of a check whose instrument broke before there was a verdict."""
-    from rootfruit_checks.base.types import Verdict
-    from rootfruit_checks.results.json_result import as_json
-
-    measure = check.measure
-    told = str(error) if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {error}"
-    verdict = Verdict(
-        id=check.id, benchmark=measure.benchmark, metric=measure.metric, group=check.group, n=0, clusters={},
-        unscored=0, policy=None, reference=None, estimate=None, low=None, high=None, limit=measure.limit,
-        verdict="error", explain=told, gated=check.gated, data="",
-    )  # fmt: skip
-    return as_json(verdict)
 
 
 @pytest.hookimpl(optionalhook=True)

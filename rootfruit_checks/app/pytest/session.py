@@ -191,7 +191,7 @@ class Session:
             return False
         if self.results.concerned:
             value = self.results.value()
-            return self.results.blocked() or (self._cut and not value["complete"])
+            return self.results.blocked() or (self._cut and not value.complete)
         return bool(self.settings.model) and (self.here or self.gates)
 
     def _is_idle(self) -> bool:
