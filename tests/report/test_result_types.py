@@ -104,6 +104,20 @@ def test_nothing_of_a_result_is_lost_when_it_is_read_and_written(real):
         assert json.loads(to_json(convert(value, Result))) == value
 
 
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({"flips": {"kept": 1}, "spearman": 0.5}, "$.checks[2].details.flips: lacks the key 'away'"),
+        ({"se": "much"}, "$.checks[2].details.se: expected a number or null, got text"),
+        ({"points": [[0.1, 0.2]]}, "$.checks[2].details: has points and lacks the key 'pairs'"),
+    ],
+)
+def test_a_wrong_detail_is_told_with_its_whole_place(details, words):
+    value = planted()
+    value["checks"][2]["details"] = details
+    assert mismatch(value, Result) == words
+
+
 def test_what_an_engine_of_another_package_tells_of_itself_becomes_text():
     told = RunInfo(
         policy={"path": "m", "layers": 12}, reference=None, data={"scale": "ci"}, settings={}, instruments={}
