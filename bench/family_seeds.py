@@ -29,7 +29,7 @@ from scipy import stats
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.load import load
 from rootfruit_checks.gating.checks import family
-from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.decider import Decider
 from rootfruit_checks.runs.measure import measure
 from rootfruit_checks.runs.run import NOISE_FLOOR
 
@@ -160,7 +160,7 @@ def again(out: Path, model: Path, resamplings: int, quick: bool) -> tuple[list[s
             continue
         rng = np.random.default_rng([number, 500])
         drawn = {name: _deal(frame, rng) for name, frame in frames.items()}
-        decisions = Decisions(settings, data, drawn, NOISE_FLOOR)  # type: ignore[arg-type]
+        decisions = Decider(settings, data, drawn, NOISE_FLOOR)  # type: ignore[arg-type]
         done[number] = {check.id: decisions.verdict(check).verdict for check in checks}
         if not quick:
             with path.open("a", encoding="utf-8") as file:

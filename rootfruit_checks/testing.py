@@ -23,7 +23,7 @@ from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.scripted import ScriptedEngine
 from rootfruit_checks.engines.stored_units import Silent
 from rootfruit_checks.gating.checks import family
-from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.decider import Decider
 from rootfruit_checks.gating.instrument_bias import Auditing
 from rootfruit_checks.judges.audit.reference_labels import answers_of
 from rootfruit_checks.judges.regard.protocol import RegardClassifier, open_regard
@@ -137,7 +137,7 @@ def gate(
         frames = [tables.measure(role, engine, benchmark, data) for role, engine in roles.items()]
         auditing = Auditing(answers_of(regard, store) if regard else None, alpha=chosen.alpha, seed=chosen.seed)
     frame = pd.concat(frames, ignore_index=True)
-    decisions = Decisions(
+    decisions = Decider(
         chosen, {benchmark: data}, {benchmark: frame}, sanity_checks.NOISE_FLOOR[chosen.dtype], auditing=auditing
     )
     return {check.id: decisions.verdict(check) for check in family(chosen)}

@@ -21,7 +21,7 @@ from rootfruit_checks.catalog.identity_groups import groups
 from rootfruit_checks.catalog.registry import MEASURES
 from rootfruit_checks.config.build import build
 from rootfruit_checks.gating.checks import Check, family
-from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.decider import Decider
 from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.results.result import to_json
 from rootfruit_checks.runs import baseline, merge, shard_manifest
@@ -82,8 +82,8 @@ def test_a_paired_regression_is_the_amplification_over_that_model(saved, planted
     """The twin: the same two models as policy and reference, by the code that has no idea of baselines."""
     both = measure(options(store, "dpo_planted", absolute_only=None, reference=str(MODELS / "dpo")))
     for group in ("all", "nonbinary"):
-        mine = planted.decisions.evidence(check_of(group))
-        other = both.decisions.evidence(Check(MEASURES["winoqueer/amplification"], group, gated=True))
+        mine = planted.decider.evidence(check_of(group))
+        other = both.decider.evidence(Check(MEASURES["winoqueer/amplification"], group, gated=True))
         assert mine.interval == other.interval
         assert (mine.policy, mine.reference, mine.n) == (other.policy, other.reference, other.n)
         assert mine.details["comparison"].startswith("paired")
@@ -107,9 +107,9 @@ def test_another_sample_is_compared_unpaired_with_variances_added(saved, store):
     run = measure(options(store, "dpo_planted", baseline=str(saved), seed=3))
     earlier = baseline.read(saved)
     level = MEASURES["winoqueer/preference"]
-    found = run.decisions.evidence(check_of("transgender"))
-    now = run.decisions.evidence(Check(level, "transgender", gated=True)).interval
-    then = Decisions(run.settings, run.data, {"winoqueer": earlier.of("winoqueer")}, earlier.noise)
+    found = run.decider.evidence(check_of("transgender"))
+    now = run.decider.evidence(Check(level, "transgender", gated=True)).interval
+    then = Decider(run.settings, run.data, {"winoqueer": earlier.of("winoqueer")}, earlier.noise)
     before = then.evidence(Check(level, "transgender", gated=True)).interval
     assert found.details["comparison"].startswith("unpaired")
     assert found.interval.estimate == pytest.approx(now.estimate - before.estimate)
@@ -125,7 +125,7 @@ def test_what_the_baseline_lacks_is_an_error_by_name(saved, planted, lost):
     gone = held.rows["identity"].isin(people) if lost == "group" else held.rows["benchmark"] == "winoqueer"
     assert gone.any()
     thin = replace(held, rows=held.rows[~gone])
-    decisions = Decisions(planted.settings, planted.data, {"winoqueer": planted.frame("winoqueer")}, 2e-4, thin)
+    decisions = Decider(planted.settings, planted.data, {"winoqueer": planted.frame("winoqueer")}, 2e-4, thin)
     verdict = decisions.verdict(check_of("nonbinary"))
     assert (verdict.id, verdict.verdict) == ("winoqueer/regression/nonbinary", "error")
     assert f"the baseline holds no samples of the {lost}" in verdict.explain

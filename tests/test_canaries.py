@@ -345,6 +345,20 @@ def test_a_damaged_engine_gates_nothing(gate):
         gate(Noisy("damaged", bonus=lambda words: math.nan if "people" in words else 0.0), Noisy("reference"))
 
 
+def test_pairs_that_end_with_the_word_that_differs_are_counted():
+    def of(*texts, kind="stigma"):
+        pairs = tuple(
+            replace(DATA.pairs[0], id=str(at), queer=x, counterfactual=y, kind=kind) for at, (x, y) in enumerate(texts)
+        )
+        return {"mine": replace(DATA, pairs=pairs)}
+
+    apart, alike = ("Ann met Bo.", "Ann met Cy."), ("Ann met Bo there.", "Ann met Cy there!")
+    (note,) = sanity_checks.ending_pairs(of(apart, alike, apart))
+    assert note.startswith("mine: in 2 of 3 pairs no word follows the one that differs")
+    assert sanity_checks.ending_pairs(of(alike)) == sanity_checks.ending_pairs(of(apart, kind="neutral")) == []
+    assert sanity_checks.ending_pairs({"winoqueer": WHOLE}) == []
+
+
 def test_frames_hold_what_canaries_read():
     """What they compare is among what frames hold."""
     from rootfruit_checks.observations.frame import PAIR_COLUMNS, QUANTITIES

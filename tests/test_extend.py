@@ -10,14 +10,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from registered import BUILT_IN, OURS
+from registered import BUILT_IN, OURS, is_built_in
 
 import rootfruit_checks as rootfruit
 from rootfruit_checks import testing
 from rootfruit_checks.base.errors import ConfigError, DataError
 from rootfruit_checks.catalog import extend, provenance, registry
 from rootfruit_checks.catalog.identity_groups import controls, groups
-from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, is_built_in, measures
+from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, measures
 from rootfruit_checks.config.build import build
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.load import load

@@ -70,7 +70,7 @@ def test_the_lists_hold_every_module_that_decides_a_label():
     assert set(REGARD) == closure("judges/regard/protocol.py") - words
     # observations.py brings the engines' Protocols, which decide nothing either.
     every = (
-        closure("observations/observations.py", "observations/frame.py")
+        closure("observations/from_answers.py", "observations/frame.py")
         - words
         - {"engines/base.py", "engines/work_units.py"}
     )

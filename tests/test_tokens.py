@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rootfruit_checks.base.types import Pair
 from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.scripted import ScriptedEngine
-from rootfruit_checks.observations.observations import observe_pairs
+from rootfruit_checks.observations.from_answers import observe_pairs
 from rootfruit_checks.observations.pair_scores import pair_texts, score_pairs
 from rootfruit_checks.observations.token_scores import TokenBook, token_table
 

@@ -25,8 +25,10 @@ ROLES: tuple[Role, ...] = ("policy", "reference")
 class Pair:
     """Two sentences that differ in an identity term only.
 
-    `queer` is WinoQueer's `sent_x`, `counterfactual` its `sent_y`. `kind` tells a stigmatizing predicate from a
-    neutral or positive control predicate in the same frame.
+    `queer` is the sentence whose being likelier counts as harm (WinoQueer's `sent_x`: the stigma said of a queer
+    person), `counterfactual` the other one (`sent_y`). `kind` tells a stigmatizing predicate from a neutral or positive
+    control predicate in the same frame; preference and amplification look at stigma alone. `name` is empty where the
+    frame names nobody: such a pair counts in no cluster of names.
     """
 
     id: str

@@ -141,8 +141,9 @@ def benchmark(
             amplification, reward_stigma, reward_selection, preservation. Prompts: disparity, amplification, and any
             name with a `Rise`. With a preference or a disparity there is a `regression` too, with the limit of the
             amplification, which a run with a baseline declares.
-        clusters: one or two random factors: their name in results -> the field of a Pair (predicate, name, frame) or
-            Prompt (subject, frame, stratum). Samples that share it are not independent.
+        clusters: one or two random factors: their name in results, a singular noun, -> the field of a Pair (predicate,
+            name, frame) or Prompt (subject, frame, stratum). Samples that share it are not independent. Fewer than 10
+            different values give no bound; a blank one counts in no cluster of that factor.
         source: whose data these are, for every result.
         licence: of the data.
         gated: the groups that decide; all of `groups`, if not given. The others are described.

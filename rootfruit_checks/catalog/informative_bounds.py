@@ -6,11 +6,8 @@ The JSON result, JUnit's properties and a baseline keep the number; whatever peo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from rootfruit_checks.catalog.measures import Measure
-from rootfruit_checks.catalog.registry import MEASURES
 
 _SLACK = 1e-9
 
@@ -34,21 +31,3 @@ def within(span: tuple[float, float], low: float | None, high: float | None) -> 
         low if low is not None and math.isfinite(low) and low > least + _SLACK else None,
         high if high is not None and math.isfinite(high) and high < most - _SLACK else None,
     )
-
-
-def shown(row: Mapping[str, Any], check: str = "") -> dict[str, Any]:
-    """Return a verdict as a mapping, to be shown: bounds that say nothing are None.
-
-    Args:
-        row: the verdict, as the JSON result holds it.
-        check: its id, where the mapping has none.
-
-    """
-    measure = MEASURES.get(str(check or row["id"]).rsplit("/", 1)[0])
-    return shown_within(row, measure.value_range if measure else (-math.inf, math.inf))
-
-
-def shown_within(figures: Mapping[str, Any], span: tuple[float, float]) -> dict[str, Any]:
-    """Return the figures of a quantity that lies in `span`, to be shown: bounds that say nothing are None."""
-    low, high = within(span, figures["low"], figures["high"])
-    return {**figures, "low": low, "high": high}

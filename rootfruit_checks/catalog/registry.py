@@ -154,9 +154,3 @@ def is_foreign(metric: str) -> bool:
     benchmark = BENCHMARKS.get(metric.partition("/")[0])
     held = METRICS.get(metric)
     return held is not None and benchmark is not None and held.origin.package != benchmark.origin.package
-
-
-def is_built_in(measure: Measure) -> bool:
-    """Whether a measure comes with the package."""
-    held = METRICS.get(measure.id)
-    return BENCHMARKS[measure.benchmark].origin.is_built_in and (held is None or held.origin.is_built_in)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.catalog.measures import Measure
-from rootfruit_checks.catalog.registry import MEASURES, is_built_in, is_foreign, measures
+from rootfruit_checks.catalog.registry import MEASURES, is_foreign, measures
 from rootfruit_checks.config.parsing import limit
 from rootfruit_checks.config.settings import Settings
 
@@ -21,10 +21,6 @@ _NO_REFERENCE = (
     "this gate compares the policy with a reference and none is given: add --reference=PATH, "
     "or --rootfruit-absolute-only to gate on ceilings alone"
 )
-
-
-# A marker `rootfruit(REGISTERED)` asks for every declared check that others registered.
-REGISTERED = "registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +113,8 @@ def require_reference(settings: Settings, measure: Measure) -> None:
 def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[Check, ...]:
     """Return the checks of a marker `rootfruit(measure, groups=None, limit=None)`; none where they are not run.
 
+    `measure` is the id of a measure, or a list of ids.
+
     Raises:
         ConfigError: the marker names no measure, an unknown group or argument, or an impossible limit.
 
@@ -126,8 +124,10 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
     if len(args) > len(names) or (unknown := sorted(set(given) - set(names))):
         what = f"takes no argument {unknown[0]!r}" if len(args) <= len(names) else "has too many arguments"
         raise ConfigError(f"marker rootfruit {what}; it is rootfruit(measure, groups=None, limit=None)")
-    if given == {"measure": REGISTERED}:
-        return tuple(check for check in family(settings) if not is_built_in(check.measure))
+    several = given.get("measure")
+    if isinstance(several, list | tuple):
+        others = {name: value for name, value in given.items() if name != "measure"}
+        return tuple(check for one in several for check in asked(settings, (one,), others))
     measure = MEASURES.get(str(given.get("measure")))
     if measure is None and "measure" in given:
         raise ConfigError(

@@ -23,7 +23,7 @@ from rootfruit_checks.engines.base import Engine
 from rootfruit_checks.engines.stored_units import Progress, StoredUnits
 from rootfruit_checks.judges import custom
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
-from rootfruit_checks.observations import fingerprints, observations
+from rootfruit_checks.observations import fingerprints, from_answers
 from rootfruit_checks.observations.frame import to_frame
 from rootfruit_checks.observations.pair_scores import score_pairs
 from rootfruit_checks.observations.sanity_checks import Noise, measure_noise
@@ -139,27 +139,27 @@ class Tables:
                 role, engine, f"{benchmark} score", lambda units: score_pairs(engine, data.pairs, units, self._before)
             )
             self._store.save_table(f"{name}-tokens", token_table(engine, scored))
-            return list(observations.observe_pairs(role, scored, benchmark))
+            return list(from_answers.observe_pairs(role, scored, benchmark))
         answers = self._stored(
             role,
             engine,
             f"{benchmark} answers",
-            lambda u: observations.continuations(engine, data.prompts, self._sampling, u),
+            lambda u: from_answers.continuations(engine, data.prompts, self._sampling, u),
         )
         instrument = classifier_of(benchmark)
         if instrument in CLASSIFIERS:
             labels = custom.labels(CLASSIFIERS[instrument], answers)
-            return list(observations.observe_labels(role, answers, labels, BENCHMARKS[benchmark].harmful))
+            return list(from_answers.observe_labels(role, answers, labels, BENCHMARKS[benchmark].harmful))
         if instrument == "regard":
             if self._regard is None:
                 raise EngineError("the regard classifier is not loaded; report this")
-            return list(observations.observe_regard(role, answers, self._regard))
+            return list(from_answers.observe_regard(role, answers, self._regard))
         if not BENCHMARKS[benchmark].twins:  # its prompts need not end where a pronoun follows
-            return list(observations.observe_pronouns(role, answers))
+            return list(from_answers.observe_pronouns(role, answers))
         twin = self._stored(
-            role, engine, f"{benchmark} twin", lambda u: list(observations.observe_twin(engine, role, data.prompts, u))
+            role, engine, f"{benchmark} twin", lambda u: list(from_answers.observe_twin(engine, role, data.prompts, u))
         )
-        return [*observations.observe_pronouns(role, answers), *twin]
+        return [*from_answers.observe_pronouns(role, answers), *twin]
 
     def _stored(self, role: Role, engine: Engine, what: str, work: Callable[[StoredUnits], T]) -> T:
         title = f"{role} {what}"

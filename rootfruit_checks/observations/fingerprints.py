@@ -30,7 +30,7 @@ PRONOUN_JUDGE = (
 )
 # A regard classifier has a fingerprint of its own, of weights and files; these are the rules around it.
 REGARD = ("judges/regard/masking.py", "judges/regard/mini.py", "judges/regard/protocol.py", "judges/regard/sequence.py")
-_EVERY = ("observations/frame.py", "observations/observations.py", "base/types.py")
+_EVERY = ("observations/frame.py", "observations/from_answers.py", "base/types.py")
 
 SOURCES: dict[str, tuple[str, ...]] = {
     "": ("observations/pair_scores.py", *_EVERY),

@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "label": ("str", "the category, empty for a number"),
     "draw": ("int64", "continuation number, 0 for scores"),
     "identity": ("str", "identity label, or pronoun family"),
-    "frame": ("str", "disclosure form or template"),
+    "frame": ("str", "form of the sentence, or template"),
     "subject": ("str", "name or antecedent"),
     "stratum": ("str", "antecedent type"),
     "text": ("str", "the continuation"),

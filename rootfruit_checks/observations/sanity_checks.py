@@ -12,6 +12,7 @@ noise floor                  in the record; above what is usual for the dtype a 
 tokenizers differ            warning
 empty continuations          warning from a share of EMPTY in one model and benchmark
 looping continuations        warning from a share of LOOPING in one model and benchmark
+pairs that end apart         note with their number
 ==========================  ==========================================================================================
 """
 
@@ -173,6 +174,29 @@ def tokenizers(records: Mapping[Role, Mapping[str, str]]) -> list[str]:
     if reference and policy.get("tokenizer") != reference.get("tokenizer"):
         return ["the tokenizers differ: full-sentence sums are comparable, per-token and shared-token ones less so"]
     return []
+
+
+def ending_pairs(data: Mapping[str, DataSet]) -> list[str]:
+    """Return a note for each benchmark with pairs in which no word follows the last one that differs.
+
+    Shared tokens before the difference have the same log-probs in both sentences, so that there the shared tokens are
+    worth little more than the closing punctuation.
+    """
+    notes = []
+    for benchmark, held in data.items():
+        stigma = [pair for pair in held.pairs if pair.kind == "stigma"]
+        count = sum(_ends_apart(pair.queer, pair.counterfactual) for pair in stigma)
+        if count:
+            notes.append(
+                f"{benchmark}: in {count} of {len(stigma)} pairs no word follows the one that differs, so that "
+                "preference and amplification compare little but the closing punctuation there"
+            )
+    return notes
+
+
+def _ends_apart(one: str, other: str) -> bool:
+    last, also = ((text.split() or [""])[-1].strip(string.punctuation) for text in (one, other))
+    return last != also
 
 
 def degenerate(frames: Mapping[str, pd.DataFrame]) -> list[str]:

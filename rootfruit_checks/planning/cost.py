@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rootfruit_checks.catalog.registry import BENCHMARKS
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
-from rootfruit_checks.observations.observations import twin_slots
+from rootfruit_checks.observations.from_answers import twin_slots
 from rootfruit_checks.observations.pair_scores import pair_texts
 
 # Tokens a word of English, as most tokenizers have it, with some room for names and neopronouns.

@@ -227,7 +227,7 @@ def _work(cost: Cost) -> str:
 
 
 def _row(outlook: Outlook) -> str:
-    size = "x".join(str(count) for count in outlook.clusters.values())
+    size = "x".join(str(count) for count in outlook.clusters.values() if count) or "0"
     head = f"  {_cut(outlook.check.group, 15):<15}{outlook.design.n:>7} {size:>8}"
     if outlook.refused:
         return f"{head}  {_cut(outlook.refused, WIDTH - len(head) - 2)}"

@@ -1,4 +1,4 @@
-"""The only composer: data + engines + store -> measurements, which `gating/decisions.py` turns into verdicts.
+"""The only composer: data + engines + store -> measurements, which `gating/decider.py` turns into verdicts.
 
 `Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
 of a parallel test run, and the next run, read what one process has computed under the store's lock.
@@ -25,7 +25,7 @@ from rootfruit_checks.engines.base import Engine, check
 from rootfruit_checks.engines.chat.template import check_stops, settle, settle_scores
 from rootfruit_checks.engines.stored_units import Progress, Silent
 from rootfruit_checks.gating.checks import Check, require_model
-from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.decider import Decider
 from rootfruit_checks.gating.instrument_bias import Auditing, audit_run
 from rootfruit_checks.judges.audit import pronoun_bias
 from rootfruit_checks.judges.regard.protocol import RegardClassifier
@@ -173,7 +173,12 @@ class Run:
         self._floor, warnings = sanity_checks.noise_floor(noise, self.settings.dtype)
         if self.settings.reference and not self.settings.allow_same:
             sanity_checks.refuse_same(self._frames.values(), self._floor)
-        self._notes += [*sanity_checks.tokenizers(self._records), *warnings, *sanity_checks.degenerate(self._frames)]
+        self._notes += [
+            *sanity_checks.tokenizers(self._records),
+            *warnings,
+            *sanity_checks.ending_pairs(self.data),
+            *sanity_checks.degenerate(self._frames),
+        ]
 
     def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
         """How continuations are drawn, and how prompts are put, where any are."""
@@ -218,7 +223,7 @@ class Run:
     # -- deciding ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def decisions(self) -> Decisions:
+    def decider(self) -> Decider:
         """What decides on all that was measured.
 
         Raises:
@@ -227,21 +232,21 @@ class Run:
         """
         if self.baseline is not None:
             baseline.agree(self.baseline, self._facts())
-        return Decisions(
+        return Decider(
             self.settings, self.data, self._frames, self._floor, self.baseline, self._auditing, books=self._books
         )
 
     def frame(self, benchmark: str) -> pd.DataFrame:
         """The tidy frame of one benchmark (see `observations/frame.py`), policy and reference."""
-        return self.decisions.frame(benchmark)
+        return self.decider.frame(benchmark)
 
     def verdict(self, check: Check) -> Verdict:
         """Decide one check."""
-        return self.decisions.verdict(check)
+        return self.decider.verdict(check)
 
     def explore(self, benchmark: str) -> list[Verdict]:
         """Describe every identity of a benchmark that is not gated: estimates and bounds, no verdict."""
-        return self.decisions.explore(benchmark)
+        return self.decider.explore(benchmark)
 
     def _facts(self) -> baseline.Facts:
         """What must agree with a baseline, as far as it is known yet."""

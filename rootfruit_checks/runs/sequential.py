@@ -16,7 +16,7 @@ from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.engines.stored_units import Progress
 from rootfruit_checks.gating.checks import Check, family, require_model, require_reference
-from rootfruit_checks.gating.decisions import Decisions
+from rootfruit_checks.gating.decider import Decider
 from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.cached_tables import Tables
 from rootfruit_checks.runs.factory import Factory
@@ -62,7 +62,7 @@ class SequentialRun(Run):
         }:
             tables = self._look(store, added, tables, noise)
             self._doubt(noise)
-            self.decisions = Decisions(
+            self.decider = Decider(
                 self.settings,
                 self.data,
                 self._frames,
@@ -123,7 +123,7 @@ class SequentialRun(Run):
             if not check.gated:
                 continue
             try:
-                settled = self.decisions.verdict(check).verdict in {"pass", "fail"}
+                settled = self.decider.verdict(check).verdict in {"pass", "fail"}
             except RootfruitError:  # its own test will tell; it is not settled
                 settled = False
             if not settled:

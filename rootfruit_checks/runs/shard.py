@@ -22,7 +22,7 @@ from rootfruit_checks.engines.work_units import Units, Work, compute, share_out
 from rootfruit_checks.gating.checks import family, require_reference
 from rootfruit_checks.observations import sanity_checks
 from rootfruit_checks.observations.cached_tables import samples_address
-from rootfruit_checks.observations.observations import twin_slots
+from rootfruit_checks.observations.from_answers import twin_slots
 from rootfruit_checks.observations.pair_scores import pair_texts
 from rootfruit_checks.runs import shard_manifest
 from rootfruit_checks.runs.factory import Factory

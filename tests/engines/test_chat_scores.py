@@ -21,7 +21,7 @@ from rootfruit_checks.engines.ray.engine import RayEngine
 from rootfruit_checks.engines.served.engine import ServedEngine
 from rootfruit_checks.engines.split_engine import PairEngine
 from rootfruit_checks.engines.work_units import FORGET
-from rootfruit_checks.observations.observations import observe_pairs
+from rootfruit_checks.observations.from_answers import observe_pairs
 from rootfruit_checks.observations.pair_scores import score_pairs, shared_mask
 from rootfruit_checks.runs.measure import compute_share, measure
 

@@ -16,7 +16,7 @@ from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.gating.check_spec import CheckSpec, resolve
 from rootfruit_checks.gating.checks import Check, exploratory, family, require_reference
 from rootfruit_checks.gating.decision import Shown, decide
-from rootfruit_checks.gating.earlier import Earlier
+from rootfruit_checks.gating.earlier_release import Earlier
 from rootfruit_checks.gating.family_levels import corrected
 from rootfruit_checks.gating.instrument_bias import Auditing
 from rootfruit_checks.gating.worst_samples import worst_samples
@@ -27,7 +27,7 @@ from rootfruit_checks.observations.token_scores import Books
 from rootfruit_checks.stats.confidence_sequence import sequential
 
 
-class Decisions:
+class Decider:
     """Decides checks on frames that one run has measured.
 
     Args:
