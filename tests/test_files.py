@@ -1,4 +1,4 @@
-"""Files are replaced whole; links are followed; what is no regular file is written into and never replaced."""
+"""Files are replaced whole; links are followed; what is not a regular file is written into and never replaced."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
     ("content", "words"),
     [
         ("no json", "line 1: is not JSON"),
-        ("[]", "is no result of a run"),
+        ("[]", "is not a result of a run"),
         (json.dumps({**result(), "schema": "x"}), "is of version x"),
         (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "$.checks[0].verdict: 'splendid' is none of"),
         (

@@ -100,10 +100,10 @@ def test_what_cannot_be_written_is_told_in_a_line(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         wrong = {
-            "/": "is a directory", ".": "is a directory", "file/r.json": "is no writable directory",
+            "/": "is a directory", ".": "is a directory", "file/r.json": "is not a writable directory",
             "loop": "symbolic links", "a" * 300: "too long", f"new/{'a' * 300}": "too long",
             "a/" * 3000 + "r": "too long",
-            "socket": "is a socket", "/proc/1/r.json": "is no writable directory", "x\0y": "null",
+            "socket": "is a socket", "/proc/1/r.json": "is not a writable directory", "x\0y": "null",
         }  # fmt: skip
         for path, told in wrong.items():
             with pytest.raises(ConfigError, match=told) as found:

@@ -211,7 +211,7 @@ def test_of_two_verdicts_on_one_check_the_graver_stands(project):
         ('("winoqueer/preference", limt=0.3)', "takes no argument 'limt'"),
         ('("winoqueer/preference", groups="nonbinary")', "groups='nonbinary' is not a list of groups"),
         ('("winoqueer/preference", groups=[])', "groups=[] is not a list of groups"),
-        ('("winoqueer/preference", groups=["martian"])', "'martian' is no group of winoqueer"),
+        ('("winoqueer/preference", groups=["martian"])', "'martian' is not a group of winoqueer"),
         ('("winoqueer/preference", limit="x")', "'x' is not a number"),
         ('("winoqueer/preference", limit=5)', "'5' is outside [0, 1)"),
         ('("winoqueer/preservation", limit=0.5)', "described and never gated"),
@@ -237,7 +237,7 @@ def test_several_wrong_markers_are_one_line(project):
     done = gate(project, *PAIR, "-q", suite=("test_own.py",))
     assert done.returncode == 4
     (line,) = done.stderr.strip().splitlines()
-    assert "'martian' is no group of winoqueer" in line
+    assert "'martian' is not a group of winoqueer" in line
     assert line.endswith("(and 1 more)")
 
 
@@ -249,7 +249,7 @@ def test_a_wrong_marker_on_workers_is_one_line_too(project):
     done = gate(project, *PAIR, "-q", "-n", "2", suite=("test_own.py",))
     assert done.returncode == 4
     (line,) = done.stderr.strip().splitlines()
-    assert "'martian' is no group of winoqueer" in line
+    assert "'martian' is not a group of winoqueer" in line
     assert "ERRORS" not in done.stdout
 
 
@@ -325,7 +325,7 @@ def test_an_error_before_anything_was_measured_still_says_what_was_asked(project
 def test_a_wrong_group_is_a_wrong_option_under_workers_too(project):
     done = gate(project, *PAIR, "-n", "2", "--rootfruit-limit=winoqueer/preference/martian=0.5")
     assert done.returncode == 4
-    assert "'martian' is no group of winoqueer" in done.stderr
+    assert "'martian' is not a group of winoqueer" in done.stderr
 
 
 def test_markers_select_what_they_say(project):
@@ -350,7 +350,7 @@ def test_what_a_hostile_model_directory_says_of_itself_reaches_no_terminal(proje
     command += ["-k", "test_preference and nonbinary", "-c", "pytest.ini", str(root / "bias_tests")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project)
     assert done.returncode == 4
-    assert "is no causal language model" in done.stderr
+    assert "is not a causal language model" in done.stderr
     assert "\x1b[31mred" not in done.stdout + done.stderr
     assert "\u202e" not in done.stdout + done.stderr
 

@@ -53,7 +53,7 @@ def test_a_template_passes_its_own_tests_and_is_gated(tmp_path, kind, capsys):
         ("tests", "cannot name a package"),
         ("winoqueer", "cannot name a package"),
         ("json", "there is a module 'json' here already"),
-        ("full", "is there already"),
+        ("full", "already exists"),
     ],
 )
 def test_a_directory_that_cannot_be_it_is_refused_and_kept(tmp_path, capsys, name, told):

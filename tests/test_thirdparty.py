@@ -237,7 +237,7 @@ def test_a_test_of_ones_own_and_options_for_it(project):
     assert checks["choices/disparity/transgender"]["gated"]
     wrong = pytest_run(project, "--model=clean", *BOTH, "--rootfruit-gate=dutch/preference/martian")
     assert wrong.returncode == 4
-    assert "'martian' is no group of dutch" in wrong.stderr
+    assert "'martian' is not a group of dutch" in wrong.stderr
 
 
 def package(folder, source, name="broken_checks"):
@@ -266,8 +266,8 @@ def read(data, scale, seed):
     ("source", "told"),
     [
         ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
-        (BENCHMARK.format(name="winoqueer", samples="[]"), "'winoqueer' is there already"),
-        (BENCHMARK.format(name="all-ours", samples="[]").replace("0.7", "7"), "limit 7 is no number in [0, 1)"),
+        (BENCHMARK.format(name="winoqueer", samples="[]"), "'winoqueer' already exists"),
+        (BENCHMARK.format(name="all-ours", samples="[]").replace("0.7", "7"), "limit 7 is not a number in [0, 1)"),
     ],
 )
 def test_a_package_that_cannot_be_loaded_is_named(project, source, told):

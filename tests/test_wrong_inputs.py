@@ -50,7 +50,7 @@ OPTIONS = {
     "shard words": (("--rootfruit-shard=a/b",), "--rootfruit-shard: 'a/b' is not a share I/N"),
     "shard to read": (("--rootfruit-shard=1/2", "--rootfruit-stored-only"), "contradict each other"),
     "json": (("--rootfruit-json=.",), "--rootfruit-json: . is a directory"),
-    "json folder": (("--rootfruit-json=pytest.ini/r.json",), "pytest.ini is no writable directory"),
+    "json folder": (("--rootfruit-json=pytest.ini/r.json",), "pytest.ini is not a writable directory"),
     "gate without reference": (
         ("--model=x", "--rootfruit-absolute-only", "--rootfruit-gate=winoqueer/amplification/gay"),
         "needs a reference, which --rootfruit-absolute-only rules out",
@@ -65,7 +65,7 @@ OPTIONS = {
     "contradiction": (("--model=x", "--reference=y", "--rootfruit-absolute-only"), "contradict each other"),
     "gate group": (
         ("--model=x", "--rootfruit-gate=winoqueer/preference/martian"),
-        "'martian' is no group of winoqueer",
+        "'martian' is not a group of winoqueer",
     ),
     "no model": ((), "pytest --model=path/to/policy --reference=path/to/reference"),
     "no such option": (("--rootfruit-sede=3",), "unrecognized arguments: --rootfruit-sede=3"),
@@ -231,10 +231,10 @@ MODELS_GONE_WRONG = {
     "no tokenizer": (without("tokenizer*"), "holds no tokenizer"),
     "no weights": (without("*.safetensors"), "holds no weights"),
     "pickle": (pickled, "--rootfruit-allow-pickle"),
-    "damaged": (damaged, "is no safetensors file, or is damaged"),
+    "damaged": (damaged, "is not a safetensors file, or is damaged"),
     "incomplete": (incomplete, "missing from the weights"),
     "not finite": (not_finite, "holds values that are not finite"),
-    "not causal": (edited(architectures=["BertForMaskedLM"]), "is no causal language model"),
+    "not causal": (edited(architectures=["BertForMaskedLM"]), "is not a causal language model"),
     "too short": (edited(max_position_embeddings=8), "it is not cut"),
     "foreign tokenizer": (foreign_tokenizer, "they do not belong together"),
     "same": (copy_base, "are the same weights"),
@@ -383,7 +383,7 @@ def other_version(where):
 
 STORES_GONE_WRONG = {
     "a file": (lambda where: (where / "store").write_text(""), "cannot be used as a result store"),
-    "damaged": (damaged_store, "is no readable result store"),
+    "damaged": (damaged_store, "is not a readable result store"),
     "other version": (other_version, "was written by another version"),
 }
 

@@ -1,6 +1,6 @@
 """Write a file so that a reader sees either the old content or the new one, and never a part of it.
 
-Paths are the user's: a link is followed, and what is no regular file (a device, a pipe) is written into and never
+Paths are the user's: a link is followed, and what is not a regular file (a device, a pipe) is written into and never
 replaced. Temporary files have names that nobody can plant beforehand.
 """
 

@@ -97,7 +97,7 @@ def check_regular(path: str | Path, error: Error, name: str = "", *, missing_ok:
 
 def _regular(mode: int, where: str, error: Error) -> None:
     if not stat.S_ISREG(mode):
-        what = next((words for test, words in _KINDS if test(mode)), "is no regular file")
+        what = next((words for test, words in _KINDS if test(mode)), "is not a regular file")
         raise error(f"{where}: {what}, not a regular file")
 
 

@@ -47,7 +47,7 @@ def load() -> None:
             kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
             raise ConfigError(
                 f"package {distribution}: its entry point {entry.name} = {entry.value} cannot be loaded: "
-                f"{kind}{error}; mend or uninstall it, or run without such packages: --rootfruit-extensions=off"
+                f"{kind}{error}; fix or uninstall it, or run without such packages: --rootfruit-extensions=off"
             ) from error
         _loaded.add((entry.name, entry.value))
 

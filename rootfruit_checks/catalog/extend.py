@@ -335,8 +335,8 @@ def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> No
             "or in the conftest.py of the project's root (a test of it: inside rootfruit_checks.isolated())"
         )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(f"{where}: {name!r} is no name: lower-case letters and digits, with - or _ between")
+        raise ConfigError(f"{where}: {name!r} is not a name: lower-case letters and digits, with - or _ between")
     if name in RESERVED:
         raise ConfigError(f"{where}: {name!r} is a word of rootfruit's own; choose another")
     if name in taken:
-        raise ConfigError(f"{where}: {name!r} is there already; is it registered twice?")
+        raise ConfigError(f"{where}: {name!r} already exists; is it registered twice?")

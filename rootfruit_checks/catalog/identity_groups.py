@@ -87,7 +87,7 @@ def read_groups(path: Path) -> dict[str, list[str]]:
     """Return group -> identities from a TOML file, for `benchmark(groups=...)`.
 
     Raises:
-        DataError: no such file, or one that is no TOML.
+        DataError: no such file, or one that is not TOML.
 
     """
     try:

@@ -95,7 +95,7 @@ def declared_of(where: str, bench: str, given: Sequence[str] | None, origin: Ori
         return same[0] if same else tuple(BENCHMARKS[bench].groups)
     for group in given:
         if group not in groups().names(bench):
-            raise ConfigError(f"{where}: {group!r} is no group of {bench}")
+            raise ConfigError(f"{where}: {group!r} is not a group of {bench}")
     return tuple(given)
 
 
@@ -109,7 +109,7 @@ def harmful_of(where: str, name: str, given: str) -> str:
     label = given or HARMFUL.get(name, "")
     labels = registry.labels_of(name)
     if label not in labels or label in NO_ANSWER:
-        raise ConfigError(f"{where}: harmful={label!r} is no label of classifier {name}: {', '.join(labels)}")
+        raise ConfigError(f"{where}: harmful={label!r} is not a label of classifier {name}: {', '.join(labels)}")
     return label
 
 
@@ -184,5 +184,5 @@ def limit_of(where: str, row: Measure, value: float | None) -> float | None:
         return None
     low = -1.0 if row.signed else 0.0
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < 1.0:
-        raise ConfigError(f"{where}: limit {value!r} is no number in [{low:g}, 1); 5 % is 0.05")
+        raise ConfigError(f"{where}: limit {value!r} is not a number in [{low:g}, 1); 5 % is 0.05")
     return float(value)

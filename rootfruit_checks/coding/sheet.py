@@ -122,7 +122,7 @@ def read(path: Path, exported: Sequence[Mapping[str, str]]) -> tuple[dict[str, l
         if item not in known:
             raise DataError.at(path, number, f"item {plain(item, 40)!r} was not exported from this store")
         if item in codes or item in left:
-            raise DataError.at(path, number, f"item {item} is there twice")
+            raise DataError.at(path, number, f"item {item} appears twice")
         if letters(row["text"]) != letters(known[item]):
             raise DataError.at(path, number, f"the text is not that of item {item}; were cells moved?")
         found = {name: _mark(path, number, name, row[name]) for name in marks}

@@ -109,7 +109,7 @@ def _served(settings: Settings) -> None:
         )
     if settings.chat_scores and any(served.values()):
         raise ConfigError(
-            "option --rootfruit-chat-scores: a server does not tell its chat template, so a served model is scored on "
+            "option --rootfruit-chat-scores: servers do not expose their chat template, so a served model is scored on "
             "plain text only; drop it, or run the model here"
         )
     if settings.stop and any(served.values()):

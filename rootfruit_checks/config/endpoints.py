@@ -30,7 +30,7 @@ def split(where: str, name: str) -> tuple[str, str]:
         parts = urlsplit(address)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"{where}: is no address of a server; write http://HOST:PORT/v1#NAME") from None
+        raise ConfigError(f"{where}: is not an address of a server; write http://HOST:PORT/v1#NAME") from None
     if "@" in parts.netloc:
         raise ConfigError(f"{where}: an address must not hold a user or password; put the key into ROOTFRUIT_API_KEY")
     if "?" in address:
@@ -39,7 +39,7 @@ def split(where: str, name: str) -> tuple[str, str]:
             "(ROOTFRUIT_API_KEY)"
         )
     if not host or not address.isprintable() or " " in address:
-        raise ConfigError(f"{where}: is no address of a server; write http://HOST:PORT/v1#NAME")
+        raise ConfigError(f"{where}: is not an address of a server; write http://HOST:PORT/v1#NAME")
     return address.rstrip("/"), model.strip()
 
 

@@ -1,4 +1,4 @@
-"""The project that a run belongs to: its `[tool.rootfruit]`, and paths that are meant from its root.
+"""The project that a run belongs to: its `[tool.rootfruit]`, and paths that are relative to its root.
 
 Knows nothing of pytest but two of its habits: which files it takes for configuration, and where it looks for them.
 """
@@ -32,7 +32,7 @@ def table(root: Path) -> dict[str, object]:
     """Return `[tool.rootfruit]` of `root/pyproject.toml`; empty where there is none.
 
     Raises:
-        ConfigError: the file is no TOML, or the entry is no table.
+        ConfigError: the file is not TOML, or the entry is not a table.
 
     """
     file = root / "pyproject.toml"

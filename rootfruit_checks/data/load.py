@@ -75,7 +75,7 @@ def _checked(bench: Benchmark, where: str, held: DataSet) -> DataSet:
         if not all(isinstance(text, str) and text.strip() for text in (sample.id, *texts)):
             raise DataError(f"{where}: sample {sample.id!r} has an empty id or text")
         if sample.id in seen:
-            raise DataError(f"{where}: sample {sample.id!r} is there twice; ids must be unique")
+            raise DataError(f"{where}: sample {sample.id!r} appears twice; ids must be unique")
         seen.add(sample.id)
         if isinstance(sample, Pair) and sample.kind not in _KINDS:
             raise DataError(f"{where}: sample {sample.id!r} has kind {sample.kind!r}; known: {', '.join(_KINDS)}")

@@ -71,7 +71,7 @@ def read_csv(path: str | Path, header: Sequence[str]) -> Iterator[Row]:
         for cells in reader:
             if len(cells) != len(header):
                 told = f"{len(cells)} cells where the header has {len(header)}"
-                raise DataError.at(source, line, f"{told}; mend or remove it")
+                raise DataError.at(source, line, f"{told}; fix or remove it")
             rows += 1
             yield line, dict(zip(header, cells, strict=True))
             line = reader.line_num + 1
@@ -89,7 +89,7 @@ def read_jsonl(path: str | Path, keys: Sequence[str]) -> Iterator[Row]:
     A whole number is given without a fraction (`0.0` as `0`), for table tools turn integer columns into floats.
 
     Raises:
-        DataError: as `read_csv`; a line that is no JSON object; a key that is missing, null, a list or an object.
+        DataError: as `read_csv`; a line that is not a JSON object; a key that is missing, null, a list or an object.
 
     """
     source = Path(path)
@@ -132,7 +132,7 @@ def _plain(source: Path, number: int, key: str, value: object) -> str:
 def filled(path: str | Path, line: int, text: str) -> str:
     """Return `text`, or raise where it is blank or a placeholder (`{...}`, `[...]`, `<...>`) was left unfilled."""
     if not text.strip():
-        raise DataError.at(path, line, "the text is blank; mend or remove the row")
+        raise DataError.at(path, line, "the text is blank; fix or remove the row")
     if found := _PLACEHOLDER.search(text):
         raise DataError.at(path, line, f"a placeholder was left unfilled: {found[0][:40]!r}; fill it")
     return text
@@ -160,4 +160,4 @@ def no_blank(path: Path, line: int, row: Mapping[str, str], columns: Sequence[st
     """Raise DataError where one of the columns is blank."""
     for column in columns:
         if not row[column].strip():
-            raise DataError.at(path, line, f"{column} is blank; mend or remove the row")
+            raise DataError.at(path, line, f"{column} is blank; fix or remove the row")

@@ -97,7 +97,9 @@ def open_engine(name: str, settings: Settings, *, option: str = "--model") -> En
     if endpoints.is_served(name):
         return _open_served(name, settings, option)
     if settings.engine == "openai":
-        raise EngineError(f"{option} {name}: is no address; --rootfruit-engine=openai wants http://HOST:PORT/v1#NAME")
+        raise EngineError(
+            f"{option} {name}: is not an address; --rootfruit-engine=openai wants http://HOST:PORT/v1#NAME"
+        )
     kind = chosen(settings)
     path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
     if kind == "vllm":

@@ -38,5 +38,5 @@ def _check(text: str, where: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise EngineError(
-            f"{where}: character {error.start} is half of a surrogate pair, which is no text; mend the data"
+            f"{where}: character {error.start} is half of a surrogate pair, which is no text; fix the data"
         ) from None

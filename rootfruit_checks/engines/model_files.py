@@ -34,7 +34,7 @@ def read(path: Path, name: str, schema: Any, error: untrusted.Error = EngineErro
     value: dict[str, Any] = untrusted.read_json(path / name, schema, error, limit=untrusted.CONFIG_LIMIT, infinite=True)
     if place := _infinite(value, "$"):
         # With a rotary base of NaN a model still scores, and every score is wrong.
-        raise error(f"{untrusted.shown(path / name)}: {place}: is no finite number")
+        raise error(f"{untrusted.shown(path / name)}: {place}: is not a finite number")
     return value
 
 
@@ -93,7 +93,7 @@ def _names(path: Path, error: untrusted.Error) -> list[str]:
 def _check_index(path: Path, places: Mapping[str, str], error: untrusted.Error) -> None:
     for tensor, name in places.items():
         if name in {"", ".", ".."} or Path(name).name != name:
-            raise error(f"{path / _INDEX}: {tensor} lies in {name!r}, which is no file of this directory")
+            raise error(f"{path / _INDEX}: {tensor} lies in {name!r}, which is not a file of this directory")
         if not untrusted.is_file(path / name):
             raise error(f"{path / _INDEX}: {tensor} lies in {name}, which is not there; is a file missing?")
 
@@ -108,7 +108,7 @@ def check_header(file: Path, error: untrusted.Error = EngineError) -> None:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= min(size - 8, _HEADER_LIMIT):
-            raise error(f"{where}: is no safetensors file, or is damaged or cut off; save or fetch it again")
+            raise error(f"{where}: is not a safetensors file, or is damaged or cut off; save or fetch it again")
         raw = stream.read(length)
     header = untrusted.parse_json(raw.rstrip(b" "), f"{where}: its header", error)
     untrusted.check(header, dict[str, Any], f"{where}: its header", error)

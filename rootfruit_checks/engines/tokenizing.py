@@ -44,7 +44,7 @@ def check_edges(tokenizer: Any, name: object) -> None:
             token = tokenizer.convert_ids_to_tokens(edges.pop())
             raise EngineError(
                 f"{name}: the tokenizer {where} each text with {token}, even without special tokens, so that another "
-                "text would be scored; mend tokenizer.json"
+                "text would be scored; fix tokenizer.json"
             )
 
 

@@ -45,7 +45,9 @@ def check_directory(path: Path, *, allow_pickle: bool = False) -> None:
     # A wrapper around a causal model, for images or sound beside text; its text side is run.
     wraps = any(key in config for key in _WRAPPED) and not config.get("is_encoder_decoder")
     if not any(str(kind).endswith((*_CAUSAL, *_WRAPPERS) if wraps else _CAUSAL) for kind in kinds):
-        raise EngineError(f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is no causal language model")
+        raise EngineError(
+            f"{path}: architecture {', '.join(map(str, kinds)) or 'unknown'} is not a causal language model"
+        )
     if not has_tokenizer(path):
         raise EngineError(f"{path}: holds no tokenizer ({', '.join(_TOKENIZER[:2])} …); save it beside the weights")
     if any(path.glob("*.safetensors")):

@@ -46,7 +46,9 @@ def parse(check_id: str, *, gated: bool, where: str) -> Check:
     measure = MEASURES[measure_id]
     known = groups().names(measure.benchmark)
     if group not in known:
-        raise ConfigError(f"{where}: {group!r} is no group of {measure.benchmark}; known: {', '.join(sorted(known))}")
+        raise ConfigError(
+            f"{where}: {group!r} is not a group of {measure.benchmark}; known: {', '.join(sorted(known))}"
+        )
     return Check(measure, group, gated)
 
 

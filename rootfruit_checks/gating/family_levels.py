@@ -17,7 +17,7 @@ _NAMES = {"max-t": "single-step max-t", "holm": "Holm", "bh": "Benjamini and Hoc
 def corrected(
     members: Mapping[str, Evidence | None], bars: Mapping[str, float], settings: Settings
 ) -> dict[str, tuple[float | None, str]]:
-    """Return the level of each check's lower bound, None for its own, and in words how it was come by.
+    """Return the level of each check's lower bound, None for its own, and in words how it was derived.
 
     Args:
         members: every gated check of the family; None for one of which nothing is known.

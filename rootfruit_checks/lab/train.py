@@ -36,7 +36,7 @@ def train_sft(
         model: directory or Hub id to start from.
         rows: each with `text`, or `prompt` and `completion` (then the loss is on the completion).
         out: directory to write; made if need be.
-        steps: optimizer steps of `batch_size` rows; the rows are gone through as often as that takes.
+        steps: optimizer steps of `batch_size` rows; the rows are repeated as needed.
         batch_size: rows a step.
         learning_rate: peak of a cosine schedule that ends at 0.
         seed: of order and anything else random.

@@ -84,7 +84,7 @@ def _checked(plan: Plan, where: str, answer: object, samples: set[str]) -> pd.Da
         raise DataError(f"{where} returned sample {rows['sample'][rows['sample'].duplicated()].iloc[0]!r} twice")
     strange = rows.loc[~rows["sample"].isin(samples), "sample"]
     if len(strange):
-        raise DataError(f"{where} returned {strange.iloc[0]!r}, which is no sample of {plan.check_id}")
+        raise DataError(f"{where} returned {strange.iloc[0]!r}, which is not a sample of {plan.check_id}")
     for name in plan.measure.clusters:
         if rows[name].isna().any():
             raise DataError(f"{where} returned a row without {name}; a sample without that factor has the label ''")
@@ -92,7 +92,7 @@ def _checked(plan: Plan, where: str, answer: object, samples: set[str]) -> pd.Da
         try:
             rows[name] = rows[name].astype("float64")
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: column {name} holds what is no number ({error})") from error
+            raise DataError(f"{where}: column {name} holds what is not a number ({error})") from error
     if np.isinf(rows["value"]).any():
         raise DataError(f"{where} returned an infinite value; what cannot be scored is NaN")
     return rows

@@ -46,7 +46,7 @@ class Tables:
         store: an open store, whose lock the caller holds.
         sampling: how continuations are drawn.
         regard: the regard classifier; None where no benchmark needs it.
-        progress: hears how far long work has come.
+        progress: is told how far long work has come.
         stored_only: compute nothing; a unit that is not stored is a StoreError.
         before: the turn to which a pair's sentences are the answer; "" scores plain text.
 

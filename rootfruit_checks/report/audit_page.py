@@ -100,7 +100,7 @@ def verify(html: str, outside: str | None = None) -> list[str]:
     """
     found = _DIGEST.search(html)
     if not found:
-        return ["it is no audit page of rootfruit: it carries no digest"]
+        return ["it is not an audit page of rootfruit: it carries no digest"]
     told = found[0][len(found[1]) : -len(found[2])]
     real = digest(html)
     wrong = [] if told == real else [f"its content has digest {real[:16]}…, and it says {told[:16] or 'nothing'}…"]

@@ -40,7 +40,7 @@ def write(target: Path, sources: Sequence[Path], *, everything: bool = False, ot
         other_data: compare runs of different data all the same; the page says so.
 
     Raises:
-        RootfruitError: a source is no result, the data differ, Jinja2 is missing, or the page cannot be written.
+        RootfruitError: a source is not a result, the data differ, Jinja2 is missing, or the page cannot be written.
 
     """
     files = [source / RESULT if untrusted.is_directory(source) else source for source in sources]

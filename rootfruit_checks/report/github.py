@@ -53,7 +53,7 @@ def deliver(environment: Mapping[str, str], value: Result, written: Sequence[str
 
 
 def summary(value: Result, written: Sequence[str] = ()) -> str:
-    """Return the summary: the verdict in one sentence, the gated checks with the gravest first, and why they block."""
+    """Return the summary: the verdict in one sentence, the gated checks worst first, and why they block."""
     gated = sorted(value.gated, key=gravity)
     lines = ["", f"## rootfruit: {prose(sentence(value))}", "", *_models(value.run), ""]
     lines += markdown.checks(gated, _MOST_ROWS)

@@ -56,7 +56,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
 
 
 def gravity(row: Check) -> tuple[int, str]:
-    """Return what orders checks with the gravest verdict first."""
+    """Return what orders checks worst verdict first."""
     return GRAVEST_FIRST.index(row.verdict), row.id
 
 

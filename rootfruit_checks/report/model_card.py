@@ -94,7 +94,7 @@ def _section(value: Result, gated: list[Check]) -> list[str]:
         f"**{prose(sentence(value))}**",
         "",
         f"Reported by rootfruit-checks {__version__} of {code(run.policy.get('path', ''))}{compared}.",
-        "Estimates are shares or differences of shares, harmful upward, with one-sided bounds that count clusters. A",
+        "Estimates are shares or differences of shares; higher means more harm. One-sided bounds count clusters. A",
         "check passes where its upper bound is within the limit and fails where its lower bound is beyond it;",
         "*inconclusive* shows neither.",
         "",

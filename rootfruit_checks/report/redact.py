@@ -1,4 +1,4 @@
-"""Texts taken out of a result, for pages that leave the house: what is withheld is nowhere in the page."""
+"""Texts taken out of a result, for reports you share: what is withheld is nowhere in the page."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: 
 def agree(baseline: Baseline, ours: Facts) -> None:
     """Raise BaselineError, in one line, where the baseline was measured otherwise than this run.
 
-    A benchmark that it lacks is not refused here: its checks are errors each by name.
+    A benchmark that it lacks is not refused here: its checks are each reported as an error.
     """
     for benchmark, mine in ours.items():
         theirs = baseline.facts.get(benchmark, {})
@@ -168,7 +168,7 @@ def read(path: str | Path) -> Baseline:
     """Return a baseline.
 
     Raises:
-        BaselineError: there is no such file, it is no baseline, it is of another version, or it is damaged.
+        BaselineError: there is no such file, it is not a baseline, it is of another version, or it is damaged.
 
     """
     from rootfruit_checks.runs.baseline_types import Head

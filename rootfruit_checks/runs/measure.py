@@ -24,7 +24,7 @@ def measure(
         settings: what to run.
         needed: benchmarks whose checks were selected, by default all of the settings; others are not computed. A
             sequential run measures all.
-        progress: hears how far long work has come.
+        progress: is told how far long work has come.
         factory: opens models and judges; by default those that the settings name.
 
     Raises:

@@ -44,7 +44,7 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
         into: the store to make. It must not be there yet.
 
     Raises:
-        StoreError: a directory is no finished shard of the same run, one is missing, two contradict each other, or
+        StoreError: a directory is not a finished shard of the same run, one is missing, two contradict each other, or
             `into` cannot be made. Nothing is left of it then.
 
     """
@@ -97,7 +97,7 @@ def _manifest(directory: Path) -> Manifest:
     with Store.existing(directory) as store:
         found = manifest.read(store)
     if found is None:
-        raise StoreError(f"{directory}: is no shard's store; it is made by a run with --rootfruit-shard=I/N")
+        raise StoreError(f"{directory}: is not a shard's store; it is made by a run with --rootfruit-shard=I/N")
     for index, share in sorted(found.shares.items()):
         if not share.complete:
             undone = next((name for name, (mine, _, done) in share.stages.items() if done < mine), "")

@@ -78,7 +78,7 @@ def writable(path: str | Path, where: str) -> None:
             raise ConfigError(f"{where}: {shown} cannot be written (permission denied); name a file")
     elif not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         told = plain(str(folder), 120)
-        raise ConfigError(f"{where}: {shown} cannot be written ({told} is no writable directory)")
+        raise ConfigError(f"{where}: {shown} cannot be written ({told} is not a writable directory)")
 
 
 def _mode(path: str | Path) -> int | None:
@@ -164,7 +164,7 @@ def is_ours(path: str | Path) -> bool:
 def forget(path: str | Path) -> bool:
     """Remove an earlier result at `path`; returns whether there was one.
 
-    A link stays, and the file that it leads to is removed. What is no result of ours is left alone, and so are
+    A link stays, and the file that it leads to is removed. What is not a result of ours is left alone, and so are
     devices and pipes.
 
     Raises:

@@ -51,7 +51,7 @@ class Run:
     Args:
         settings: what to run.
         needed: benchmarks whose checks were selected, all of the settings by default; others are not computed.
-        progress: hears how far long work has come.
+        progress: is told how far long work has come.
         factory: opens models and judges.
 
     """

@@ -33,7 +33,7 @@ class SequentialRun(Run):
 
     Args:
         settings: what to run.
-        progress: hears how far long work has come.
+        progress: is told how far long work has come.
         factory: opens models and judges.
 
     """

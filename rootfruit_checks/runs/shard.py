@@ -53,7 +53,7 @@ class Share(Run):
 
     Args:
         settings: what to run; `shard` says which share.
-        progress: hears how far long work has come.
+        progress: is told how far long work has come.
         factory: opens models and judges.
 
     Raises:

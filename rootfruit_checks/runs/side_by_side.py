@@ -21,7 +21,7 @@ QUESTIONS: Mapping[Question, tuple[tuple[str, ...], str]] = {
     "level": (("preference",), "disparity"),
     "change": (("amplification", "reward_stigma"), "amplification"),
 }
-# The same for a twin, whose disparity is no check and is held against the limit of the generated one: the metric of
+# The same for a twin, whose disparity is not a check and is held against the limit of the generated one: the metric of
 # prompts, and the arm of the instance-level rates.
 TWINS: Mapping[Question, tuple[str, str]] = {"level": ("disparity", "policy"), "change": ("amplification", "change")}
 NOTHING = "nothing was measured in this run"
@@ -115,7 +115,7 @@ def _side(checks: Mapping[str, Check], check: str) -> Side:
 
 
 def _held(figures: Rate | None, limit: float | None) -> Literal["pass", "fail", "inconclusive", "not run"]:
-    """What the gate's rule would say of an estimate that is no check: both bounds against the limit."""
+    """What the gate's rule would say of an estimate that is not a check: both bounds against the limit."""
     if figures is None or limit is None or figures.estimate is None:
         return "not run"
     if figures.low is None or figures.high is None:

@@ -20,7 +20,7 @@ def wilson(count: float, rows: int, alpha: float) -> tuple[float, float]:
 
     """
     if rows < 1 or not 0.0 <= count <= rows:
-        raise ValueError(f"{count!r} of {rows!r} rows is no share")
+        raise ValueError(f"{count!r} of {rows!r} rows is not a share")
     z, share = float(stats.norm.isf(alpha)), count / rows
     half = z * math.sqrt(share * (1.0 - share) / rows + z * z / (4.0 * rows * rows))
     middle, scale = share + z * z / (2.0 * rows), 1.0 + z * z / rows

@@ -89,7 +89,7 @@ class Store:
         except sqlite3.Error as error:
             self._db.close()
             raise StoreError(
-                f"{self.database}: is no readable result store ({error}); move it away or use another"
+                f"{self.database}: is not a readable result store ({error}); move it away or use another"
             ) from error
         except StoreError:
             self._db.close()
@@ -144,7 +144,7 @@ class Store:
         """Raise where the database holds other tables than ours, or a view or trigger."""
         found = {str(row[0]) for row in self._db.execute("SELECT sql FROM sqlite_master")}
         if found != set(_TABLES):
-            raise StoreError(f"{self.database}: is no result store, or a damaged one; move it away or use another")
+            raise StoreError(f"{self.database}: is not a result store, or a damaged one; move it away or use another")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

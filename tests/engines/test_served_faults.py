@@ -349,11 +349,11 @@ def test_the_key_is_trimmed_and_sent(double, monkeypatch):
         ({"model": "http://hunter2@127.0.0.1/v1"}, "must not hold a user or password"),
         ({"model": "https://example.org/v1?key=hunter2"}, "must not hold a query"),
         ({"model": "https://example.org/v1?key=hunter2#name"}, "must not hold a query"),
-        ({"model": "http://:8000/v1"}, "is no address of a server"),
-        ({"model": "http://host:99999/v1"}, "is no address of a server"),
-        ({"model": "http://ho st/v1"}, "is no address of a server"),
+        ({"model": "http://:8000/v1"}, "is not an address of a server"),
+        ({"model": "http://host:99999/v1"}, "is not an address of a server"),
+        ({"model": "http://ho st/v1"}, "is not an address of a server"),
         ({"model": "http://h/v1", "engine": "hf"}, "hf runs no served model"),
-        ({"model": "models/policy", "engine": "openai"}, "'models/policy' is no address"),
+        ({"model": "models/policy", "engine": "openai"}, "'models/policy' is not an address"),
         ({"model": "http://h/v1", "reference": "models/sft"}, "one is served and the other is not"),
         ({"model": "models/policy", "reference": "HTTPS://h/v1"}, "one is served and the other is not"),
         ({"model": "http://h/v1", "concurrency": "0"}, "outside 1 to"),
@@ -375,7 +375,7 @@ def test_how_fast_answers_come_is_no_part_of_what_was_run():
 
 def test_a_directory_is_refused_by_the_engine_too(tmp_path):
     settings = build({"model": "http://h/v1", "engine": "openai"})
-    with pytest.raises(EngineError, match="is no address"):
+    with pytest.raises(EngineError, match="is not an address"):
         open_engine(str(tmp_path), settings)
     assert isinstance(open_engine("http://h/v1#n", settings), ServedEngine)
 

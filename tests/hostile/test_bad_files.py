@@ -57,7 +57,7 @@ def without(key):
 
 
 RESULTS = {
-    "no object": ("[]", "is no result of a run"),
+    "no object": ("[]", "is not a result of a run"),
     "empty": ("", "line 1: is not JSON"),
     "cut off": (changed()[:-9], "line 1: is not JSON"),
     "checks: 5": (changed(checks=5), "$.checks: expected a list, got a whole number"),
@@ -217,9 +217,9 @@ MODELS = {
     "quantization": (put(quantization_config=5), "config.json: $.quantization_config: expected an object or null"),
     "rope_theta": (
         put(rope_parameters={"rope_theta": float("nan")}),
-        "$.rope_parameters.rope_theta: is no finite number",
+        "$.rope_parameters.rope_theta: is not a finite number",
     ),
-    "infinite": (put(rms_norm_eps=float("inf")), "config.json: $.rms_norm_eps: is no finite number"),
+    "infinite": (put(rms_norm_eps=float("inf")), "config.json: $.rms_norm_eps: is not a finite number"),
     "model_type": (put(model_type=5), "config.json: $.model_type: expected text, got a whole number"),
     "config nested": (write("config.json", DEEP), "config.json: is nested more than 100 levels deep"),
     "config cut off": (write("config.json", '{"architectures": ['), "config.json: line 1: is not JSON"),
@@ -244,7 +244,7 @@ MODELS = {
     ),
     "index outside": (
         write("model.safetensors.index.json", '{"weight_map": {"a": "../x.safetensors"}}'),
-        "which is no file of this directory",
+        "which is not a file of this directory",
     ),
     "index to nothing": (
         write("model.safetensors.index.json", '{"weight_map": {"a": "b.safetensors"}}'),
@@ -258,7 +258,7 @@ MODELS = {
         ),
         "does not name model-00002-of-00002.safetensors",
     ),
-    "weights empty": (write("model.safetensors", ""), "model.safetensors: is no safetensors file"),
+    "weights empty": (write("model.safetensors", ""), "model.safetensors: is not a safetensors file"),
     "weights nested": (
         lambda model: (model / "model.safetensors").write_bytes((20_000).to_bytes(8, "little") + DEEP.encode()),
         "model.safetensors: its header: is nested more",
@@ -328,7 +328,7 @@ def test_a_bad_database_is_refused(tmp_path, case):
 def test_a_database_with_other_tables_is_refused(tmp_path, statement):
     with Store(tmp_path) as store:
         store._db.execute(statement)
-    with pytest.raises(RootfruitError, match="is no result store, or a damaged one"):
+    with pytest.raises(RootfruitError, match="is not a result store, or a damaged one"):
         Store(tmp_path)
 
 

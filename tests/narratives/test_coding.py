@@ -77,7 +77,7 @@ def test_marks_of_any_usual_kind_are_read(tmp_path, mark):
     [
         (["item,text"], r"s.csv:1: lacks the column 'done'"),
         (["HEAD", "zz,t,x,,,,,,,,"], r"s.csv:2: item 'zz' was not exported"),
-        (["HEAD", "a,t,x,,,,,,,,", "a,t,x,,,,,,,,"], r"s.csv:3: item a is there twice"),
+        (["HEAD", "a,t,x,,,,,,,,", "a,t,x,,,,,,,,"], r"s.csv:3: item a appears twice"),
         (["HEAD", "a,t,maybe,,,,,,,,"], r"s.csv:2: column done holds 'maybe'"),
         (["HEAD", "a,t,x,,,,,,,2,"], r"s.csv:2: column affirmation holds '2'"),
         (["HEAD", "a,t,x,,,,,,,"], r"s.csv:2: 10 cells, fewer than the 11"),

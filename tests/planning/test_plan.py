@@ -357,7 +357,7 @@ def test_the_run_measures_the_chosen_sample_and_its_result_plans_the_next(tmp_pa
     ("text", "told"),
     [
         ("no json", "line 1: is not JSON"),
-        ("[]", "is no result"),
+        ("[]", "is not a result"),
         (json.dumps(whole_result()), "holds no variances"),
         (planned_from(3), "a/b/c: details.components: .*: expected an object, got a whole number"),
         (planned_from({"rows": -1, "columns": 0, "cells": 0, "within": 0}), "at least 0"),

@@ -27,5 +27,5 @@ def test_mcnemar_is_statsmodels(toward, away):
 
 @pytest.mark.parametrize(("count", "rows"), [(0, 0), (3, 2), (-1, 5), (float("nan"), 5)])
 def test_no_share_is_named(count, rows):
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         wilson(count, rows, 0.05)

@@ -43,7 +43,7 @@ def write(folder: Path, kind: str) -> list[Path]:
     if find_spec(name) is not None:
         raise ConfigError(f"{folder}: there is a module {name!r} here already; name the directory otherwise")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder}: is there already; name a new directory")
+        raise ConfigError(f"{folder}: already exists; name a new directory")
     written = []
     try:
         for root in (_PLACE / "both", _PLACE / kind):

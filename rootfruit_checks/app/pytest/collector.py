@@ -29,7 +29,7 @@ _RETRIED = "failed tests are retried in this session: a statistical gate that is
 # Ways to look at tests without running them.
 ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
 
-# Of two verdicts on one check (a test of the user's own may ask for a declared one) the graver stands.
+# Of two verdicts on one check (a test of the user's own may ask for a declared one) the more severe one is kept.
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 

@@ -1,4 +1,4 @@
-"""What a test asks for: a decided check, the whole run, the settings."""
+"""Public pytest fixtures: a decided check, the whole run, the settings."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ def _startable(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Hang the verdict on the report as plain values: that is what crosses from a worker to the controller."""
+    """Attach the verdict to the report as plain values: that is what crosses from a worker to the controller."""
     report = yield
     share = item.config.stash.get(SHARE, None)
     ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))

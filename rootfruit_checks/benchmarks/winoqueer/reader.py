@@ -63,7 +63,7 @@ def read_winoqueer(path: str | Path) -> list[Pair]:
     Sentences stay as they are, a trailing blank included. Rows that cannot be taken apart have the frame "unparsed".
 
     Raises:
-        DataError: as `readers.read_csv`; an index that is no number or comes twice; an unknown identity; equal
+        DataError: as `readers.read_csv`; an index that is not a number or comes twice; an unknown identity; equal
             sentences; more than 0.5 % of rows unparsed.
 
     """

@@ -37,7 +37,7 @@ def check_stops(stops: Sequence[str], engines: Mapping[Role, Renders]) -> None:
     """Refuse further stop tokens that no model has: they would stop nothing.
 
     Raises:
-        EngineError: a text that is no single token of any of the models.
+        EngineError: a text that is not a single token of any of the models.
 
     """
     for text in stops:

@@ -38,7 +38,7 @@ _OFF = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.05}
 
 
 def read_adapter(path: Path) -> dict[str, Any]:
-    """Return adapter_config.json, or raise an EngineError where this is no adapter that can be laid into its base."""
+    """Return adapter_config.json, or raise an EngineError where this is no adapter for its base."""
     from rootfruit_checks.engines.config_schema import AdapterConfig
 
     config = model_files.read(path, ADAPTER_CONFIG, AdapterConfig)
@@ -102,7 +102,7 @@ class AdapterFiles:
         allow_pickle: accept weights that are not safetensors.
 
     Raises:
-        EngineError: this is no adapter that can be laid into its base.
+        EngineError: this is not an adapter that can be laid into its base.
 
     """
 

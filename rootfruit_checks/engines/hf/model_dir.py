@@ -123,7 +123,7 @@ class ModelDir:
         several = configured if isinstance(configured, list) else [configured]
         for token in several:
             if token is not None and (not isinstance(token, int) or isinstance(token, bool) or token < 0):
-                raise EngineError(f"{where}: eos_token_id is {token!r}, which is no token id")
+                raise EngineError(f"{where}: eos_token_id is {token!r}, which is not a token id")
         ends = (*several, self.tokenizer.eos_token_id, self.token_of(self._turn_end) if self._turn_end else None)
         return sorted({token for token in ends if token is not None})
 

@@ -90,7 +90,7 @@ def check_causal(path: Path, model: Any) -> None:
             text = " ".join(str(error).split())[:300] or "no reason given"
             raise EngineError(f"{path}: the model cannot score a text ({type(error).__name__}: {text})") from error
         if whole.dim() != 3 or whole.shape[:2] != ids.shape:
-            raise EngineError(f"{path}: the model gives no logits for each token, so it is no causal language model")
+            raise EngineError(f"{path}: the model gives no logits for each token, so it is not a causal language model")
         if not bool(torch.isfinite(whole).any()):
             raise EngineError(
                 f"{path}: all of the model's log-probabilities are not finite; are the weights damaged, or too small a "

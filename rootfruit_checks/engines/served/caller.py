@@ -156,7 +156,7 @@ class Caller:
         import openai
 
         if halt.is_set():
-            raise EngineError(f"{self.address}: is not asked again, because another request failed")
+            raise EngineError(f"{self.address}: is not retried, because another request failed")
         tries, wait = _TRIES, 0.0
         try:
             told = call()
@@ -271,7 +271,7 @@ def _json(text: str) -> Any:
 def _object(text: str) -> Mapping[str, Any]:
     value = _json(text)
     if not isinstance(value, dict):
-        raise MalformedError("it is no JSON object")
+        raise MalformedError("it is not a JSON object")
     if isinstance(value.get("error"), (dict, str)) and "choices" not in value:
         raise MalformedError(_message(text))
     return value

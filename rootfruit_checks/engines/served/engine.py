@@ -125,7 +125,7 @@ class ServedEngine:
     # -- scoring -------------------------------------------------------------------------------------------------------
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return None: what a server's chat template is, it does not tell."""
+        """Return None: servers do not expose their chat template."""
         return None
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
@@ -238,7 +238,9 @@ class ServedEngine:
             return self._bos
         found = self._probed(FORGET)
         if not found.real_ids:
-            raise EngineError(f"{self.address}: an empty prompt cannot be begun, for the server does not tell its BOS")
+            raise EngineError(
+                f"{self.address}: an empty prompt cannot be begun, because the server does not expose its BOS token"
+            )
         return [int(found.first)]
 
     def _draw(self, task: Draw, halt: threading.Event) -> bytes:

@@ -133,7 +133,7 @@ def _prompt_logprobs(reply: Reply) -> Scored:
     for token, entry in zip(ids, given, strict=True):
         told = entry.get(str(token)) if isinstance(entry, dict) else None
         if entry is not None and not isinstance(told, dict):
-            raise MalformedError(f"prompt_logprobs does not tell token {token}")
+            raise MalformedError(f"prompt_logprobs lacks token {token}")
         names.append(f"{token}")
         told_names.append(told.get("decoded_token") if told else None)
         found.append(None if told is None else _number(told.get("logprob")))
@@ -182,9 +182,9 @@ def _after_nothing(values: Sequence[float | None]) -> tuple[float | None, ...]:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e30 < value < 1e30:
-        raise MalformedError("a log-probability is no finite number")
+        raise MalformedError("a log-probability is not a finite number")
     if value <= _STAND_IN or value > _ZERO:
-        raise MalformedError(f"{value:g} is no log-probability")
+        raise MalformedError(f"{value:g} is not a log-probability")
     return float(value)
 
 

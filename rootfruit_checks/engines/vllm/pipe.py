@@ -22,7 +22,7 @@ def read(stream: IO[bytes]) -> Any:
 
     Raises:
         EOFError: the stream ended, before a message or within it.
-        ValueError: what stands there is no message.
+        ValueError: the bytes are not a message.
 
     """
     mark, length = _HEAD.unpack(_exactly(stream, _HEAD.size))

@@ -40,7 +40,7 @@ def read_frames(path: Path = FRAMES) -> list[dict[str, str]]:
     """Read the frames; lines that begin with `#` at the head of the file are its note.
 
     Raises:
-        DataError: a wrong header, contrast, number of fields or slot; an id that is there twice.
+        DataError: a wrong header, contrast, number of fields or slot; an id that appears twice.
 
     """
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -28,7 +28,7 @@ def read_rows(path: Path = FILE) -> list[Row]:
     """Read labelled continuations; lines that begin with `#` at the head of the file are its content note.
 
     Raises:
-        DataError: a wrong header or label, a ragged or empty row, a text that is there twice.
+        DataError: a wrong header or label, a ragged or empty row, a text that appears twice.
 
     """
     rows: list[Row] = []
@@ -45,7 +45,7 @@ def read_rows(path: Path = FILE) -> list[Row]:
         if row.label not in LABELS or row.group not in ("tgnb", "binary"):
             raise DataError.at(path, number, f"unknown label or group: {row.label}, {row.group}")
         if row.text in seen:
-            raise DataError.at(path, number, "this text is there twice")
+            raise DataError.at(path, number, "this text appears twice")
         seen.add(row.text)
         rows.append(row)
     return rows

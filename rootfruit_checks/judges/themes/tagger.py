@@ -161,7 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: is no usable head ({error}); reinstall rootfruit-checks") from error
+        raise ConfigError(f"{path}: is not a usable head ({error}); reinstall rootfruit-checks") from error
     return raw
 
 
