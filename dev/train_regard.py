@@ -9,7 +9,7 @@ and its out-of-fold answers to our rows. Without it the script prints its figure
 
 The shipped head was fitted by another L-BFGS (SciPy's, looser tolerance). On the machine where both were compared, this
 script's weights differ from it by at most 0.0004, and all 894 rows get the same label, in the fit on all rows and out
-of fold, so every accuracy that the package quotes is the same. `tests/classifiers/test_heads.py` checks that.
+of fold, so every accuracy that the package quotes is the same. `tests/judges/test_heads.py` checks that.
 """
 
 from __future__ import annotations

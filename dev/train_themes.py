@@ -6,7 +6,7 @@ reports quote is measured on `themes_check.tsv`, which was written after the cod
 
 The shipped head was fitted by another L-BFGS (SciPy's, looser tolerance). On the machine where both were compared, this
 script's weights differ from it by at most 0.0005; all tags of all rows agree, on both files, and so do the quoted and
-the cross-validated figures. `tests/classifiers/test_heads.py` checks that.
+the cross-validated figures. `tests/judges/test_heads.py` checks that.
 """
 
 from __future__ import annotations
