@@ -15,7 +15,7 @@ from registered import BUILT_IN, OURS, is_built_in
 import rootfruit_checks as rootfruit
 from rootfruit_checks import testing
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.catalog import extend, provenance, registry
+from rootfruit_checks.catalog import entry_points, extend, provenance, registry
 from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, measures
 from rootfruit_checks.config.build import build
@@ -605,3 +605,14 @@ def test_the_decorators_import_nothing_heavy():
     assert not {"numpy", "pandas", "scipy", "torch", "pytest"} & set(json.loads(out))
     with pytest.raises(AttributeError):
         rootfruit.nothing  # noqa: B018
+
+
+def test_an_installation_without_its_own_benchmarks_is_an_error(monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    def lacking(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(entry_points, "distribution", lacking)
+    with pytest.raises(ConfigError, match="lacks its own benchmarks; install it again"):
+        entry_points.load_built_in()

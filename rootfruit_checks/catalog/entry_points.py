@@ -5,12 +5,13 @@ The benchmarks that come with this package are registered in the same way as any
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, distribution, entry_points
 
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog.provenance import DISTRIBUTIONS
 
 GROUP = "rootfruit_checks"
+_DISTRIBUTION = "rootfruit-checks"
 _OWN_PACKAGE = __name__.partition(".")[0]
 _loaded: set[tuple[str, str]] = set()
 
@@ -22,7 +23,11 @@ def load_built_in() -> None:
         ConfigError: its installation names none.
 
     """
-    found = [entry for entry in _entries() if _is_own(entry)]
+    # Not by way of all distributions, whose metadata take milliseconds to read in projects that gate nothing.
+    try:
+        found = distribution(_DISTRIBUTION).entry_points.select(group=GROUP)
+    except PackageNotFoundError:
+        found = EntryPoints()
     if not found:
         raise ConfigError("the installation of rootfruit-checks lacks its own benchmarks; install it again")
     for entry in found:
@@ -39,14 +44,14 @@ def load() -> None:
     for entry in _entries():
         if _is_own(entry) or (entry.name, entry.value) in _loaded:
             continue
-        distribution = _distribution(entry)
-        DISTRIBUTIONS[entry.value.partition(":")[0].partition(".")[0]] = distribution
+        named = _distribution(entry)
+        DISTRIBUTIONS[entry.value.partition(":")[0].partition(".")[0]] = named
         try:
             entry.load()
         except Exception as error:  # whatever somebody else's module raises
             kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
             raise ConfigError(
-                f"package {distribution}: its entry point {entry.name} = {entry.value} cannot be loaded: "
+                f"package {named}: its entry point {entry.name} = {entry.value} cannot be loaded: "
                 f"{kind}{error}; fix or uninstall it, or run without such packages: --rootfruit-extensions=off"
             ) from error
         _loaded.add((entry.name, entry.value))
