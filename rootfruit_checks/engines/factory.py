@@ -196,6 +196,7 @@ def open_base(policy: Engine, settings: Settings) -> Engine:
 def _open_served(name: str, settings: Settings, option: str) -> Engine:
     try:
         import openai  # noqa: F401
+        import tenacity  # noqa: F401
 
         from rootfruit_checks.engines.served.engine import ServedEngine
     except ImportError as error:

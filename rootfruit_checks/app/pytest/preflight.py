@@ -84,7 +84,7 @@ def _extras(settings: Settings) -> None:
     """Packages that the engine needs, by their names alone."""
     served = any(endpoints.is_served(str(name)) for name in (settings.model, settings.reference) if name)
     if served or settings.engine == "openai":
-        _need(("openai",), "served", "a served model")
+        _need(("openai", "tenacity"), "served", "a served model")
         return
     _need(_LOCAL, "hf", "the engine")
     if settings.engine == "ray":
