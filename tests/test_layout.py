@@ -27,9 +27,12 @@ def test_every_package_says_what_it_is_for():
 
 
 def test_the_layers_name_every_package():
-    (layers, _) = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract for contract in contracts if contract["type"] == "layers")
+    (forbidden,) = (contract for contract in contracts if contract["type"] == "forbidden")
     named = {name for layer in layers["layers"] for name in layer.split(" | ")}
     there = {path.name for path in FOLDERS if path.parent == PACKAGE}
     assert there == named - {"plugin", "testing"}
+    assert {f"rootfruit_checks.{name}" for name in named - {"benchmarks"}} == set(forbidden["source_modules"])
     told = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert all(f"| `{name}` |" in told for name in there)
