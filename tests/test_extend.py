@@ -87,9 +87,9 @@ def prompts(data="starter", scale="ci", seed=0):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"name": "Mine"}, "'Mine' is no name"),
-        ({"name": "a/b"}, "'a/b' is no name"),
-        ({"name": ""}, "'' is no name"),
+        ({"name": "Mine"}, "'Mine' is not a name"),
+        ({"name": "a/b"}, "'a/b' is not a name"),
+        ({"name": ""}, "'' is not a name"),
         ({"name": "disclosure"}, "already exists"),
         ({"name": "scale"}, "a word of rootfruit's own"),
         ({"kind": "triples"}, "is neither pairs nor prompts"),

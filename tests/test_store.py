@@ -54,7 +54,7 @@ def test_a_damaged_value_is_an_error_not_an_answer(tmp_path):
 
 def test_a_file_that_is_no_database_is_an_error(tmp_path):
     (tmp_path / "units.sqlite").write_bytes(b"this is not a database, not even nearly" * 50)
-    with pytest.raises(StoreError, match="no readable result store"):
+    with pytest.raises(StoreError, match="not a readable result store"):
         Store(tmp_path)
 
 

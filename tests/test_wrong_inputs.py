@@ -39,7 +39,7 @@ OPTIONS = {
     "check": (("--rootfruit-limit=winoqueer/preferense=0.5",), "did you mean 'winoqueer/preference'"),
     "limit": (("--rootfruit-limit=winoqueer/preference=5",), "outside [0, 1)"),
     "limit of description": (("--rootfruit-limit=winoqueer/preservation=0.5",), "described and never gated"),
-    "limit group": (("--rootfruit-limit=winoqueer/preference/martian=0.5",), "'martian' is no group"),
+    "limit group": (("--rootfruit-limit=winoqueer/preference/martian=0.5",), "'martian' is not a group"),
     "device": (("--rootfruit-device=banana",), "'banana' is not one of auto, cpu, cuda, cuda:N"),
     "shard 0": (
         ("--rootfruit-shard=0/8",),

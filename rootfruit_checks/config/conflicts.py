@@ -121,6 +121,6 @@ def _served(settings: Settings) -> None:
             raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
         if not is_served and settings.engine == "openai":
             raise ConfigError(
-                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is no address; "
-                "write http://HOST:PORT/v1#NAME"
+                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is not an "
+                "address; write http://HOST:PORT/v1#NAME"
             )

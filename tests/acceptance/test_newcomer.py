@@ -9,7 +9,7 @@ import sys
 import pytest
 from installing import MODELS, PATIENCE_S, ROOT, healthy
 
-COMMANDS = "data export template audit gate plan merge history coding report".split()
+COMMANDS = "data export template audit gate plan merge schema history coding report".split()
 NESTED = ["data list", "data fetch", "data verify", "data path", "coding export", "coding import"]
 PAIR = f"--model={MODELS / 'dpo'} --reference={MODELS / 'base'}"
 

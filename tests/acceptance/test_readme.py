@@ -85,6 +85,7 @@ RUN = {
             "--pyargs rootfruit_checks.bias_tests --rootfruit-save-baseline=merged.parquet",
         ),
     ),
+    "rootfruit schema": Case('"title": "rootfruit-result/1"'),
     "rootfruit plan": Case("rootfruit plan: data starter, scale smoke, seed 0.", width=80),
     "rootfruit plan --model=path/to/policy --reference=path/to/reference": Case(
         "rootfruit plan: data starter, scale smoke, seed 0.", benchmark="disclosure", width=80
@@ -144,6 +145,7 @@ NOT_RUN = {
     "rootfruit data fetch": "needs a network; what it says without one is in test_newcomer.py",
     "pytest --model=... --reference=...": "a form with dots for the models; the check of one's own below runs it",
     "rootfruit history FILE...": "a form; the line of the block is run",
+    "rootfruit report": "the name of a command",
     "rootfruit merge ... -- --rootfruit-save-baseline=FILE": "a form; the merge above saves one",
 }
 

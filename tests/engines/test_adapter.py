@@ -259,7 +259,7 @@ def test_a_run_loads_the_base_once_and_frees_it_at_the_end(trained, tmp_path, lo
     # The base named as a directory is the same reference: nothing is computed, nothing loaded.
     again = measure(settings(adapter, tmp_path, reference=str(base)))
     assert (again.computed, len(loads)) == (0, 1)
-    np.testing.assert_array_equal(again.frame("winoqueer")["value"], run.frame("winoqueer")["value"])
+    np.testing.assert_array_equal(again.frame("winoqueer")["d_full"], run.frame("winoqueer")["d_full"])
 
 
 def test_the_last_to_close_frees_the_weights(trained, loads):
