@@ -223,7 +223,7 @@ def a_file(where):
 
 MODELS_GONE_WRONG = {
     "missing": (lambda where: where / "no" / "such" / "model", "no such directory"),
-    "hub": (lambda where: Path("nobody/nothing"), "the Hub gave no such model"),
+    "hub": (lambda where: Path("nobody/nothing"), "the Hub has no such model"),
     "a file": (a_file, "is a file; give the directory"),
     "empty": (lambda where: Path((where / "model").mkdir() or where / "model"), "holds no config.json"),
     "config": (broken_json, "config.json: line 1: is not JSON"),
@@ -233,7 +233,7 @@ MODELS_GONE_WRONG = {
     "pickle": (pickled, "--rootfruit-allow-pickle"),
     "damaged": (damaged, "is not a safetensors file, or is damaged"),
     "incomplete": (incomplete, "missing from the weights"),
-    "not finite": (not_finite, "holds values that are not finite"),
+    "not finite": (not_finite, "contains values that are not finite"),
     "not causal": (edited(architectures=["BertForMaskedLM"]), "is not a causal language model"),
     "too short": (edited(max_position_embeddings=8), "it is not cut"),
     "foreign tokenizer": (foreign_tokenizer, "they do not belong together"),

@@ -313,7 +313,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
     assert build({"model": adapter, "reference": "x"}).reference == "x"
     assert build({"model": adapter, "absolute_only": True}).reference is None
     assert build({"model": str(BASE)}).reference is None
-    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is none"):
+    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is not an adapter"):
         build({"model": str(BASE), "reference": "base"})
     # A directory of that name is what is meant where the model has no base of its own.
     (tmp_path / "base").mkdir()
@@ -347,7 +347,7 @@ def test_the_base_lies_beside_the_adapter_or_as_it_is_named_or_on_the_hub(plain,
     assert named(str(BASE)) == str(BASE)
     assert named("owner/name") == "owner/name"
     assert named("owner/name", revision="abc") == "owner/name@abc"
-    with pytest.raises(EngineError, match="names no base"):
+    with pytest.raises(EngineError, match="base_model_name_or_path is empty"):
         named(None)
     with pytest.raises(EngineError, match="is an adapter itself"):
         named(str(adapter))
@@ -399,10 +399,10 @@ def without_first(weights):
 
 BROKEN = {
     "pickle": (pickled, "pickled .adapter_model.bin.*--rootfruit-allow-pickle"),
-    "no weights": (lambda f: (f / "adapter_model.safetensors").unlink(), "holds no adapter weights"),
+    "no weights": (lambda f: (f / "adapter_model.safetensors").unlink(), "contains no adapter weights"),
     "not JSON": (lambda f: (f / "adapter_config.json").write_text("{"), "adapter_config.json: line 1: is not JSON"),
     "no kind": (config_with(peft_type=None), "names no peft_type"),
-    "prompts": (config_with(peft_type="PREFIX_TUNING"), "type PREFIX_TUNING are not run; merge it"),
+    "prompts": (config_with(peft_type="PREFIX_TUNING"), "type PREFIX_TUNING are not supported; merge it"),
     "task": (config_with(task_type="SEQ_CLS"), "task is SEQ_CLS"),
     "activated": (config_with(alora_invocation_tokens=[1, 2]), "activated LoRA"),
     "two models": (whole, "an adapter and a whole model"),
@@ -501,5 +501,5 @@ def test_a_packed_head_is_read_off_from_its_answers():
 
 def test_whole_numbers_are_finite_and_fractions_are_looked_at():
     check_finite(BASE, [("a", torch.ones(3, dtype=torch.int8)), ("b", torch.ones(2, dtype=torch.float8_e4m3fn))])
-    with pytest.raises(EngineError, match="tensor b holds values that are not finite"):
+    with pytest.raises(EngineError, match="tensor b contains values that are not finite"):
         check_finite(BASE, [("a", torch.ones(3)), ("b", torch.tensor([1.0, torch.inf], dtype=torch.bfloat16))])

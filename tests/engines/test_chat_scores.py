@@ -130,7 +130,7 @@ def test_what_cannot_be_rendered_alike_is_refused():
         settle_scores("", {"policy": Shown("A"), "reference": Shown(None)})
     with pytest.raises(EngineError, match="different chat templates"):
         settle_scores("", {"policy": Shown("A"), "reference": Shown("B")})
-    with pytest.raises(ConfigError, match=r"--rootfruit-chat-scores: a server does not tell"):
+    with pytest.raises(ConfigError, match=r"--rootfruit-chat-scores: servers do not expose their chat template"):
         build({"model": "http://127.0.0.1:9/v1#m", "chat_scores": True})
     with pytest.raises(EngineError, match="plain text only"):
         ServedEngine("http://127.0.0.1:9/v1", "m").plan_scores(["a"], FORGET, TURN)
