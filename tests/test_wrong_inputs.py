@@ -235,7 +235,7 @@ MODELS_GONE_WRONG = {
     "incomplete": (incomplete, "missing from the weights"),
     "not finite": (not_finite, "contains values that are not finite"),
     "not causal": (edited(architectures=["BertForMaskedLM"]), "is not a causal language model"),
-    "too short": (edited(max_position_embeddings=8), "it is not cut"),
+    "too short": (edited(max_position_embeddings=8), "it is not truncated"),
     "foreign tokenizer": (foreign_tokenizer, "they do not belong together"),
     "same": (copy_base, "are the same weights"),
 }

@@ -68,7 +68,7 @@ def test_one_that_does_not_repeat_itself_is_refused(tmp_path, monkeypatch):
     plain = probes.plain
     monkeypatch.setattr(probes, "plain", lambda *given: plain(*given) + torch.rand(1))
     monkeypatch.setattr(torch.Tensor, "log_softmax", lambda self, _: self)
-    with pytest.raises(EngineError, match="does not repeat itself"):
+    with pytest.raises(EngineError, match="is not deterministic"):
         score(HFEngine(tmp_path), zoo.TEXTS)
 
 

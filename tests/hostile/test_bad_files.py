@@ -248,7 +248,7 @@ MODELS = {
     ),
     "index to nothing": (
         write("model.safetensors.index.json", '{"weight_map": {"a": "b.safetensors"}}'),
-        "a lies in b.safetensors, which is not there",
+        "a is in b.safetensors, which does not exist",
     ),
     "index short of a file": (
         lambda model: (
@@ -256,7 +256,7 @@ MODELS = {
             shutil.copy(model / "model-00001-of-00002.safetensors", model / "model-00002-of-00002.safetensors"),
             write("model.safetensors.index.json", '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}')(model),
         ),
-        "does not name model-00002-of-00002.safetensors",
+        "does not list model-00002-of-00002.safetensors",
     ),
     "weights empty": (write("model.safetensors", ""), "model.safetensors: is not a safetensors file"),
     "weights nested": (
