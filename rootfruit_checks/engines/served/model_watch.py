@@ -37,8 +37,8 @@ def watched(
             moved = look()
             if moved:
                 raise ChangedModelError(
-                    f"{address}: the model behind the address has changed since the start ({moved}), and it is unknown which "
-                    "answers came from which model; use another --rootfruit-store"
+                    f"{address}: the model behind the address has changed since the start ({moved}), and which one gave "
+                    "which answer is unknown; use another --rootfruit-store"
                 )
 
 
