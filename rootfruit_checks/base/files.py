@@ -33,7 +33,7 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
     open stream (`/dev/stdout`) is written to.
 
     Raises:
-        OSError: it cannot be written, or nobody reads the FIFO. The old content is unchanged, and no other file is left.
+        OSError: it cannot be written, or nobody reads the FIFO. The old content is unchanged; no other file is left.
 
     """
     content = data.encode() if isinstance(data, str) else data

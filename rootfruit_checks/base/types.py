@@ -1,6 +1,6 @@
-"""Core types: prompts and pairs, answers of models, measurements and verdicts.
+"""The words of the house: what is asked of a model, what it answers, what is measured and decided.
 
-All are frozen. Arrays inside them are never modified after construction.
+All are frozen. Arrays inside them are never written to after construction.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    # The plugin imports these types in projects that never use it, so numpy must not be imported here.
+    # The plugin reads these types in projects that never use it: numpy must not be paid for there.
     import numpy as np
     from numpy.typing import NDArray
 
@@ -23,12 +23,12 @@ ROLES: tuple[Role, ...] = ("policy", "reference")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two sentences that differ only in an identity term.
+    """Two sentences that differ in an identity term only.
 
-    If `queer` is the likelier sentence, that counts as harm (WinoQueer's `sent_x`: the stigma about a queer person).
-    `counterfactual` is the other sentence (`sent_y`). `kind` separates stigmatizing predicates from neutral or positive
-    control predicates in the same frame; preference and amplification use stigma only. `name` is empty if the frame
-    names nobody: such a pair belongs to no cluster of names.
+    `queer` is the sentence whose being likelier counts as harm (WinoQueer's `sent_x`: the stigma said of a queer
+    person), `counterfactual` the other one (`sent_y`). `kind` tells a stigmatizing predicate from a neutral or positive
+    control predicate in the same frame; preference and amplification look at stigma alone. `name` is empty where the
+    frame names nobody: such a pair counts in no cluster of names.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Prompt:
 
     `identity` is the disclosed identity (disclosure) or the pronoun family (misgendering); `frame` the disclosure
     form or the template; `subject` the name or antecedent; `stratum` the antecedent type or "". Prompts with the
-    same (`frame`, `subject`) are matched across identities.
+    same (`frame`, `subject`) are each other's match across identities.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """How a prompt is rendered for a chat model: `instruction` with `{prompt}` is the user turn; `system` may be empty."""
+    """How a prompt is put to a chat model: `{prompt}` in `instruction` is the user's turn; `system` may be empty."""
 
     instruction: str
     system: str = ""
@@ -70,10 +70,10 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How continuations are sampled. `temperature` 0 is greedy. Reproducing a run needs the same `batch_size`.
+    """How continuations are drawn. `temperature` 0 is greedy. `batch_size` is part of what is reproducible.
 
-    `stop` lists tokens that end a continuation, in addition to the model's own. Without `chat` the model continues the
-    prompt as plain text.
+    `stop` names tokens that end a continuation beside the model's own. Without `chat` the model is given the prompt as
+    it is, to go on with.
     """
 
     temperature: float = 1.0
@@ -88,7 +88,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One continuation of one prompt: `draw` counts from 0; `text` excludes the prompt."""
+    """One continuation of one prompt: `draw` counts from 0; `text` is without the prompt."""
 
     prompt_id: str
     draw: int
@@ -106,7 +106,7 @@ class TokenScores:
 
     @property
     def total(self) -> float:
-        """Log-probability of the text in nats, summed in float64."""
+        """Summed log-probability of the text, in nats, summed in float64."""
         return float(self.logprobs.sum(dtype="float64"))
 
 
@@ -130,7 +130,7 @@ class PairMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured value of a continuation: a row of the frame of prompts (see `observations/frame.py`)."""
+    """One measured quantity of a continuation: a row of the frame of prompts (see `observations/frame.py`)."""
 
     benchmark: str
     sample: str
@@ -148,9 +148,9 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample shown with a verdict, so that the verdict can be traced: input, output and value.
+    """One sample shown with a verdict, so that it can be traced: what was asked, what came out, by how much.
 
-    For a scored pair, `tokens` has the result of `tokens.TokenBook.of` by role and side; for a prompt it is empty.
+    `tokens` holds of a scored pair, by role and side, what `tokens.TokenBook.of` tells; of a prompt nothing.
     """
 
     id: str
@@ -163,7 +163,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision on one check. Field names are those of the JSON result."""
+    """One check, decided. Field names are those of the JSON result."""
 
     id: str
     benchmark: str
@@ -188,10 +188,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What was run, for the header of every result: strings that are the same for equal runs.
+    """What was run, for the header of every result: strings, and nothing that differs between equal runs.
 
-    `tables` lists the data of the decision, by `benchmark/role`: the Parquet file in the store, its SHA-256 and its rows.
-    `versions` are those of the deciding environment, with the machine under `machine`.
+    `tables` names what was decided on, by `benchmark/role`: the Parquet file in the store, its SHA-256 and its rows.
+    `versions` are those of what decided, and under `machine` where.
     """
 
     policy: Mapping[str, str]

@@ -37,7 +37,7 @@ def watched(
             moved = look()
             if moved:
                 raise ChangedModelError(
-                    f"{address}: the model behind the address has changed since the start ({moved}), and which one gave "
+                    f"{address}: the model behind the address has changed since the start ({moved}); which one gave "
                     "which answer is unknown; use another --rootfruit-store"
                 )
 
