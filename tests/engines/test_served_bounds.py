@@ -191,7 +191,7 @@ def test_headers_without_an_end_are_not_read_on(double, status):
 
 def test_many_small_objects_are_no_reply(double):
     """They take 25 times their size to read, so no two are read at once."""
-    refused(double, (200, (), b"[" + b"{}," * 10_000 + b"{}]"), "no JSON object")
+    refused(double, (200, (), b"[" + b"{}," * 10_000 + b"{}]"), "not a JSON object")
 
 
 @pytest.mark.parametrize("charset", ["zlib_codec", "base64", "utf-16", "idna", "no such"])

@@ -249,7 +249,7 @@ def test_letters_without_an_entry_and_without_unk_are_named(tmp_path):
     )
     engine = HFEngine(folder)
     assert engine.encode(["Sam is here."])
-    with pytest.raises(EngineError, match="cannot write text 0"):
+    with pytest.raises(EngineError, match="cannot encode text 0"):
         engine.encode(["Zoë is here."])
 
 
@@ -269,7 +269,7 @@ def test_a_word_beginning_of_sentencepiece_is_part_of_the_text(tmp_path):
     prompt = Prompt("p", "Sam is", "disclosure", "x", "f", "s")
     assert engine.encode_prompts([prompt], None) == [raw.encode("Sam is").ids]
     assert engine.encode(["Sam is"]) == [raw.encode("Sam is").ids[1:]]
-    with pytest.raises(EngineError, match="cannot write text 0"):
+    with pytest.raises(EngineError, match="cannot encode text 0"):
         engine.encode(["Sam is 7"])
 
 
