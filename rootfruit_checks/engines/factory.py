@@ -199,9 +199,7 @@ def _open_served(name: str, settings: Settings, option: str) -> Engine:
 
         from rootfruit_checks.engines.served.engine import ServedEngine
     except ImportError as error:
-        raise EngineError(
-            f'a served model needs an extra: pip install "rootfruit-checks[served]" ({error})'
-        ) from error
+        raise EngineError(f'a served model needs an extra: pip install "rootfruit-checks[served]" ({error})') from error
     address, model = endpoints.split(f"option {option}", name)
     return ServedEngine(
         address,

@@ -74,8 +74,8 @@ def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[A
 
     The boundary's tail probability is transferred to Student's t with `df`, as in the fixed-sample bound: each look is
     then exceeded as often as for the Brownian motion. If clusters are skewed, mean and standard error move together,
-    more so further out. The side that this harms is widened by the Edgeworth term of the t-statistic, skew (2 z^2 + 1) / 6
-    (Hall 1992), taken LEAN times, and the other side is not narrowed.
+    more so further out. The side that this harms is widened by the Edgeworth term of the t-statistic,
+    skew (2 z^2 + 1) / 6 (Hall 1992), taken LEAN times, and the other side is not narrowed.
 
     Args:
         level: probability that the bound is beyond the truth at any look.

@@ -125,7 +125,8 @@ class Power:
         """Return the skewness that moves Student's bound outwards, on average.
 
         The sample skewness of G values has variance 6 (G - 2) / ((G + 1) (G + 3)) if the true one is 0, and that of
-        their mean is 1 / G of it (Fisher 1930). The bound moves if skewness, normal around the true one, harms its side.
+        their mean is 1 / G of it (Fisher 1930). The bound moves if skewness, normal around the true one, harms its
+        side.
         """
         if self.point:
             return 0.0

@@ -11,7 +11,7 @@ from scipy import stats
 
 
 def wilson(count: float, rows: int, alpha: float) -> tuple[float, float]:
-    """Return Wilson's (1927) one-sided score bounds, each at 1 - alpha, for `count` of `rows`; ties may be halves.
+    """Return Wilson's (1927) one-sided score bounds, each at 1 - alpha, for `count` of `rows`; ties may count halves.
 
     (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
 

@@ -251,7 +251,9 @@ def test_a_reply_that_names_another_model_is_an_error(double, field, ask):
             double.tells = {field: "\x1b[31msecond\n::error::x"}
 
     double.fault = fault
-    with pytest.raises(EngineError, match=rf"the model behind the address has changed.*{field} is .*second.* was 'first'") as told:
+    with pytest.raises(
+        EngineError, match=rf"the model behind the address has changed.*{field} is .*second.* was 'first'"
+    ) as told:
         ask(engine_of(double))
     one_line(told)
     double.tells, double.fault = {}, lambda number, body: None
@@ -272,7 +274,9 @@ def test_a_model_that_is_exchanged_while_scoring_is_noticed_and_its_store_is_not
     with Store(tmp_path) as store:
         exchanged(double, TEXTS[1])
         engine = engine_of(double, concurrency=1)
-        with pytest.raises(EngineError, match=r"the model behind the address has changed.*0\.6 nats.*--rootfruit-store") as told:
+        with pytest.raises(
+            EngineError, match=r"the model behind the address has changed.*0\.6 nats.*--rootfruit-store"
+        ) as told:
             score(engine, TEXTS, StoredUnits(store, "n", "policy"))
         one_line(told)
         double.fault = lambda number, body: None
@@ -286,7 +290,9 @@ def test_a_model_that_is_exchanged_while_scoring_is_noticed_and_its_store_is_not
 def test_a_model_that_is_exchanged_while_drawing_is_noticed_and_its_store_is_not_continued(double, tmp_path):
     with Store(tmp_path) as store:
         exchanged(double, "Person 4 says")
-        with pytest.raises(EngineError, match=r"the model behind the address has changed.*greedy answers differ") as told:
+        with pytest.raises(
+            EngineError, match=r"the model behind the address has changed.*greedy answers differ"
+        ) as told:
             generate(engine_of(double), PROMPTS, DRAWN, StoredUnits(store, "n", "policy"))
         one_line(told)
         with pytest.raises(StoreError, match="contains answers of two models"):

@@ -74,8 +74,7 @@ class Turn:
         # Many templates strip a turn, so leading and trailing white space does not count as part of the prompt.
         if shown not in {self.before + turn + self.after, self.before + turn.strip() + self.after}:
             raise EngineError(
-                f"{where}: the chat template changes this text; "
-                "change the text, or use --rootfruit-chat=never"
+                f"{where}: the chat template changes this text; change the text, or use --rootfruit-chat=never"
             )
         return shown
 

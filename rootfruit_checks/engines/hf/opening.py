@@ -74,9 +74,7 @@ def _auto_class(path: Path, trust_remote_code: bool) -> Any:
 
     config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     if getattr(config, "is_encoder_decoder", False):
-        raise EngineError(
-            f"{path}: {config.model_type} has its own encoder, so it is not a causal language model"
-        )
+        raise EngineError(f"{path}: {config.model_type} has its own encoder, so it is not a causal language model")
     named = set(getattr(config, "architectures", None) or ())
     kind = config.model_type
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
