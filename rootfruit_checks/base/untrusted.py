@@ -84,7 +84,7 @@ def _mode(path: str | Path, of: Callable[[int], bool]) -> bool:
 def check_regular(path: str | Path, error: Error, name: str = "", *, missing_ok: bool = False) -> None:
     """Raise `error` if `path` is not a regular file or does not exist; opens nothing.
 
-    With `missing_ok` it may not exist: checking first is no use for files that other processes create and remove.
+    With `missing_ok` it may not exist: checking first does not help with files that other processes create and remove.
     """
     where = name or shown(path)
     try:

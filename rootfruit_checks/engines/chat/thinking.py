@@ -33,7 +33,7 @@ def switches(source: str, *, on: bool) -> dict[str, object]:
     names = set(re.findall(r"\w+", source))
     found = {key: values[on] for key, values in _SWITCHES.items() if key in names}
     for key in _WORDED:
-        # A template that only prints the variable is no switch: it must compare it with the word.
+        # A variable that the template only prints is not a switch: the template must compare it with the word.
         off, word = (
             next((word for word in words if re.search(rf"\b{key}\b[^{{}}%\n]{{0,60}}['\"]{word}['\"]", source)), "")
             for words in (_OFF, _ON)

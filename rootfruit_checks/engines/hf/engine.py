@@ -128,9 +128,9 @@ class HFEngine(ModelDir):
         """Plan scores on the prefix tree, or in flat batches where the tree must not be used."""
         root, *lead = self.context(before)
         encoded = self.encode(texts, [root, *lead])
-        # All texts share what stands before them: one path of the tree, and its scores are nobody's.
-        sequences = sorted({(*lead, *ids) for ids in encoded})
         # All texts share the tokens before them: one path of the tree, whose own scores are not used.
+        sequences = sorted({(*lead, *ids) for ids in encoded})
+        # An empty text has no token to score.
         scored = [ids for ids in sequences if len(ids) > len(lead)]
         reason = self._against_tree(scored, units, root) if scored else ""
         self._scoring = f"flat ({reason})" if reason else _TREE.decode()
@@ -193,7 +193,7 @@ class HFEngine(ModelDir):
         self._check_causal(expected)
         together = self._flat(probe, root, len(probe))
         if not (moved := self._moved(together, expected)) <= self._tolerance:
-            return f"{_ALONE}: beside others the scores differed by {moved:.2g} nats"
+            return f"{_ALONE}: scored in a batch the log-probs differed by {moved:.2g} nats"
         reason = tree_forward.refusal(model, deepest=max(map(len, probe)))
         if reason:
             return reason

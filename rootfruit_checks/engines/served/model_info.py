@@ -88,7 +88,7 @@ class Listing:
             "server version": self.version or "not told",
             "weights": "not hashed: a server does not show them",
             "caution": "a served model: its weights are not hashed, and what runs is what the server says",
-            "dtype": "the server's, not told; --rootfruit-dtype sets the width of a tie alone",
+            "dtype": "chosen by the server; --rootfruit-dtype sets only the width of a tie",
         }
         for key in ("root", "parent", "max_model_len", "owned_by"):
             if self.entry.get(key) is not None:
