@@ -69,7 +69,7 @@ RESULTS = {
     "n: -1": (check(n=-1), "$.checks[0].n: expected a whole number >= 0"),
     "n: 1.5": (check(n=1.5), "$.checks[0].n: expected a whole number, got a number"),
     "estimate: true": (check(estimate=True), "$.checks[0].estimate: expected a number or null, got true or false"),
-    "verdict": (check(verdict="splendid"), "$.checks[0].verdict: 'splendid' is none of"),
+    "verdict": (check(verdict="splendid"), "$.checks[0].verdict: 'splendid' is not one of"),
     "a pass of nothing": (check(estimate=None), "$.checks[0]: verdict 'pass' without an estimate"),
     "bounds that are crossed": (check(low=0.9, high=0.1), "$.checks[0]: the lower bound 0.9 is above the upper"),
     "a key more": (check(surprise=1), "$.checks[0]: has the unknown key 'surprise'"),
@@ -88,7 +88,7 @@ RESULTS = {
     "400 digits": (check(n=0).replace('"n": 0', f'"n": {HUGE}'), "has a number of 400 digits"),
     "1e999": (check(low=0).replace('"low": 0', '"low": 1e999'), "has the number 1e999, which is too large"),
     "NaN": (check(low=float("nan")), "has NaN, which is not valid JSON"),
-    "a key twice": (changed().replace("{", '{"checks": [], ', 1), "holds the key 'checks' twice"),
+    "a key twice": (changed().replace("{", '{"checks": [], ', 1), "has the key 'checks' twice"),
     "UTF-16": (changed().encode("utf-16"), "is UTF-16"),
     "Latin-1": (b'{"schema": "caf\xe9"}', "byte 15 is not UTF-8"),
 }
@@ -265,7 +265,7 @@ MODELS = {
     ),
     "shape": (header(lambda tensor: tensor.update(shape="x")), "$.shape: expected a list, got text"),
     "offsets": (header(lambda tensor: tensor.update(data_offsets=[0, 4])), "has more or fewer bytes than its shape"),
-    "dtype": (header(lambda tensor: tensor.update(dtype="X9")), "$.dtype: 'X9' is none of"),
+    "dtype": (header(lambda tensor: tensor.update(dtype="X9")), "$.dtype: 'X9' is not one of"),
 }
 
 
