@@ -223,7 +223,7 @@ def test_a_name_that_is_not_served_is_refused_with_those_that_are(double):
     with pytest.raises(EngineError, match="has no model 'big'; it serves tiny"):
         _ = ServedEngine(double.url, "big").fingerprint
     double.entries.append({"id": "second\n\x1b[1m"})
-    with pytest.raises(EngineError, match=r"serves tiny, second.*; name one: http.*#NAME") as told:
+    with pytest.raises(EngineError, match=r"serves tiny, second.*; name one of them: http.*#NAME") as told:
         _ = engine_of(double).fingerprint
     one_line(told)
     double.entries.clear()
