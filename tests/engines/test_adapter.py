@@ -313,7 +313,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
     assert build({"model": adapter, "reference": "x"}).reference == "x"
     assert build({"model": adapter, "absolute_only": True}).reference is None
     assert build({"model": str(BASE)}).reference is None
-    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is not an adapter"):
+    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is none"):
         build({"model": str(BASE), "reference": "base"})
     # A directory of that name is what is meant where the model has no base of its own.
     (tmp_path / "base").mkdir()
@@ -325,7 +325,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
 def test_a_hub_model_that_is_no_adapter_has_no_base(monkeypatch):
     told = Settings(model="some/model", reference="base")
     monkeypatch.setattr("rootfruit_checks.engines.factory.resolve", lambda *_, **__: BASE)
-    with pytest.raises(EngineError, match="is none"):
+    with pytest.raises(EngineError, match="is not an adapter"):
         open_base(HFEngine(BASE), told)
 
 
@@ -347,7 +347,7 @@ def test_the_base_lies_beside_the_adapter_or_as_it_is_named_or_on_the_hub(plain,
     assert named(str(BASE)) == str(BASE)
     assert named("owner/name") == "owner/name"
     assert named("owner/name", revision="abc") == "owner/name@abc"
-    with pytest.raises(EngineError, match="base_model_name_or_path is empty"):
+    with pytest.raises(EngineError, match="base_model_name_or_path is missing or empty"):
         named(None)
     with pytest.raises(EngineError, match="is an adapter itself"):
         named(str(adapter))

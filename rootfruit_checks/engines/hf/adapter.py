@@ -84,7 +84,7 @@ def base_name(path: Path) -> str:
     config = read_adapter(path)
     named = config.get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
-        raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path is empty; set it to the base model")
+        raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path is missing or empty; name the base there")
     named = expanded(str(path / ADAPTER_CONFIG), named)
     # Joining an absolute path leaves it unchanged.
     base = next((str(place) for place in (path / named, Path(named)) if place.is_dir()), "")
