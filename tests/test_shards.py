@@ -370,7 +370,7 @@ REFUSED = {
         cut_off,
         r"shard-2: shard 2/3 is not complete \(cut off in reference winoqueer score\); run it again",
     ),
-    "empty": (an_empty_directory, r"shard-2: holds no result store; give"),
+    "empty": (an_empty_directory, r"shard-2: contains no result store; give"),
     "no directory": (no_directory, r"shard-2: no such directory; give"),
     "no database": (no_database, r"shard-2/units.sqlite: is not a readable result store"),
     "no shard": (not_a_shard, r"shard-2: is not a shard's store; it is made by a run with --rootfruit-shard=I/N"),
@@ -500,7 +500,7 @@ def test_waiting_for_a_locked_store_is_said_and_ends(tmp_path, capfd):
         assert not entered.is_set()
     thread.join(30)
     assert entered.is_set()
-    assert f"rootfruit: {tmp_path}: waiting for process 12 on \ufffd[31mnode7, which computes there" in told
+    assert f"rootfruit: {tmp_path}: waiting for process 12 on \ufffd[31mnode7, which is computing there" in told
     assert not (tmp_path / "lock.holder").exists()
 
 

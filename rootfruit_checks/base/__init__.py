@@ -1,1 +1,1 @@
-"""Types, errors, text escaping, files and versions. Imports nothing else of the package."""
+"""Types, errors, text escaping, files and versions. Imports no other part of the package."""

@@ -1,7 +1,7 @@
-"""The one way in which a line of ours reaches standard output or standard error.
+"""The only functions that write our lines to standard output or standard error.
 
-Lines hold names of files, models and benchmarks, and what servers say. None of it may move a cursor, start a line of
-its own, or be taken for a command by a CI runner; and a character that the terminal cannot show is no reason to fail.
+Lines contain names of files, models and benchmarks, and text from servers. None of it may move the cursor, start a new
+line or be taken for a command by a CI runner, and a character that the terminal cannot show must not raise an error.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import IO
 
-# Longer lines are cut; none of ours is.
+# Longer lines are cut; none of our own is that long.
 _LONGEST = 20_000
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 over several files: over texts, whatever their line ends, and over a folder's files byte by byte."""
+"""SHA-256 over several files: over texts, regardless of line endings, and over a folder's files byte by byte."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def text_digest(files: Iterable[tuple[str, Path]]) -> str:
-    """Return the SHA-256 over names and contents of text files, in the order given; the same on every platform."""
+    """Return the SHA-256 over names and contents of text files, in the given order; the same on every platform."""
     total = hashlib.sha256()
     for name, file in files:
-        # A checkout may turn line ends, which changes neither rules nor data.
+        # A checkout may convert line endings, which changes neither rules nor data.
         content = file.read_bytes().replace(b"\r\n", b"\n")
         total.update(f"{name}\0{len(content)}\0".encode())
         total.update(content)

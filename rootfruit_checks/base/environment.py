@@ -1,4 +1,4 @@
-"""What decided: versions of the packages that measure and report, and the machine."""
+"""The environment of a run: versions of the packages that measure and report, and the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = (
 
 @cache
 def versions() -> dict[str, str]:
-    """Return Python's and the installed packages' versions, and under `machine` what it ran on, in words."""
+    """Return the versions of Python and the installed packages, and under `machine` a description of the machine."""
     found = {"machine": _machine(), "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 def _machine() -> str:
     parts = [platform.system(), platform.machine(), _processor(), f"{os.cpu_count()} CPUs"]
-    torch = sys.modules.get("torch")  # not imported for this: where it is not, no GPU was used
+    torch = sys.modules.get("torch")  # not imported here: if nothing has imported it, no GPU was used
     if torch is not None and torch.cuda.is_available():
         parts += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return ", ".join(part for part in parts if part)

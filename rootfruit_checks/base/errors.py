@@ -1,4 +1,4 @@
-"""Every error that rootfruit raises on purpose, in one hierarchy.
+"""The hierarchy of all errors that rootfruit raises on purpose.
 
 A message says what was wrong, where (file and line, or the option), and what to do about it.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class RootfruitError(Exception):
-    """Base of all errors raised on purpose. Never a verdict on a model: the instrument or its input is at fault."""
+    """Base of all errors raised on purpose: the instrument or its input is at fault. Never a verdict on a model."""
 
     def __str__(self) -> str:
-        # Messages quote files, servers and other packages, and pytest prints them as they are.
+        # Messages quote files, servers and other packages, and pytest prints them unchanged.
         from rootfruit_checks.base.text import plain
 
         return plain(super().__str__(), 4000)
@@ -23,7 +23,7 @@ class ConfigError(RootfruitError):
 
 
 class DataError(RootfruitError):
-    """A data file is missing, damaged or not what it claims to be."""
+    """A data file is missing, damaged or of the wrong kind."""
 
     @classmethod
     def at(cls, path: str | Path, line: int, what: str) -> DataError:
@@ -36,7 +36,7 @@ class EngineError(RootfruitError):
 
 
 class StoreError(RootfruitError):
-    """The result store is damaged, of another version, or holds another run."""
+    """The result store is damaged, has another version, or belongs to another run."""
 
 
 class BaselineError(RootfruitError):

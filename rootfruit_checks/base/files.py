@@ -1,7 +1,7 @@
-"""Write a file so that a reader sees either the old content or the new one, and never a part of it.
+"""Write a file so that a reader sees either the old content or the new one, never a part of it.
 
-Paths are the user's: a link is followed, and what is not a regular file (a device, a pipe) is written into and never
-replaced. Temporary files have names that nobody can plant beforehand.
+Paths come from the user: links are followed, and anything but a regular file (a device, a pipe) is written to, never
+replaced. Temporary files have names that nobody can guess in advance.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-# How long a pipe may stay without a reader, or its reader without reading.
+# Seconds to wait for a reader of a pipe, or for a reader that has stopped reading.
 PIPE_PATIENCE_S = 10.0
-# What /dev/stdout, /dev/fd/1 and /proc/self/fd/1 lead to.
+# The targets of /dev/stdout, /dev/fd/1 and /proc/self/fd/1.
 _OWN_STREAM = re.compile(r"/(?:dev|proc/self|proc/thread-self)/fd/(\d+)")
 _LINKS = 40
 
@@ -30,10 +30,10 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
     """Write a whole file; text is written as UTF-8.
 
     A regular file is replaced in one step and keeps its mode, and a link to it stays a link. A device, a FIFO or an
-    open stream (`/dev/stdout`) is written into.
+    open stream (`/dev/stdout`) is written to.
 
     Raises:
-        OSError: it cannot be written, or nobody reads the FIFO. The old content is intact, and nothing else is left.
+        OSError: it cannot be written, or nobody reads the FIFO. The old content is unchanged; no other file is left.
 
     """
     content = data.encode() if isinstance(data, str) else data
@@ -50,14 +50,14 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """Yield a stream to a new file, which takes the place of `path` at the end unless the block raises.
+    """Yield a stream to a new file, which replaces `path` at the end unless the block raises.
 
     Raises:
-        OSError: it cannot be created, written or put there. What was there is intact, and nothing else is left.
+        OSError: it cannot be created, written or moved into place. The old content is unchanged, no other file is left.
 
     """
     target = Path(os.path.realpath(path))
-    # No link can wait under this name: it is new, and O_EXCL and O_NOFOLLOW refuse whatever is there.
+    # No link can be planted under this name: it is new, and O_EXCL and O_NOFOLLOW refuse to open anything that exists.
     temporary = target.with_name(f".rootfruit-{secrets.token_hex(8)}.tmp")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(temporary, flags, 0o666)
@@ -75,7 +75,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _take_over_mode(target: Path, descriptor: int) -> None:
-    """Give the new file the owner and the mode of the old one, as far as this user may."""
+    """Give the new file the old one's owner and mode, as far as this user is allowed to."""
     with suppress(OSError):
         old = target.stat()
         with suppress(OSError):
@@ -84,7 +84,7 @@ def _take_over_mode(target: Path, descriptor: int) -> None:
 
 
 def _own_stream(path: str | Path) -> int | None:
-    """Return the descriptor of this process that a path names, through links or directly."""
+    """Return the descriptor of this process that a path points to, directly or through links."""
     here = os.path.abspath(path)  # noqa: PTH100  Path.absolute() keeps `..`
     for _ in range(_LINKS):
         if found := _OWN_STREAM.fullmatch(here):
@@ -97,7 +97,7 @@ def _own_stream(path: str | Path) -> int | None:
 
 
 def _is_replaceable(path: str | Path) -> bool:
-    """Whether there is a regular file or nothing; a directory raises."""
+    """Whether there is a regular file or nothing; raises for a directory."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def _is_replaceable(path: str | Path) -> bool:
 
 
 def _open_special(path: str | Path) -> int:
-    """Open a device or FIFO without waiting for a reader longer than `PIPE_PATIENCE_S`."""
+    """Open a device or FIFO, waiting at most `PIPE_PATIENCE_S` for a reader."""
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | getattr(os, "O_CLOEXEC", 0)
     end = time.monotonic() + PIPE_PATIENCE_S
     while True:
@@ -123,15 +123,15 @@ def _open_special(path: str | Path) -> int:
 
 
 def _write_to(descriptor: int, content: bytes) -> None:
-    """Write all of it to an open descriptor, and close that."""
+    """Write all the content to an open descriptor, and close it."""
     try:
         rest = memoryview(content)
         while rest:
             poll = select.poll()
             poll.register(descriptor, select.POLLOUT)
             if not poll.poll(PIPE_PATIENCE_S * 1000):
-                raise OSError(errno.ETIMEDOUT, "whoever reads this stopped reading")
-            # A pipe that has room at all takes this much without blocking.
+                raise OSError(errno.ETIMEDOUT, "the process at the other end stopped reading")
+            # A pipe with any free space accepts this much without blocking.
             rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Figures that JSON can hold. Imports nothing heavy: what only decides and reports must not pay for it."""
+"""Numbers that JSON can store. Imports nothing heavy, because commands that only decide and report import it."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import math
 
 
 def finite(value: float) -> float | None:
-    """Return a float; None for what is not finite."""
+    """Return a float, or None if it is not finite."""
     return float(value) if math.isfinite(value) else None

@@ -1,6 +1,6 @@
-"""Paths that a user wrote, where options and arguments are read: `~` is expanded once, and no path is impossible.
+"""Paths from options and arguments: `~` is expanded once, and invalid paths are rejected.
 
-A shell expands it neither after `--option=` nor in an ini or TOML file.
+A shell expands `~` neither after `--option=` nor in an ini or TOML file.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from pathlib import Path
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.text import plain
 
-# Linux's own; a system that takes less says so when a file is opened.
+# Linux's limit; systems with a lower one raise an error when a file is opened.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
 
 
 def expanded(where: str, path: str) -> str:
-    """Return a path with a leading `~` or `~user` as that home directory.
+    """Return a path with a leading `~` or `~user` expanded.
 
     Raises:
-        ConfigError: there is no such user, nothing says where home is, or no file can have this name.
+        ConfigError: there is no such user, no home directory is known, or no file can have this name.
 
     """
     try:
         parts = [len(os.fsencode(part)) for part in path.split("/")]
     except UnicodeEncodeError:
-        raise ConfigError(f"{where}: {plain(path, 60)} holds half a character; no file can have this name") from None
+        raise ConfigError(f"{where}: {plain(path, 60)} contains half a character; no file can have this name") from None
     if "\0" in path:
-        raise ConfigError(f"{where}: {plain(path, 60)} holds a null byte; no file can have this name")
+        raise ConfigError(f"{where}: {plain(path, 60)} contains a null byte; no file can have this name")
     if max(parts) > _LONGEST_NAME or sum(parts) + len(parts) - 1 > _LONGEST_PATH:
-        raise ConfigError(f"{where}: {plain(path, 60)} is too long for a file's name")
+        raise ConfigError(f"{where}: {plain(path, 60)} is too long for a file name")
     if not path.startswith("~"):
         return path
     found = os.path.expanduser(path)  # noqa: PTH111  Path.expanduser() drops a trailing slash, which may matter

@@ -1,4 +1,4 @@
-"""What is wrong with a value, held against a msgspec schema, in everyday words and with its place."""
+"""Explain in plain words, with the place, why a value does not match a msgspec schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BOUNDED = re.compile(r"Expected `(?P<wanted>[^`]+)` (?P<rest>.+)")
 
 
 def mismatch(value: Any, schema: Any) -> str:
-    """Return where and how a value breaks a schema, as in `$.n: expected text, got null`; "" where it does not."""
+    """Return where and how a value breaks a schema, as in `$.n: expected text, got null`; "" if it matches."""
     import msgspec
 
     try:
@@ -35,9 +35,9 @@ def mismatch(value: Any, schema: Any) -> str:
 
 
 def words(error: msgspec.ValidationError) -> str:
-    """Return what msgspec found wrong, as in `$.n: expected text, got null`.
+    """Return msgspec's error as in `$.n: expected text, got null`.
 
-    A struct that holds plain values against a schema of its own tells a place below its own: the parts are joined.
+    A struct that checks plain values against its own schema reports a place below its own; the two are joined.
     """
     what, *places = str(error).split(" - at `")
     place = "".join(part.rstrip("`").removeprefix("$") for part in reversed(places))
@@ -52,9 +52,9 @@ def _words(what: str) -> str:
     if found := re.fullmatch(r"Object missing required field `(.+)`", what):
         return f"lacks the key {found[1]!r}"
     if found := re.fullmatch(r"Object contains unknown field `(.+)`", what):
-        return f"holds the unknown key {found[1]!r}"
+        return f"has the unknown key {found[1]!r}"
     if found := re.fullmatch(r"Invalid enum value (.+)", what):
-        return f"{found[1]} is none of the values allowed here"
+        return f"{found[1]} is not one of the allowed values"
     return what
 
 

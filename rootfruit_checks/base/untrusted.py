@@ -1,11 +1,11 @@
-"""Reads files that may be anything: damaged, endless, of another kind, or made to do harm.
+"""Read files that may be damaged, endless, of another type or malicious.
 
 Every reader opens regular files only (a FIFO would block, `/dev/zero` never ends), stops at a size limit, and raises
 the caller's error class in one line that names the file and the place, as in
 `result.json: $.checks[3].n: expected a whole number, got text`.
 
 Schemas are msgspec structs. msgspec rather than pydantic, because it has no dependencies and a twentieth of the size,
-is strict unless told otherwise (`"5"` and `true` are no numbers), freezes its structs, and names the place of an error
+is strict by default (`"5"` and `true` are not numbers), freezes its structs, and reports the place of an error
 as a JSON path. It is imported when the first file is read: loading the plugin imports neither.
 """
 
@@ -29,17 +29,17 @@ Error = type[RootfruitError]
 T = TypeVar("T")
 
 MIB = 1 << 20
-# Far above any real file of its kind, and far below what would fill a memory.
+# Far above any real file of its type, and far below what would fill the memory.
 RESULT_LIMIT = 64 * MIB
 CONFIG_LIMIT = 16 * MIB
 PAGE_LIMIT = 256 * MIB
 SHEET_LIMIT = 64 * MIB
 TABLE_LIMIT = 4096 * MIB
-# Real files nest about ten levels deep. Recursive readers and writers fail somewhere below 1,000.
+# Real files nest about ten levels deep. Recursive parsers and writers fail somewhere below 1,000.
 _DEEPEST = 100
-# Longer numbers are no measurement, count or token id; 10**400 fits no float.
+# Longer numbers are not measurements, counts or token ids; 10**400 fits no float.
 _LONGEST_NUMBER = 64
-# A string that never closes is taken to the end: looking for its end again and again would take for ever.
+# An unclosed string is matched up to the end: searching for its end again and again would take forever.
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _KINDS = (
     (stat.S_ISDIR, "is a directory"),
@@ -51,22 +51,22 @@ _KINDS = (
 
 
 def shown(path: str | Path) -> str:
-    """Return a path for a message: one line, not endless."""
+    """Return a path for a message, as one line of limited length."""
     return plain(str(path), 300)
 
 
 def is_directory(path: str | Path) -> bool:
-    """Whether a directory is there. Unlike `Path.is_dir`, no path is an error: not an over-long one either."""
+    """Whether there is a directory. Unlike `Path.is_dir`, never raises, even for an over-long path."""
     return _mode(path, stat.S_ISDIR)
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether a regular file is there."""
+    """Whether there is a regular file."""
     return _mode(path, stat.S_ISREG)
 
 
 def is_there(path: str | Path) -> bool:
-    """Whether anything is there, a broken link too."""
+    """Whether anything exists there, even a broken link."""
     try:
         os.lstat(path)
     except (OSError, ValueError):
@@ -82,9 +82,9 @@ def _mode(path: str | Path, of: Callable[[int], bool]) -> bool:
 
 
 def check_regular(path: str | Path, error: Error, name: str = "", *, missing_ok: bool = False) -> None:
-    """Raise `error` where something other than a regular file, or nothing, is at `path`; nothing is opened.
+    """Raise `error` if `path` is not a regular file or does not exist; opens nothing.
 
-    With `missing_ok` nothing may be there: what other processes make and remove cannot be looked for first.
+    With `missing_ok` it may not exist: checking first does not help with files that other processes create and remove.
     """
     where = name or shown(path)
     try:
@@ -110,13 +110,13 @@ def _why(found: OSError | ValueError) -> str:
 def open_regular(path: str | Path, error: Error, name: str = "") -> int:
     """Return a descriptor of a regular file, opened for reading; it never blocks."""
     where = name or shown(path)
-    check_regular(path, error, name)  # opening a device can act on it
+    check_regular(path, error, name)  # opening a device can trigger an action
     try:
         found = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as told:
         raise error(f"{where}: {_why(told)}") from told
     try:
-        _regular(os.fstat(found).st_mode, where, error)  # it may have been exchanged in between
+        _regular(os.fstat(found).st_mode, where, error)  # it may have been replaced in between
     except RootfruitError:
         os.close(found)
         raise
@@ -129,8 +129,8 @@ def read_bytes(path: str | Path, error: Error, *, limit: int = RESULT_LIMIT, nam
     Args:
         path: the file.
         error: class of the error to raise.
-        limit: most bytes that a file of this kind has.
-        name: how messages name the file; its path by default.
+        limit: maximum size in bytes of a file of this type.
+        name: the file's name in messages; its path by default.
 
     """
     where = name or shown(path)
@@ -145,7 +145,7 @@ def read_bytes(path: str | Path, error: Error, *, limit: int = RESULT_LIMIT, nam
 
 
 def read_text(path: str | Path, error: Error, *, limit: int = RESULT_LIMIT, name: str = "") -> str:
-    """Return a UTF-8 file's text, line ends as they are."""
+    """Return a UTF-8 file's text with unchanged line endings."""
     return decode(read_bytes(path, error, limit=limit, name=name), name or shown(path), error)
 
 
@@ -164,15 +164,15 @@ def decode(raw: bytes, where: str, error: Error) -> str:
 def read_json(
     path: str | Path, schema: Any, error: Error, *, limit: int = RESULT_LIMIT, name: str = "", infinite: bool = False
 ) -> Any:
-    """Return a JSON file's plain value after it was held against a schema.
+    """Return a JSON file's plain value after checking it against a schema.
 
     Args:
         path: the file.
-        schema: a msgspec struct, or another type that `msgspec.convert` takes.
+        schema: a msgspec struct, or another type that `msgspec.convert` accepts.
         error: class of the error to raise.
-        limit: most bytes that a file of this kind has.
-        name: how messages name the file; its path by default.
-        infinite: accept NaN and Infinity where the schema leaves the value open: some model configurations hold them.
+        limit: maximum size in bytes of a file of this type.
+        name: the file's name in messages; its path by default.
+        infinite: accept NaN and Infinity where the schema leaves the value open: some model configurations have them.
 
     """
     raw = read_bytes(path, error, limit=limit, name=name)
@@ -182,7 +182,7 @@ def read_json(
 
 
 def parse_json(raw: bytes | str, where: str, error: Error, *, infinite: bool = False) -> Any:
-    """Return strict JSON as plain values: no key twice, no endless nesting or number, no NaN."""
+    """Return strict JSON as plain values: no duplicate keys, no extreme nesting or numbers, no NaN."""
     text = decode(raw, where, error) if isinstance(raw, bytes) else raw
     _check_depth(text, where, error)
 
@@ -192,30 +192,30 @@ def parse_json(raw: bytes | str, where: str, error: Error, *, infinite: bool = F
     try:
         return decoder(refuse, infinite=infinite).decode(text)
     except json.JSONDecodeError as found:
-        raise error(f"{where}: line {found.lineno}: is not JSON ({found.msg}); is it damaged or cut off?") from None
+        raise error(f"{where}: line {found.lineno}: is not JSON ({found.msg}); is it damaged or truncated?") from None
     except RecursionError:
-        raise error(f"{where}: is nested too deep") from None
+        raise error(f"{where}: is nested too deeply") from None
 
 
 def decoder(refuse: Callable[[str], NoReturn], *, infinite: bool = False) -> json.JSONDecoder:
-    """Return a decoder of strict JSON; `refuse` raises what is wrong with a value."""
+    """Return a decoder of strict JSON; it calls `refuse` with the reason to raise an error."""
 
     def constant(found: str) -> float:
-        return float(found.replace("Infinity", "inf")) if infinite else refuse(f"holds {found}, which is no JSON")
+        return float(found.replace("Infinity", "inf")) if infinite else refuse(f"has {found}, which is not valid JSON")
 
     def whole(digits: str) -> int:
-        return int(digits) if len(digits) <= _LONGEST_NUMBER else refuse(f"holds a number of {len(digits)} digits")
+        return int(digits) if len(digits) <= _LONGEST_NUMBER else refuse(f"has a number of {len(digits)} digits")
 
     def real(digits: str) -> float:
         value = float(digits)
-        return value if abs(value) != float("inf") else refuse(f"holds the number {digits[:40]}, which is too large")
+        return value if abs(value) != float("inf") else refuse(f"has the number {digits[:40]}, which is too large")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            refuse(f"holds the key {plain(repr(twice), 80)} twice in one object")
+            refuse(f"has the key {plain(repr(twice), 80)} twice in one object")
         return made
 
     return json.JSONDecoder(object_pairs_hook=unique, parse_constant=constant, parse_int=whole, parse_float=real)
@@ -236,7 +236,7 @@ def _check_depth(text: str, where: str, error: Error) -> None:
 
 
 def check(value: Any, schema: Any, where: str, error: Error) -> None:
-    """Raise `error`, naming the place, where a plain value does not follow a schema."""
+    """Raise `error`, naming the place, if a plain value does not match a schema."""
     from rootfruit_checks.base.schema_errors import mismatch
 
     if wrong := mismatch(value, schema):
@@ -244,7 +244,7 @@ def check(value: Any, schema: Any, where: str, error: Error) -> None:
 
 
 def converted(value: Any, schema: type[T], where: str, error: Error) -> T:
-    """Return a plain value as the type that describes it; raise `error`, naming the place, where it does not fit."""
+    """Return a plain value converted to a type; raise `error`, naming the place, if it does not match."""
     import msgspec
 
     from rootfruit_checks.base.schema_errors import words
@@ -264,7 +264,7 @@ def read_parquet(raw: bytes, where: str, error: Error) -> pa.Table:
         table = pq.read_table(pa.BufferReader(raw))
         table.validate(full=True)
     except Exception as found:
-        # Damaged files make Arrow raise its own types and many of Python's.
+        # For damaged files Arrow raises its own error types and many of Python's.
         told = " ".join(str(found).split()) or type(found).__name__
-        raise error(f"{where}: is damaged, or no Parquet file ({plain(told, 200)})") from found
+        raise error(f"{where}: is damaged, or not a Parquet file ({plain(told, 200)})") from found
     return table

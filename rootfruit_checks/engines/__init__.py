@@ -1,1 +1,1 @@
-"""Engines: what turns texts into log-probabilities and prompts into continuations."""
+"""Engines: compute log-probabilities of texts and generate continuations of prompts."""

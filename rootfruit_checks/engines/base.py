@@ -1,4 +1,4 @@
-"""What an engine is. It plans its work as units (see `work.py`), and computes them where they are asked for."""
+"""The engine protocols. An engine plans its work as units (see `work.py`) and computes a unit when it is requested."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Scorer(Protocol):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What ran, for the report: path taken, dtype, device, BOS handling."""
+        """What ran, for the report: scoring path, dtype, device, BOS handling."""
 
     def plan_scores(self, texts: Sequence[str], units: Units, before: str = "") -> Work[TokenScores]:
         """Plan the scores of the texts: one answer per request, in request order.
 
-        An over-long text is an EngineError. `units` holds what a probe of the model found. `before`, where given, is
-        a rendered turn that stands before each text in place of BOS; an answer is of the text's own tokens alone.
+        An over-long text is an EngineError. `units` stores what a probe of the model found. `before`, if given, is a
+        rendered turn that replaces BOS before each text; an answer covers the text's own tokens only.
         """
 
 
@@ -37,31 +37,31 @@ class Generator(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """As for a Scorer, with what changes the drawn text."""
+        """Like a Scorer's, plus whatever changes the sampled text."""
 
     @property
     def record(self) -> Mapping[str, str]:
         """What ran, for the report."""
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return a prompt as the model's chat template puts it; None where it has none."""
+        """Return a prompt rendered by the model's chat template, or None if it has no template."""
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan `sampling.continuations` completions per prompt, in prompt order, draws together.
+        """Plan `sampling.continuations` completions per prompt, in prompt order, a prompt's draws next to each other.
 
         A prompt that leaves no room for them is an EngineError.
         """
 
 
 class Engine(Scorer, Generator, Protocol):
-    """Both, over one set of weights, which are loaded when first needed and freed by `close`."""
+    """A Scorer and a Generator over one set of weights, loaded when first needed and freed by `close`."""
 
     def close(self) -> None:
         """Free the weights."""
 
 
 def check(engine: object) -> None:
-    """Check what can be known of a model before its weights are read; an engine that knows nothing need not have it.
+    """Check what can be known of a model before its weights are read. Engines may leave this method out.
 
     Raises:
         EngineError: the model cannot be run.
@@ -73,18 +73,18 @@ def check(engine: object) -> None:
 
 
 def pieces_of(engine: Scorer, text: str, ids: NDArray[np.int32]) -> list[str]:
-    """Return the text of each token of `text`, shape (n,) in `ids`; its number, where the engine cannot name tokens."""
+    """Return the text of each token of `text`, shape (n,) in `ids`; token ids where the engine cannot name tokens."""
     pieces: Callable[[str, NDArray[np.int32]], list[str]] | None = getattr(engine, "pieces", None)
     return pieces(text, ids) if pieces else [f"#{one}" for one in ids.tolist()]
 
 
 def plan_scores(engine: Scorer, texts: Sequence[str], units: Units, before: str = "") -> Work[TokenScores]:
-    """Plan scores; an engine that never hears of turns need not know of them."""
+    """Plan scores; engines that do not support `before` are called without it."""
     return engine.plan_scores(texts, units, before) if before else engine.plan_scores(texts, units)
 
 
 def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Sequence[TokenScores]:
-    """Score each text with BOS, or `before`, before it and no EOS: one answer per request, in request order.
+    """Score each text after BOS (or after `before`), without EOS: one answer per request, in request order.
 
     Raises:
         EngineError: an answer is missing, or a log-probability is NaN or infinite.
@@ -96,8 +96,8 @@ def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET, before: s
     for number, answer in enumerate(answers):
         if not np.isfinite(answer.logprobs).all():
             raise EngineError(
-                f"text {number} of {len(texts)} got log-probabilities that are not finite; are the weights damaged, or "
-                "too small a dtype for them?"
+                f"text {number} of {len(texts)} got log-probabilities that are not finite; check that the weights are "
+                "undamaged, or use a larger dtype"
             )
     return answers
 
@@ -105,5 +105,5 @@ def score(engine: Scorer, texts: Sequence[str], units: Units = FORGET, before: s
 def generate(
     engine: Generator, prompts: Sequence[Prompt], sampling: Sampling, units: Units = FORGET
 ) -> Sequence[Completion]:
-    """Draw `sampling.continuations` completions per prompt, in prompt order, draws together."""
+    """Draw `sampling.continuations` completions per prompt, in prompt order, a prompt's draws next to each other."""
     return fulfil(engine.plan_generation(prompts, sampling), units)

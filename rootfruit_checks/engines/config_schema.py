@@ -1,6 +1,6 @@
-"""Types of what we read from a model directory's files. Keys that we do not read may hold anything.
+"""Types of the keys that we read from a model directory's files. Other keys may have any type.
 
-transformers reads the same files by its own rules; a key that has the right type here may still be refused there.
+transformers reads the same files by its own rules and may still reject a key that has the right type here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Quantization(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True):
-    """The keys of a language model, on top or in `text_config`."""
+    """The keys of a language model, at the top level or in `text_config`."""
 
     model_type: str | UnsetType = UNSET
     vocab_size: Size | UnsetType = UNSET

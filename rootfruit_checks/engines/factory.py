@@ -1,4 +1,4 @@
-"""From what the user named (`--model`, `--reference`) to an engine."""
+"""Create an engine from the model that the user named (`--model`, `--reference`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rootfruit_checks.engines.hf.engine import HFEngine
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-# What a causal model needs; nothing else of a repository is fetched. Pickled weights only when they are allowed.
+# The files that a causal model needs; nothing else is downloaded. Pickled weights only when they are allowed.
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -40,15 +40,15 @@ def resolve(name: str, *, allow_pickle: bool = False, option: str = "--model") -
         wanted = [*_WANTED, "*.bin"] if allow_pickle else _WANTED
         return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
     except Exception as error:
-        # huggingface_hub raises a dozen types for "not there" and "not reachable"; to the user they are one.
+        # huggingface_hub raises a dozen types for "not found" and "not reachable"; users need only one error.
         raise EngineError(
-            f"{option} {name}: no such directory, and the Hub gave no such model ({type(error).__name__}); "
-            "check the spelling, the network, or download it first"
+            f"{option} {name}: no such directory, and the Hub has no such model ({type(error).__name__}); "
+            "check the spelling and the network, or download it first"
         ) from error
 
 
 def local(name: str, option: str = "--model") -> Path | None:
-    """Return the directory of a model that lies here; None for a Hub id, which is yet to be fetched.
+    """Return the directory of a local model, or None for a Hub id, which is downloaded later.
 
     Raises:
         EngineError: it is neither.
@@ -58,7 +58,7 @@ def local(name: str, option: str = "--model") -> Path | None:
     if untrusted.is_directory(path):
         return path
     if untrusted.is_there(path):
-        raise EngineError(f"{option} {name}: is a file; give the directory that holds config.json and the weights")
+        raise EngineError(f"{option} {name}: is a file; give the directory with config.json and the weights")
     if not _HUB_ID.fullmatch(name):
         shown = untrusted.shown(name)
         raise EngineError(f"{option} {shown}: no such directory (and not a Hub id of the form owner/name)")
@@ -66,13 +66,13 @@ def local(name: str, option: str = "--model") -> Path | None:
 
 
 def chosen(settings: Settings) -> str:
-    """Return what runs the models: the engine that was asked for or, for `auto`, `hf` or `hf+vllm`.
+    """Return the engine name: the one that was chosen or, for `auto`, `hf` or `hf+vllm`.
 
-    `hf+vllm` (the prefix tree scores, vLLM generates) where vLLM is installed and a CUDA device is there. It is also
-    what `vllm` means for adapters, with which vLLM does not score.
+    `hf+vllm` (the prefix tree scores, vLLM generates) is used if vLLM is installed and there is a CUDA device. `vllm`
+    also means `hf+vllm` for adapters, because vLLM does not score with adapters.
 
     Raises:
-        EngineError: an option of vLLM's is given, and vLLM does not run.
+        EngineError: a vLLM option is given, and vLLM does not run.
 
     """
     adapters = any(is_adapter(name) for name in (settings.model, settings.reference))
@@ -86,19 +86,19 @@ def chosen(settings: Settings) -> str:
     given = settings.vllm_only()
     if given:
         raise EngineError(
-            f"option {given[0]}: is for vLLM, which --rootfruit-engine=auto does not choose here "
+            f"option {given[0]}: works only with vLLM, which --rootfruit-engine=auto does not choose here "
             "(not installed, or no CUDA device); drop it or use --rootfruit-engine=vllm"
         )
     return "hf"
 
 
 def open_engine(name: str, settings: Settings, *, option: str = "--model") -> Engine:
-    """Return the engine for one model; weights are loaded, and servers asked, when first needed."""
+    """Return the engine for one model; weights are loaded, and servers contacted, when first needed."""
     if endpoints.is_served(name):
         return _open_served(name, settings, option)
     if settings.engine == "openai":
         raise EngineError(
-            f"{option} {name}: is not an address; --rootfruit-engine=openai wants http://HOST:PORT/v1#NAME"
+            f"{option} {name}: is not an address; --rootfruit-engine=openai needs http://HOST:PORT/v1#NAME"
         )
     kind = chosen(settings)
     path = resolve(name, allow_pickle=settings.allow_pickle, option=option)
@@ -140,7 +140,7 @@ def _ray(path: Path, settings: Settings, option: str) -> Engine:
     from rootfruit_checks.engines.ray import llm
     from rootfruit_checks.engines.ray.engine import RayEngine
 
-    path = path.absolute()  # a worker stands in another directory
+    path = path.absolute()  # a worker runs in another directory
     make = _maker(path, settings, option)
     gpu = None if settings.device == "auto" else settings.device != "cpu"
     vllm = None
@@ -150,12 +150,12 @@ def _ray(path: Path, settings: Settings, option: str) -> Engine:
 
 
 def _maker(path: Path, settings: Settings, option: str) -> Callable[[], HFEngine]:
-    """Return what makes the transformers engine; it can be pickled."""
+    """Return a picklable factory for the transformers engine."""
     try:
         from rootfruit_checks.engines.hf.engine import HFEngine
     except ImportError as error:
         raise EngineError(
-            f'the transformers engine needs its extra: pip install "rootfruit-checks[hf]" ({error})'
+            f'the transformers engine needs an extra: pip install "rootfruit-checks[hf]" ({error})'
         ) from error
     options: dict[str, Any] = {
         "dtype": settings.dtype,
@@ -173,21 +173,21 @@ def _maker(path: Path, settings: Settings, option: str) -> Callable[[], HFEngine
 
 
 def resolve_base(adapter: Path, settings: Settings, option: str = "--model") -> Path:
-    """Return the directory of an adapter's base."""
+    """Return the directory of an adapter's base model."""
     from rootfruit_checks.engines.hf.adapter import base_name
 
     return resolve(base_name(adapter), allow_pickle=settings.allow_pickle, option=f"{option} {adapter}, whose base is")
 
 
 def open_base(policy: Engine, settings: Settings) -> Engine:
-    """Return the engine of an adapter's base: where the policy's can, its own weights with the adapter switched off."""
+    """Return the engine of an adapter's base. It reuses the policy's weights, adapter off, where the engine can."""
     shared: Callable[[], Engine] | None = getattr(policy, "base", None)
     if shared is not None:
         return shared()
     path = resolve(str(settings.model), allow_pickle=settings.allow_pickle)
     if not is_adapter(path):
         raise EngineError(
-            f"--reference=base means the base of an adapter, and --model {settings.model} is none; "
+            f"--reference=base means the base of an adapter, and --model {settings.model} is not an adapter; "
             "give the reference's directory"
         )
     return open_engine(str(resolve_base(path, settings)), settings, option="--reference")
@@ -200,9 +200,7 @@ def _open_served(name: str, settings: Settings, option: str) -> Engine:
 
         from rootfruit_checks.engines.served.engine import ServedEngine
     except ImportError as error:
-        raise EngineError(
-            f'a served model needs the extra of its client: pip install "rootfruit-checks[served]" ({error})'
-        ) from error
+        raise EngineError(f'a served model needs an extra: pip install "rootfruit-checks[served]" ({error})') from error
     address, model = endpoints.split(f"option {option}", name)
     return ServedEngine(
         address,

@@ -1,4 +1,4 @@
-"""What no engine can answer is refused before any work, in the same words by each."""
+"""Reject input that no engine can process, with the same messages for all engines, before any work."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rootfruit_checks.base.types import Prompt
 
 
 def check_texts(texts: Iterable[str]) -> None:
-    """Refuse what is no text.
+    """Reject invalid texts.
 
     Raises:
-        EngineError: half of a surrogate pair, which no tokenizer, server or file takes.
+        EngineError: a text contains half of a surrogate pair, which no tokenizer, server or file accepts.
 
     """
     for number, text in enumerate(texts):
@@ -20,16 +20,16 @@ def check_texts(texts: Iterable[str]) -> None:
 
 
 def check_prompts(prompts: Sequence[Prompt]) -> None:
-    """Refuse prompts that cannot each be answered.
+    """Reject prompts that cannot each get their own answer.
 
     Raises:
-        EngineError: two prompts share an id and differ in their text, or one is no text.
+        EngineError: two prompts share an id but have different texts, or a prompt is not valid text.
 
     """
     texts: dict[str, str] = {}
     for prompt in prompts:
         if texts.setdefault(prompt.id, prompt.text) != prompt.text:
-            raise EngineError(f"two prompts have the id {prompt.id!a} and different texts; give each its own")
+            raise EngineError(f"two prompts have the id {prompt.id!a} and different texts; give each its own id")
         _check(prompt.text, f"prompt {prompt.id!a}")
 
 
@@ -38,5 +38,5 @@ def _check(text: str, where: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise EngineError(
-            f"{where}: character {error.start} is half of a surrogate pair, which is no text; fix the data"
+            f"{where}: character {error.start} is half of a surrogate pair, which is not valid text; fix the data"
         ) from None

@@ -1,7 +1,7 @@
-"""Opens the files of a model directory: regular files of bearable size whose keys that we read have the right types.
+"""Open the files of a model directory: regular files of limited size in which the keys that we read have valid types.
 
-transformers opens the same files later. It would wait for ever on a FIFO, and its own errors name neither file nor key,
-so `check_files` looks at all of them before it.
+transformers opens the same files later. It would block forever on a FIFO, and its own errors name neither file nor
+key, so `check_files` checks all of them first.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _INDEX = "model.safetensors.index.json"
 _OPENED = (".json", ".jinja", ".safetensors", ".model", ".txt", ".bin", ".pt", ".py", ".spm")
 # One file of several that hold a model's weights.
 _PART = re.compile(r"model-\d+-of-\d+\.safetensors")
-# A header has about a hundred bytes a tensor; safetensors itself takes no more than this.
+# A header has about a hundred bytes per tensor; this is also safetensors' own limit.
 _HEADER_LIMIT = 100 * untrusted.MIB
 _TEMPLATE_LIMIT = untrusted.MIB
 
 
 def read(path: Path, name: str, schema: Any, error: untrusted.Error = EngineError) -> dict[str, Any]:
-    """Return a JSON file of a model directory, held against a schema."""
+    """Return a JSON file of a model directory, checked against a schema."""
     value: dict[str, Any] = untrusted.read_json(path / name, schema, error, limit=untrusted.CONFIG_LIMIT, infinite=True)
     if place := _infinite(value, "$"):
-        # With a rotary base of NaN a model still scores, and every score is wrong.
+        # With a rotary base of NaN a model still produces scores, and all of them are wrong.
         raise error(f"{untrusted.shown(path / name)}: {place}: is not a finite number")
     return value
 
 
 def _infinite(value: Any, place: str) -> str:
-    """Return where a value holds a number that is not finite, or "". A time step of Mamba 2 has no upper limit."""
+    """Return the place of a number that is not finite, or "". A Mamba 2 time step may have no upper limit."""
     if isinstance(value, float):
         bounded = "time_step" not in place or math.isnan(value)
         return place if bounded and not math.isfinite(value) else ""
@@ -61,7 +61,7 @@ def read_generation(path: Path, error: untrusted.Error = EngineError) -> dict[st
 
 
 def check_files(path: Path, error: untrusted.Error = EngineError) -> None:
-    """Raise `error`, naming file and place, where a file of a model directory cannot be what it is named for."""
+    """Raise `error`, naming file and place, if a file of a model directory is not what its name says."""
     from rootfruit_checks.engines.config_schema import TokenizerConfig, WeightIndex
 
     names = _names(path, error)
@@ -80,7 +80,7 @@ def check_files(path: Path, error: untrusted.Error = EngineError) -> None:
         places = read(path, _INDEX, WeightIndex, error)["weight_map"]
         _check_index(path, places, error)
         if stray := sorted(name for name in names if _PART.fullmatch(name) and name not in set(places.values())):
-            raise error(f"{path / _INDEX}: does not name {stray[0]}, so that its tensors would be left out")
+            raise error(f"{path / _INDEX}: does not list {stray[0]}, so its tensors would be lost; list or remove it")
 
 
 def _names(path: Path, error: untrusted.Error) -> list[str]:
@@ -93,13 +93,13 @@ def _names(path: Path, error: untrusted.Error) -> list[str]:
 def _check_index(path: Path, places: Mapping[str, str], error: untrusted.Error) -> None:
     for tensor, name in places.items():
         if name in {"", ".", ".."} or Path(name).name != name:
-            raise error(f"{path / _INDEX}: {tensor} lies in {name!r}, which is not a file of this directory")
+            raise error(f"{path / _INDEX}: {tensor} is in {name!r}, which is not a file of this directory")
         if not untrusted.is_file(path / name):
-            raise error(f"{path / _INDEX}: {tensor} lies in {name}, which is not there; is a file missing?")
+            raise error(f"{path / _INDEX}: {tensor} is in {name}, which does not exist; is a file missing?")
 
 
 def check_header(file: Path, error: untrusted.Error = EngineError) -> None:
-    """Raise `error` where a safetensors file is cut off, or its header is not one."""
+    """Raise `error` if a safetensors file is truncated, or its header is invalid."""
     from rootfruit_checks.engines.config_schema import Tensor
 
     where = untrusted.shown(file)
@@ -108,7 +108,7 @@ def check_header(file: Path, error: untrusted.Error = EngineError) -> None:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= min(size - 8, _HEADER_LIMIT):
-            raise error(f"{where}: is not a safetensors file, or is damaged or cut off; save or fetch it again")
+            raise error(f"{where}: is not a safetensors file, or is damaged or truncated; save or download it again")
         raw = stream.read(length)
     header = untrusted.parse_json(raw.rstrip(b" "), f"{where}: its header", error)
     untrusted.check(header, dict[str, Any], f"{where}: its header", error)
@@ -123,7 +123,7 @@ def check_header(file: Path, error: untrusted.Error = EngineError) -> None:
             raise error(f"{where}: tensor {untrusted.shown(name)} has more or fewer bytes than its shape")
         end = max(end, last)
     if end != size - 8 - length:
-        raise error(f"{where}: has {size - 8 - length} bytes of tensors where its header tells of {end}")
+        raise error(f"{where}: has {size - 8 - length} bytes of tensors, but its header lists {end}")
 
 
 def _bits(dtype: str) -> int:

@@ -1,4 +1,4 @@
-"""Quantized weights: what runs them, and that it is installed. Imports none of it."""
+"""The library that each quantization method needs, and whether it is installed. Imports none of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from rootfruit_checks.base.errors import EngineError
 
-# Method (`quantization_config.quant_method`) -> (module, package) that transformers needs for it. Others are left to
-# transformers' own message.
+# Method (`quantization_config.quant_method`) -> (module, package) that transformers needs for it. For other methods
+# transformers raises its own error.
 _NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
     "bitsandbytes": (("bitsandbytes", "bitsandbytes"), ("accelerate", "accelerate")),
     "gptq": (("optimum", "optimum"), ("gptqmodel", "gptqmodel")),
@@ -28,14 +28,14 @@ def method(config: Mapping[str, Any]) -> str:
     if not isinstance(told, Mapping):
         return ""
     named = str(told.get("quant_method") or "")
-    # Older bitsandbytes configurations name no method.
+    # Older bitsandbytes configurations do not name a method.
     if named.startswith("bitsandbytes") or told.get("load_in_4bit") or told.get("load_in_8bit"):
         return "bitsandbytes"
     return named or "an unnamed method"
 
 
 def check_installed(where: object, config: Mapping[str, Any]) -> None:
-    """Raise an EngineError that names the missing library, where the model is quantized and one is missing."""
+    """Raise an EngineError that names the missing library, if the model is quantized and one is missing."""
     how = method(config)
     missing = [package for module, package in _NEEDED.get(how, ()) if importlib.util.find_spec(module) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""An engine that answers by rule: for tests of everything above the engines, ours and a user's, without a model."""
+"""A rule-based engine without a model, for our own and users' tests of everything above the engines."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class ScriptedEngine:
-    """Answers by two functions of the text; a word is a token, a unit is `batch` requests.
+    """Answers with two functions of the text; each word is a token, each unit is `batch` requests.
 
     Args:
-        name: goes into the fingerprint; give policy and reference different names.
+        name: part of the fingerprint; give policy and reference different names.
         word_logprob: (word, position, words of the text) -> log-probability in nats.
         answer: (prompt, draw) -> continuation.
         batch: requests per unit.
-        longest: words that a text, or a prompt with what is drawn after it, may have; None where all do.
+        longest: maximum number of words in a text, or in a prompt plus its continuation; None means no limit.
 
     """
 
@@ -52,11 +52,11 @@ class ScriptedEngine:
 
     @property
     def record(self) -> Mapping[str, str]:
-        """Says that no model ran."""
+        """States that no model ran."""
         return {"engine": "scripted", "tokenizer": "words"}
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
-        """Plan scores, word by word; equal texts are one. What stands before them is no part of its rules."""
+        """Plan scores, word by word; equal texts are scored once. Text before them is not supported."""
         if before:
             raise EngineError("a scripted engine scores plain text only")
         check_texts(texts)
@@ -80,7 +80,7 @@ class ScriptedEngine:
     def _fits(self, name: str, text: str, drawn: int = 0) -> None:
         words = len(text.split())
         if self._longest is not None and words + drawn > self._longest:
-            raise EngineError(f"{name} has {words} words and the engine takes {self._longest - drawn}; it is not cut")
+            raise EngineError(f"{name} has {words} words and the engine takes {self._longest - drawn}; shorten it")
 
     def _score(self, units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
         for unit in units:
@@ -91,7 +91,7 @@ class ScriptedEngine:
             yield unit.key, json.dumps(rows).encode()
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan `sampling.continuations` answers of each prompt; equal prompts are one."""
+        """Plan `sampling.continuations` answers for each prompt; equal prompts are planned once."""
         check_prompts(prompts)
         for prompt in prompts:
             self._fits(f"prompt {prompt.id}", prompt.text, sampling.max_new_tokens)
@@ -112,11 +112,11 @@ class ScriptedEngine:
         return Work("generate", batches, compute, answers)
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return None: it has no chat template."""
+        """Return None: there is no chat template."""
         return None
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -26,12 +26,12 @@ class PairEngine:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of both fingerprints and who does what."""
+        """Hash of both fingerprints and their roles."""
         return hashlib.sha256(f"pair/1\n{self._scorer.fingerprint}\n{self._generator.fingerprint}".encode()).hexdigest()
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What both tell: once where they agree or one is silent, else side by side."""
+        """The records of both: one value where they agree or only one has it, otherwise both values."""
         scorer, generator = self._scorer.record, self._generator.record
         told = {**generator, **scorer}
         for key in sorted(scorer.keys() & generator.keys()):
@@ -40,21 +40,21 @@ class PairEngine:
         return told
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return a prompt as the generator's chat template puts it."""
+        """Return a prompt rendered by the generator's chat template."""
         return self._generator.render(chat, text)
 
     def chat_notes(self, chat: Chat) -> Sequence[str]:
-        """Return what the generator's chat template does beyond putting a turn."""
+        """Return how the rendering of the generator's chat template differs from its defaults."""
         notes: Callable[[Chat], Sequence[str]] | None = getattr(self._generator, "chat_notes", None)
         return notes(chat) if notes else ()
 
     def token_of(self, text: str) -> int | None:
-        """Return the generator's token of this text, if there is one."""
+        """Return the generator's token with this text, if there is one."""
         token_of: Callable[[str], int | None] | None = getattr(self._generator, "token_of", None)
         return token_of(text) if token_of else None
 
     def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
-        """Return the text of each token, as the scorer has it."""
+        """Return the text of each token, from the scorer."""
         return pieces_of(self._scorer, text, ids)
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:

@@ -1,4 +1,4 @@
-"""An engine's units kept in the store: what is stored is never computed again, and progress is told."""
+"""Store an engine's units: stored units are never computed again. Also reports progress."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rootfruit_checks.store.store import Store
 
 
 class Progress(Protocol):
-    """Hears how far long work has come."""
+    """Receives the progress of long work."""
 
     def start(self, what: str, total: int) -> None:
         """Begin a stage of `total` units."""
 
     def step(self) -> None:
-        """One more unit is there."""
+        """Count one more finished unit."""
 
     def finish(self) -> None:
-        """The stage has ended."""
+        """End the stage."""
 
 
 class Silent:
-    """Progress that tells nobody."""
+    """Progress that is not shown."""
 
     def start(self, what: str, total: int) -> None:
         """Do nothing."""
@@ -36,14 +36,14 @@ class Silent:
 
 
 class StoredUnits:
-    """`Units` over a Store, in one namespace (everything but the unit's content that changes its result).
+    """`Units` over a Store, in one namespace (everything that changes a unit's result, except its content).
 
     Args:
-        store: where they are kept.
+        store: where units are stored.
         namespace: what they belong to.
-        title: whose work this is, for progress and errors.
-        progress: hears how far it has come.
-        only: a unit that is not there is a StoreError, so that nothing is computed.
+        title: name of the work, for progress and errors.
+        progress: receives the progress.
+        only: raise a StoreError for a unit that is not stored, so that nothing is computed.
 
     """
 
@@ -62,12 +62,12 @@ class StoredUnits:
         """Announce the stage.
 
         Raises:
-            StoreError: what is stored must not be used.
+            StoreError: the stored units must not be used.
 
         """
         reason = self._store.get(self._namespace, SPOILED)
         if reason is not None:
-            raise StoreError(f"{self._store.directory}: holds answers of two models ({reason.decode()})")
+            raise StoreError(f"{self._store.directory}: contains answers of two models ({reason.decode()})")
         self._progress.start(f"{self._title}: {what}", total)
 
     def get(self, key: str) -> bytes | None:
@@ -84,11 +84,11 @@ class StoredUnits:
         return value
 
     def put(self, key: str, value: bytes) -> None:
-        """Store the value; it survives a kill from here on."""
+        """Store the value; once stored, it survives a kill."""
         self._store.put(self._namespace, key, value)
         self.computed += 1
         self._progress.step()
 
     def end(self) -> None:
-        """The stage has ended, well or not."""
+        """End the stage, whether it succeeded or not."""
         self._progress.finish()

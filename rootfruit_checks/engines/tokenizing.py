@@ -1,8 +1,8 @@
-"""Texts as token ids: nothing stands around a text but the model's own BOS, and nothing of it is lost.
+"""Texts as token ids: only the model's own BOS is added to a text, and nothing of the text is lost.
 
-Tokenizers add what they like: an EOS after a text, [CLS] and [SEP] around it, BOS twice. A model that reads EOS after
-its prompt goes on after the end. So texts are tokenized without special tokens, and BOS is put there by us, where the
-tokenizer puts it too.
+Tokenizers may add an EOS after a text, [CLS] and [SEP] around it, or BOS twice. A model that reads EOS after its prompt
+continues after the end of a text. So texts are tokenized without special tokens, and we add BOS where the tokenizer
+would add it too.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 
 from rootfruit_checks.base.errors import EngineError
 
-# They begin and end differently, so what all of them begin or end with was put there by the tokenizer.
+# They start and end differently, so any common first or last token was added by the tokenizer.
 _SAMPLES = ("The sky is blue.", "people like music!", "In winter it snows?")
 
 
 def leading(tokenizer: Any, bos: int) -> list[int]:
-    """Return what stands before a prompt: `bos` where the tokenizer puts it before a text by itself, else nothing."""
+    """Return the tokens before a prompt: `bos` if the tokenizer puts it before a text by default, else nothing."""
     starts = []
     for text in _SAMPLES:
         plain, whole = _ids(tokenizer, [text], special=False)[0], _ids(tokenizer, [text], special=True)[0]
-        # Where the text begins in what the tokenizer makes of it.
+        # The position where the text starts in the tokenizer's output.
         place = next((i for i in range(len(whole)) if plain and whole[i : i + len(plain)] == plain), len(whole))
         starts.append(bos in whole[:place])
     return [bos] if all(starts) else []
 
 
 def check_edges(tokenizer: Any, name: object) -> None:
-    """Refuse a tokenizer that puts tokens around a text even where it is asked for none.
+    """Reject a tokenizer that adds tokens around a text even when asked not to.
 
     Raises:
         EngineError: naming the token.
@@ -43,7 +43,7 @@ def check_edges(tokenizer: Any, name: object) -> None:
         if len(edges) == 1 and edges <= special:
             token = tokenizer.convert_ids_to_tokens(edges.pop())
             raise EngineError(
-                f"{name}: the tokenizer {where} each text with {token}, even without special tokens, so that another "
+                f"{name}: the tokenizer {where} each text with {token}, even without special tokens, so a different "
                 "text would be scored; fix tokenizer.json"
             )
 
@@ -54,14 +54,14 @@ def plain(
     """Return the token ids of each text, without special tokens.
 
     Args:
-        tokenizer: the model's.
-        name: the model's, for messages.
-        texts: what to tokenize.
-        called: how messages name each text.
-        rows: tokens that the model knows; None where that is not known.
+        tokenizer: the model's tokenizer.
+        name: the model's name, for messages.
+        texts: the texts to tokenize.
+        called: the name of each text in messages.
+        rows: size of the model's vocabulary; None if unknown.
 
     Raises:
-        EngineError: a text holds what the tokenizer cannot write, or a token that the model does not know.
+        EngineError: the tokenizer cannot encode part of a text, or gives a token that the model does not know.
 
     """
     if not texts:
@@ -77,16 +77,16 @@ def plain(
         seen.add(text)
         if unknown in ids or _loses(tokenizer, text):
             raise EngineError(
-                f"{name}: the tokenizer cannot write {label}: {text[:60]!a}; what it leaves out cannot be scored"
+                f"{name}: the tokenizer cannot encode {label}: {text[:60]!a}; text that it drops cannot be scored"
             )
     return encoded
 
 
 def check_rows(ids: Sequence[int], rows: int | None, name: object) -> None:
-    """Refuse a token that the model has no embedding of.
+    """Reject tokens for which the model has no embedding.
 
     Raises:
-        EngineError: naming it.
+        EngineError: naming the token.
 
     """
     largest = max(ids, default=0)
@@ -103,9 +103,9 @@ def _ids(tokenizer: Any, texts: Sequence[str], *, special: bool) -> list[list[in
 
 
 def _unknown(tokenizer: Any) -> int | None:
-    """Return the token that stands for what cannot be written; None where there is none.
+    """Return the token for text that cannot be encoded; None if there is none.
 
-    The name alone says little: GPT-2's tokenizer calls its EOS so, and writes every text.
+    The name alone is no proof: GPT-2's tokenizer gives its EOS this role, and yet encodes every text.
     """
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     model = getattr(backend, "model", None)
@@ -117,7 +117,7 @@ def _unknown(tokenizer: Any) -> int | None:
 
 
 def _loses(tokenizer: Any, text: str) -> bool:
-    """Whether a letter or digit of a text leaves no token. Capitals and accents may be folded."""
+    """Whether a letter or digit of a text is lost in its tokens. Case and accents may change."""
     if tokenizer.is_fast:
         spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         held = {place for start, end in spans for place in range(start, end)}

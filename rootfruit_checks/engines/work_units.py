@@ -1,7 +1,7 @@
-"""Work cut into units: what is computed, stored, resumed, shared out and given to workers.
+"""Work split into units, which are computed, stored, resumed, shared out and sent to workers.
 
-A unit (a block of the prefix tree, a batch of prompts, one request) is fixed by data and settings alone. So who
-computes it, when, and beside what changes no answer.
+Data and settings alone determine a unit (a block of the prefix tree, a batch of prompts, one request). So answers do
+not depend on who computes it, when, or together with what.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ T = TypeVar("T")
 
 
 def key_of(*parts: object) -> str:
-    """Return the address of what `parts` (JSON values) name."""
+    """Return a content address of `parts` (JSON values)."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def seed_of(*name: object, bits: int = 63) -> int:
-    """Return a seed of at most `bits` bits (to 63): a function of its name (JSON values) and of nothing else."""
+    """Return a seed of at most `bits` bits (up to 63), which depends only on its name (JSON values)."""
     return int.from_bytes(hashlib.sha256(json.dumps(name).encode()).digest()[:8], "big") >> (64 - bits)
 
 
 class Units(Protocol):
-    """Where finished units are kept. The implementation knows the engine's fingerprint; a key names only the work."""
+    """Storage of finished units. The implementation knows the engine's fingerprint; a key identifies only the work."""
 
     def begin(self, what: str, total: int) -> None:
-        """Say that `total` units of `what` ("score", "generate") follow: each is got, or computed and put."""
+        """Announce `total` units of `what` ("score", "generate"). Each is then read, or computed and stored."""
 
     def get(self, key: str) -> bytes | None:
-        """Return the stored result of a unit, or None where it must be computed."""
+        """Return the stored result of a unit, or None if it must be computed."""
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep the result of a unit. When this returns, it survives a kill."""
+        """Store the result of a unit. When this returns, the result survives a kill."""
 
 
 class Forget:
-    """Units that keeps nothing."""
+    """Units that stores nothing."""
 
     def begin(self, what: str, total: int) -> None:
         """Do nothing."""
 
     def get(self, key: str) -> bytes | None:
-        """Return None: nothing is kept."""
+        """Return None: nothing is stored."""
         return None
 
     def put(self, key: str, value: bytes) -> None:
@@ -56,15 +56,15 @@ class Forget:
 
 
 FORGET = Forget()
-# The key under which a store says why what it holds must not be used.
+# The key under which a store records why its contents must not be used.
 SPOILED = key_of("spoiled/1")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit: its content address, its cost in tokens (to share work out evenly), and what the engine computes.
+    """One unit: its content address, its cost in tokens (for sharing out work evenly), and the engine's task.
 
-    `task` can be pickled: it may be computed in another process.
+    `task` can be pickled, because another process may compute it.
     """
 
     key: str
@@ -78,9 +78,9 @@ class Work(Generic[T]):
 
     Attributes:
         what: its name in progress and logs.
-        units: all of it, in an order that the plan fixes; keys are distinct.
-        compute: yields (key, value) of the units it is given, as they finish, in any order.
-        answers: makes the answers, in request order, from the values of all units.
+        units: all units, in an order fixed by the plan; keys are distinct.
+        compute: yields (key, value) of the given units as they finish, in any order.
+        answers: builds the answers, in request order, from the values of all units.
 
     """
 
@@ -91,7 +91,7 @@ class Work(Generic[T]):
 
 
 def fulfil(work: Work[T], units: Units) -> Sequence[T]:
-    """Return the answers; compute and keep what is not kept yet.
+    """Return the answers; compute and store missing units.
 
     Raises:
         EngineError: the engine left units undone.
@@ -101,12 +101,12 @@ def fulfil(work: Work[T], units: Units) -> Sequence[T]:
 
 
 def compute(work: Work[T], share: Sequence[Unit], units: Units) -> None:
-    """Compute and keep a share of the units, and answer nothing."""
+    """Compute and store a share of the units, without reading answers."""
     _held(work, share, units)
 
 
 class ChangedModelError(EngineError):
-    """Another model answers now than at the start: nobody knows which of the answers since then are whose."""
+    """The model has changed since the start, and it is unknown which answers came from which model."""
 
 
 def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, bytes]:
@@ -135,18 +135,18 @@ def _held(work: Work[T], wanted: Sequence[Unit], units: Units) -> dict[str, byte
 
 
 def share_out(units: Sequence[Unit], index: int, count: int, loads: list[int] | None = None) -> list[Unit]:
-    """Return the units of share `index` (1 to `count`), balanced by cost and the same whenever it is asked.
+    """Return the units of share `index` (1 to `count`), balanced by cost. Deterministic.
 
-    The largest first, each to the share that has least so far (Graham's LPT rule): where all begin with nothing, no
-    share costs more than a third above the best possible; in any case no two differ by more than the dearest unit,
-    unless they did before.
+    Largest unit first, each goes to the share with the lowest cost so far (Graham's LPT rule). If all shares start
+    empty, none costs more than a third above the best possible. In any case no two differ by more than the most
+    expensive unit, unless they did before.
 
     Args:
         units: all units of a stage, in the order of the plan.
-        index: which share.
-        count: how many shares there are.
-        loads: what each share has from earlier stages, so that a remainder does not always fall to the first ones;
-            this stage's costs are added to it.
+        index: number of the share.
+        count: number of shares.
+        loads: cost of each share from earlier stages, so that a remainder does not always go to the first ones; the
+            costs of this stage are added to it.
 
     """
     loads = [0] * count if loads is None else loads

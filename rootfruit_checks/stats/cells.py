@@ -1,4 +1,4 @@
-"""A two-way table of clusters: what both estimators, the mean and the concordance, are ratios over."""
+"""A two-way table of clusters: both estimators, the mean and the concordance, are ratios over such a table."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DENSE = 4_000_000
 class Table:
     """Sums and weights by cell, shape (rows + 1, columns + 1): the last row and column are "outside the factor".
 
-    `subtract` tells whether cells were counted in both one-way variances and must be taken out once (Cameron, Gelbach
+    `subtract` tells whether cells were counted in both one-way variances and must be subtracted once (Cameron, Gelbach
     and Miller 2011), or not (DeLong 1988: rows and columns are different samples).
-    `independent` is how many independent cells an exact bound may count on.
+    `independent` is the number of independent cells for an exact bound.
     """
 
     sums: Any
@@ -30,7 +30,7 @@ class Table:
 
     @classmethod
     def build(cls, rows: NDArray[np.intp], columns: NDArray[np.intp], values: Floats, shape: tuple[int, int]) -> Table:
-        """Tabulate values by codes; code -1 means outside the factor. `shape` is (row clusters, column clusters)."""
+        """Sum up values by codes; code -1 means outside the factor. `shape` is (row clusters, column clusters)."""
         size = (shape[0] + 1, shape[1] + 1)
         flat = np.where(rows < 0, shape[0], rows) * size[1] + np.where(columns < 0, shape[1], columns)
         if size[0] * size[1] <= _DENSE:
@@ -49,5 +49,5 @@ class Table:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Clusters of the row and of the column factor."""
+        """Number of clusters of the row and the column factor."""
         return self.sums.shape[0] - 1, self.sums.shape[1] - 1

@@ -29,14 +29,14 @@ def clustered_mean(
     The variance is Cameron, Gelbach and Miller's (2011) with the small-sample factor G / (G - 1) for each factor and
     for their intersection, never below a one-way one. Bounds: Student's t with min(G) - 1 degrees of freedom, where
     uneven clusters count for fewer (`intervals.effective`); from 30 clusters on in every factor the studentized
-    pigeonhole bootstrap (Owen 2007). Where more than a third of the cells show one value and fewer than 10 clusters
-    differ from it, never narrower than the exact bound for a column without variation (see `exact.py`). Under 10
-    clusters in a factor there is no bound: `refused`.
+    pigeonhole bootstrap (Owen 2007). If more than a third of the cells have the same value and fewer than 10 clusters
+    differ from it, the bounds are never narrower than the exact bound for a column without variation (see `exact.py`).
+    With fewer than 10 clusters in a factor there is no bound: `refused`.
 
-    A blank label "" says that the row has no cluster in that factor: the sentence names no person, say. Such rows
-    are not one big cluster, which would invent a dependence between them, nor each a cluster of its own, which would
-    count as so many names. They are clustered by the other factor alone: what they add to the factor's own variance
-    the intersection takes out again, and only real labels count towards min(G).
+    A blank label "" means that the row has no cluster in that factor, for example because the sentence names no person.
+    Treating such rows as one big cluster would invent a dependence between them, and treating each as its own cluster
+    would count as many names. They are clustered by the other factor alone: the intersection subtracts what they add to
+    the factor's own variance, and only real labels count towards min(G).
 
     Args:
         values: shape (n,), finite, within `value_range`.
@@ -45,11 +45,11 @@ def clustered_mean(
         seed: seed of the bootstrap.
         value_range: the range of a single value, (0, 1) for a share, (-1, 1) for a difference of two.
         factors: the factors' names, for messages.
-        resample: whether the bootstrap may be used; without it Student's t is, for description of very many cells.
+        resample: whether to use the bootstrap; if not, Student's t is used, for describing very many cells.
 
     Raises:
         ValueError: lengths differ, a value is not finite or outside `value_range`, a row is blank in every factor, or
-            there are not one or two factors. No rows is not an error: that is a refused Interval.
+            there are not one or two factors. Having no rows is not an error: the Interval is then refused.
 
     """
     check_alpha(alpha)
@@ -67,7 +67,7 @@ def clustered_mean(
         raise ValueError(f"row {int(bad[0])} is {column[bad[0]]}: values must be finite (drop and count such rows)")
     slack = 1e-9 * (value_range[1] - value_range[0])
     if column.min() < value_range[0] - slack or column.max() > value_range[1] + slack:
-        raise ValueError(f"values reach from {column.min()} to {column.max()}, outside the value range {value_range}")
+        raise ValueError(f"values range from {column.min()} to {column.max()}, outside the value range {value_range}")
     coded = [encode(label) for label in labels]
     if len(coded) == 1:
         coded.append((np.full(len(column), -1, dtype=np.intp), np.empty(0, dtype=str)))
@@ -82,7 +82,7 @@ def clustered_mean(
 def encode(labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """Return codes from 0 in the sorted order of the labels, -1 for blank, and the labels that are not blank."""
     names = labels.astype(str).tolist()
-    # A dictionary finds labels in a fifth of the time that sorting all rows by text takes.
+    # A dictionary takes a fifth of the time that sorting all rows by text takes.
     kinds = sorted(set(names))
     place = {kind: code for code, kind in enumerate(kinds, start=-1 if kinds[:1] == [""] else 0)}
     codes = np.fromiter(map(place.__getitem__, names), dtype=np.intp, count=len(names))

@@ -31,21 +31,21 @@ def concordance(
     """Return the share of (stigmatizing, control) row pairs of one cell in which the stigmatizing margin is larger.
 
     A two-sample U-statistic with clusters on both sides: theta = sum K[s, c] / sum W[s, c] over stigmatizing
-    predicates s and control predicates c, where W counts the comparisons within cells and K how many of them s wins.
-    The variance is DeLong's (1988) over predicate-level placements, carried to unequal W by linearisation:
+    predicates s and control predicates c, where W counts the comparisons within cells and K those that s wins.
+    The variance is DeLong's (1988) over predicate-level placements, extended to unequal W by linearisation:
     G_s / (G_s - 1) sum_s (sum_c K - theta W)^2 / W^2 and the same over c. From 30 predicates on both sides the bounds
-    come from a studentized bootstrap over both; else from Student's t with one degree of freedom less than the smaller
-    side has predicates, counted by their comparisons (`intervals.effective`). Where nothing varies, the exact bound
-    counts min(G_s, G_c) disjoint pairs of predicates as independent.
+    come from a studentized bootstrap over both. Otherwise they come from Student's t with one degree of freedom less
+    than the smaller number of predicates, weighted by their comparisons (`intervals.effective`). Without any variation,
+    the exact bound counts min(G_s, G_c) disjoint pairs of predicates as independent.
 
     Args:
         margins: shape (n,), finite.
         is_stigma: shape (n,), True for a stigmatizing predicate.
-        cell: shape (n,), what is compared with what: the sentence frame and identity pair.
+        cell: shape (n,), rows are compared within a cell: the sentence frame and identity pair.
         predicate: shape (n,), the clusters.
         alpha: level of each bound, in (0, 0.5).
         seed: seed of the bootstrap.
-        tie: margins that differ by no more count one half.
+        tie: margins that differ by at most this count one half.
         factors: names of the two samples, for messages.
 
     Raises:
@@ -57,7 +57,7 @@ def concordance(
     stigma = np.asarray(is_stigma, dtype=bool)
     cells, predicates = np.asarray(cell), np.asarray(predicate)
     if values.ndim != 1 or not values.shape == stigma.shape == cells.shape == predicates.shape:
-        raise ValueError("margins, is_stigma, cell and predicate must have one length")
+        raise ValueError("margins, is_stigma, cell and predicate must have the same length")
     if not np.isfinite(values).all():
         raise ValueError("a margin is not finite (drop and count such rows)")
     if stigma.all() or not stigma.any():
@@ -68,7 +68,7 @@ def concordance(
     wins, weights = _compare(sides[0], sides[1], tie)
     keep = (weights.sum(axis=1) > 0, weights.sum(axis=0) > 0)
     if not keep[0].any():
-        return refusal(math.nan, (0, 0), "no cell holds both a stigmatizing and a control predicate")
+        return refusal(math.nan, (0, 0), "no cell has both a stigmatizing and a control predicate")
     wins, weights = (np.pad(part[keep[0]][:, keep[1]], ((0, 1), (0, 1))) for part in (wins, weights))
     labels = [side.labels[kept] for side, kept in zip(sides, keep, strict=True)]
     table = Table(wins, weights, subtract=False, independent=min(map(len, labels)))
@@ -104,12 +104,12 @@ def _compare(stigma: _Side, control: _Side, tie: float) -> tuple[Floats, Floats]
         for start in range(span.start, span.stop, step):
             left = slice(start, min(start + step, span.stop))
             gap = stigma.values[left, None] - control.values[right]
-            # Twice the kernel, in whole numbers: 2 for a win, 1 for a tie.
+            # Twice the kernel, as integers: 2 for a win, 1 for a tie.
             doubled = (gap > tie).view(np.int8) + (gap >= -tie).view(np.int8)
             left_codes, left_starts = np.unique(stigma.codes[left], return_index=True)
             left_sizes = np.diff(np.append(left_starts, left.stop - left.start))
             kernel = _summed(_summed(doubled, left_starts, 0), right_starts, 1) / 2.0
-            # Codes are unique within the span, so that plain fancy addition loses nothing.
+            # Codes are unique within the span, so plain fancy addition is safe.
             place = np.ix_(left_codes, right_codes)
             wins[place] += kernel
             weights[place] += np.outer(left_sizes, right_sizes)
@@ -117,7 +117,7 @@ def _compare(stigma: _Side, control: _Side, tie: float) -> tuple[Floats, Floats]
 
 
 def _summed(counts: NDArray[Any], starts: NDArray[np.intp], axis: int) -> NDArray[Any]:
-    """Sums of the runs that begin at `starts`; most predicates have one row in a cell, and nothing is to be summed."""
+    """Sums of the runs that begin at `starts`; most predicates have one row per cell, so there is nothing to sum."""
     if len(starts) == counts.shape[axis]:
         return counts
     return np.asarray(np.add.reduceat(counts, starts, axis=axis, dtype=np.int64))

@@ -1,19 +1,20 @@
-"""Bounds that hold at every look of a sample that grows by whole clusters, up to its planned size.
+"""Bounds that hold at every look at a sample that grows by whole clusters, up to its planned size.
 
 The error of a mean over n of N planned clusters, times n / sqrt(N) and in units of its own standard deviation, is a
-Brownian motion W at time t = n / N (Donsker). A straight line is crossed in [0, 1] with a probability known in closed
+Brownian motion W at time t = n / N (Donsker). The probability that W crosses a straight line in [0, 1] has a closed
 form (Robbins and Siegmund 1970, from the reflection principle):
 
     P(W_t >= a + b t for some t <= 1) = P(Z >= a + b) + exp(-2 a b) P(Z >= a - b).
 
 So with `a` chosen for a level, estimate + (a + b t) / sqrt(t) * se is a one-sided confidence sequence for the planned
-sample: it holds after every cluster at once, hence at whatever look a run stops, and looks that are not taken only
-make it safer. It is not valid beyond the planned sample.
+sample: it holds after all clusters simultaneously, so it holds at any look at which a run stops, and skipped looks
+only make it safer. It is not valid beyond the planned sample.
 
-A second factor that is complete in every look (the disclosure forms, when looks are taken over names) adds one and the
-same error to all of them. That raises the correlation between looks m < n from sqrt(m / n) to
+A second factor that is complete at every look (the disclosure forms, when looks are taken over names) adds the same
+error to all of them. That raises the correlation between looks m < n from sqrt(m / n) to
 sqrt((v / n + s) / (v / m + s)), and by Slepian's lemma a Gaussian process with larger correlations crosses the same
-boundary no more often. So the two-way standard error may be used with the time of the factor that is looked over.
+boundary no more often. So the two-way standard error may be used with the time of the factor over which looks are
+taken.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from scipy import optimize, special
 
 from rootfruit_checks.stats.intervals import Interval, Law, check_alpha, skewness, t_quantile
 
-# The line's slope in units of W. 0 would spend nearly all of alpha at the end; at 1 the bound is 1.35 times as wide as
-# the fixed one at the end, and 1.8 times (not 2.4) at a quarter of the sample, where clear cases are settled.
+# The line's slope in units of W. 0 would spend nearly all of alpha at the end. At 1 the bound is 1.35 times as wide as
+# the fixed one at the end, and 1.8 times (not 2.4) at a quarter of the sample, where clear cases are decided.
 SLOPE = 1.0
-# The skewness of a few clusters' sample understates theirs, most where events are rare. By simulation (see
-# bench/sequential.py) one Edgeworth term is too little at a rate of 0.1 with clusters that correlate by 0.3; three do.
+# A few clusters understate the skewness of their population, most where events are rare. By simulation (see
+# bench/sequential.py) one Edgeworth term is too small at a rate of 0.1 with clusters that correlate by 0.3; three are
+# enough.
 LEAN = 3.0
 
 
@@ -51,10 +53,10 @@ def intercept_of(level: float, slope: float = SLOPE) -> float:
 
 
 def multiplier(level: float, share: float) -> float:
-    """Return how many standard errors the one-sided bound lies off at `share` of the planned clusters.
+    """Return the distance of the one-sided bound, in standard errors, at `share` of the planned clusters.
 
     Raises:
-        ValueError: a share that is not in (0, 1].
+        ValueError: the share is not in (0, 1].
 
     """
     if not 0.0 < share <= 1.0:
@@ -68,16 +70,16 @@ def last_level(level: float) -> float:
 
 
 def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[Any, Any]:
-    """Return how many standard errors the lower and the upper bound lie off the estimate.
+    """Return the distances of the lower and the upper bound from the estimate, in standard errors.
 
-    The boundary's tail probability is carried over to Student's t with `df`, as the fixed-sample bound does: each look
-    is then exceeded as often as the Brownian motion's would be. Where clusters are skewed, mean and standard error move
-    together, the more the further out: the side that this harms is widened by the Edgeworth term of the t-statistic,
+    The boundary's tail probability is transferred to Student's t with `df`, as in the fixed-sample bound: each look is
+    then exceeded as often as for the Brownian motion. If clusters are skewed, mean and standard error move together,
+    more so further out. The side that this harms is widened by the Edgeworth term of the t-statistic,
     skew (2 z^2 + 1) / 6 (Hall 1992), taken LEAN times, and the other side is not narrowed.
 
     Args:
-        level: probability with which the bound may be beyond the truth at any look.
-        share: clusters so far, of those planned.
+        level: probability that the bound is beyond the truth at any look.
+        share: clusters so far, divided by those planned.
         df: degrees of freedom of Student's t.
         skew: skewness of the estimate: sum e^3 / (sum e^2)^(3/2) over the clusters' influences e; a number or array.
 
@@ -91,14 +93,14 @@ def quantiles(level: float, share: float, df: float, skew: Any = 0.0) -> tuple[A
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequentialLaw(Law):
-    """Bounds at any level that hold at all looks together; never narrower than the fixed sample's.
+    """Bounds at any level that hold at all looks simultaneously; never narrower than the fixed sample's.
 
-    The exact bound for cells without variation needs no change: the samples without variation are nested, so that the
-    first look at which it excludes a share is fixed beforehand.
+    The exact bound for cells without variation is unchanged: samples without variation are nested, so the first look
+    at which it excludes a share is fixed in advance.
 
     Attributes:
-        share: how much of the planned sample this look has.
-        least: degrees of freedom of Student's t, where `ratios` are the fixed bound's.
+        share: fraction of the planned sample at this look.
+        least: degrees of freedom of Student's t, if the fixed bound uses `ratios`.
 
     """
 
@@ -115,9 +117,9 @@ def sequential(interval: Interval, share: float, alpha: float) -> Interval:
     """Return an interval's estimate with the bounds that hold at every look; a refused one stays refused.
 
     Args:
-        interval: what the fixed-sample statistics say at this look.
-        share: clusters so far, of those planned, in the factor that is looked over; in (0, 1].
-        alpha: each one-sided bound is beyond the truth at no look, with probability 1 - alpha.
+        interval: the fixed-sample statistics at this look.
+        share: clusters so far divided by those planned, in the factor over which looks are taken; in (0, 1].
+        alpha: with probability 1 - alpha, each one-sided bound is beyond the truth at no look.
 
     """
     check_alpha(alpha)
@@ -126,7 +128,7 @@ def sequential(interval: Interval, share: float, alpha: float) -> Interval:
     if interval.refused or law is None:
         return interval
     least = law.df if math.isfinite(law.df) else float(min(count for count in interval.clusters if count) - 1)
-    # `reach` is of one look alone.
+    # `reach` holds for a single look only.
     known = law.df, law.ratios, law.cells, law.value_range, skewness(interval.scores), law.heavy, law.wide, law.extra
     ours = SequentialLaw(*known, share=share, least=least)
     low, high = ours.bounds(interval.estimate, interval.se, alpha)

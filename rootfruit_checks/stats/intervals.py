@@ -1,4 +1,4 @@
-"""What an estimate is: a number, one-sided bounds on both sides, and how they were got."""
+"""Estimates with one-sided bounds on both sides, and the method that gave them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from rootfruit_checks.stats.exact import unseen_bounds
 Floats = NDArray[np.float64]
 Method = Literal["t", "bootstrap", "exact", "sequential", "refused"]
 
-# Below this many clusters in the smallest factor no bound is given: a variance over so few is itself a guess.
+# With fewer clusters than this in the smallest factor no bound is given: a variance over so few is itself a guess.
 FEWEST_CLUSTERS = 10
-# From this many clusters on in every factor the studentized bootstrap replaces Student's t.
+# With at least this many clusters in every factor the studentized bootstrap replaces Student's t.
 BOOTSTRAP_CLUSTERS = 30
-# (REPLICATES + 1) * alpha is whole for the usual levels, so that the quantiles are order statistics.
+# (REPLICATES + 1) * alpha is an integer for the usual levels, so that the quantiles are order statistics.
 REPLICATES = 1999
-# By simulation at 12 clusters that correlate by up to 0.3 (bench/calibration.py).
+# By simulation with 12 clusters that correlate by up to 0.3 (bench/calibration.py).
 LEAN = 1.5
-# The levels between which a p-value is looked for.
+# The range of levels in which a p-value is searched.
 _LEAST, _HIGHEST = 1e-9, 0.4999
 
 
 def t_quantile(level: float, df: float) -> float:
-    """Return what Student's t exceeds with probability `level`; scipy.stats takes ten times as long to say it."""
+    """Return the value that Student's t exceeds with probability `level`; ten times as fast as scipy.stats."""
     return -float(special.stdtrit(df, level))
 
 
 def effective(sizes: Floats) -> float:
-    """Return as how many clusters of one size these count, whose members may agree entirely: at most their number.
+    """Return the equivalent number of equal-sized clusters, whose members may agree entirely: at most their number.
 
     Squared sizes are then shares of the variance: (sum w^2)^2 / sum w^4 (Carter, Schnepel and Steigerwald 2017).
     """
@@ -43,12 +43,12 @@ def effective(sizes: Floats) -> float:
 
 
 def lean(skew: float, df: float) -> float:
-    """Return by how many standard errors a skewed estimate's bound must be moved out on the side of its tail.
+    """Return how many standard errors to move a skewed estimate's bound outwards on the side of its tail.
 
-    Where clusters are skewed, mean and standard error move together: a sample that missed the tail has both too small.
+    If clusters are skewed, mean and standard error move together: in a sample that missed the tail both are too small.
     The t-statistic's Edgeworth term is skew (2 q^2 + 1) / 6 (Hall 1992), skew = sum e^3 / (sum e^2)^(3/2) over the
-    clusters' influences e. It is taken at the 5 % quantile q, as the expansion is not to be trusted further out; and
-    LEAN times, as a few clusters understate their own skewness. The other side is not narrowed.
+    clusters' influences e. It is taken at the 5 % quantile q, because the expansion is unreliable further out, and LEAN
+    times, because a few clusters understate their own skewness. The other side is not narrowed.
     """
     quantile = t_quantile(0.05, df)
     return LEAN * skew * (2.0 * quantile * quantile + 1.0) / 6.0
@@ -56,20 +56,20 @@ def lean(skew: float, df: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Law:
-    """What gives an estimate's bounds at any level.
+    """Gives an estimate's bounds at any level.
 
     Attributes:
-        df: degrees of freedom of Student's t, where there are no `ratios`.
+        df: degrees of freedom of Student's t, if there are no `ratios`.
         ratios: sorted studentized ratios of the bootstrap, shape (B,); None for Student's t.
-        cells: the bounds are never narrower than the exact ones for so many cells without variation; 0: no such rule.
-        value_range: the bounds stay inside these.
-        skew: skewness of the estimate, which Student's t does not know of; see `lean`.
-        heavy: where few clusters carry the variance, their degrees of freedom: on `wide` sides the bootstrap is never
-            narrower than Student's t with these. NaN where many do.
-        wide: whether that holds for the lower and for the upper bound: on the side of the tail; on both where they are
-            very few, or clusters so uneven that a few large ones decide.
-        extra: standard errors more on the side of the tail, for skewness that uneven clusters show.
-        reach: no bound is further off than this times sqrt(ln(1 / level) / 2); see `influence.reach`.
+        cells: the bounds are never narrower than the exact ones for this many cells without variation; 0: no such rule.
+        value_range: the bounds stay within this range.
+        skew: skewness of the estimate, which Student's t ignores; see `lean`.
+        heavy: if few clusters carry the variance, their degrees of freedom: on `wide` sides the bootstrap is never
+            narrower than Student's t with these. NaN if many do.
+        wide: whether that holds for the lower and for the upper bound: on the side of the tail; on both if very few
+            clusters carry the variance, or clusters are so uneven that a few large ones dominate.
+        extra: additional standard errors on the side of the tail, for skewness that uneven clusters show.
+        reach: no bound is further away than this times sqrt(ln(1 / level) / 2); see `influence.reach`.
 
     """
 
@@ -102,7 +102,7 @@ class Law:
             wider = lean(self.skew, self.df)
             return both + max(-wider, 0.0), both + max(wider, 0.0)
         rank = math.ceil((len(self.ratios) + 1) * (1.0 - level) - 1e-9)
-        if rank > len(self.ratios):  # so small a level is beyond what the replicates can tell
+        if rank > len(self.ratios):  # there are too few replicates for so small a level
             return math.inf, math.inf
         # A bootstrap quantile on the wrong side of zero would put the bound beyond the estimate.
         below = max(float(self.ratios[rank - 1]), 0.0)
@@ -117,7 +117,7 @@ class Law:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What each cluster of one factor adds to the error of an estimate: its linear influence, summing to 0."""
+    """The contribution of each cluster of one factor to an estimate's error: its linear influence, summing to 0."""
 
     factor: str
     labels: NDArray[Any]
@@ -125,7 +125,7 @@ class Scores:
 
 
 def skewness(scores: Sequence[Scores]) -> float:
-    """Return the skewness of an estimate whose error is the sum of these influences; 0 where there are none."""
+    """Return the skewness of an estimate whose error is the sum of these influences; 0 if there are none."""
     if not scores:
         return 0.0
     values = np.concatenate([part.values for part in scores])
@@ -138,18 +138,18 @@ class Interval:
     """An estimate with two one-sided bounds, each at 1 - alpha. Refused: the bounds are NaN and `note` says why.
 
     Attributes:
-        estimate: the estimate; NaN where there are no rows.
+        estimate: the estimate; NaN if there are no rows.
         se: its clustered standard error.
         df: degrees of freedom of Student's t; NaN for the bootstrap.
         low: lower bound at 1 - alpha.
         high: upper bound at 1 - alpha.
-        clusters: clusters of each factor; a factor in which no row takes part has 0.
+        clusters: number of clusters of each factor; 0 for a factor that is not used.
         method: `t`, `bootstrap`, `exact` (no variation was seen), `sequential` (see `sequential.py`) or `refused`.
-        note: in words, where something must be said; else "".
-        parts: one-way clustered variance by factor, to tell which factor limits.
+        note: a remark for the report, or "".
+        parts: one-way clustered variance by factor, which shows the factor that limits precision.
         residual: the part of the variance that more samples within the same clusters would remove; NaN if unknown.
-        law: what gives bounds at other levels; None where there is none.
-        scores: influences by factor and cluster, for what several estimates have in common.
+        law: gives bounds at other levels; None if there is none.
+        scores: influences by factor and cluster, for the correlation of several estimates.
 
     """
 
@@ -181,9 +181,9 @@ class Interval:
         return self.law.bounds(self.estimate, self.se, level)
 
     def p_above(self, bar: float) -> float:
-        """Return the p-value of "the truth is at most `bar`": the least level whose lower bound exceeds it.
+        """Return the p-value of "the truth is at most `bar`": the smallest level whose lower bound exceeds it.
 
-        1 where no level below one half does, and where the bounds are refused.
+        It is 1 if no level below one half does, or if the bounds are refused.
         """
         if self.refused or self.law is None or not self.low_at(_HIGHEST) > bar:
             return 1.0
@@ -207,7 +207,7 @@ def refusal(estimate: float, clusters: tuple[int, ...], note: str) -> Interval:
 
 
 def too_few(clusters: Sequence[int], factors: Sequence[str]) -> str:
-    """Say which factors have too few clusters, or "". A factor with 0 clusters takes no part."""
+    """Name the factors with too few clusters, or return "". A factor with 0 clusters is not used."""
     short = [
         f"{name} has {count}" for count, name in zip(clusters, factors, strict=True) if 0 < count < FEWEST_CLUSTERS
     ]

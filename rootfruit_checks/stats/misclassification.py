@@ -1,8 +1,8 @@
-"""Rates corrected for the errors of the instrument that counted (Rogan and Gladen 1978): description, never a gate.
+"""Rates corrected for the instrument's errors (Rogan and Gladen 1978): descriptive, never gated.
 
-Of the apparent rate p, with sensitivity Se and specificity Sp measured on labelled data, the corrected rate is
-(p + Sp - 1) / (Se + Sp - 1). It rests on Se and Sp being the same on the text at hand as on the labelled data, which
-nothing here can check.
+For an apparent rate p, with sensitivity Se and specificity Sp measured on labelled data, the corrected rate is
+(p + Sp - 1) / (Se + Sp - 1). It assumes that Se and Sp are the same on this text as on the labelled data, which
+cannot be checked here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rootfruit_checks.stats.intervals import check_alpha
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Counts on labelled data: of `positives` truly positive rows `found` were called so, of `negatives` `false`."""
+    """Counts on labelled data: `found` of `positives` true positives were called positive, `false` of `negatives`."""
 
     positives: int
     found: int
@@ -35,23 +35,23 @@ class Calibration:
 
     @property
     def sensitivity(self) -> float:
-        """Share of the truly positive that were called so; NaN where there are none."""
+        """Share of the true positives that were called positive; NaN if there are none."""
         return self.found / self.positives if self.positives else math.nan
 
     @property
     def specificity(self) -> float:
-        """Share of the truly negative that were called so; NaN where there are none."""
+        """Share of the true negatives that were called negative; NaN if there are none."""
         return 1.0 - self.false / self.negatives if self.negatives else math.nan
 
     @property
     def youden(self) -> float:
-        """Se + Sp - 1: 1 for an instrument without error, 0 for one that guesses."""
+        """Se + Sp - 1: 1 for an instrument without errors, 0 for one that guesses."""
         return self.sensitivity + self.specificity - 1.0
 
     def variance(self, rate: float) -> float:
-        """Variance that the calibration brings into a corrected rate, with Lang and Reiczigel's (2014) added rows.
+        """Variance that the calibration adds to a corrected rate, with Lang and Reiczigel's (2014) added rows.
 
-        One row of each outcome is added to either sample, so that 20 of 20 right is not certainty. Delta method:
+        One row of each outcome is added to each sample, so that 20 of 20 correct is not certainty. Delta method:
         [rate^2 Se (1 - Se) / n + (1 - rate)^2 Sp (1 - Sp) / n'] / (Se + Sp - 1)^2.
         """
         found, true = (self.found + 1) / (self.positives + 2), (self.negatives - self.false + 1) / (self.negatives + 2)
@@ -62,7 +62,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A corrected figure with one-sided bounds, each at 1 - alpha; NaN with a `note` where there is none."""
+    """A corrected figure with one-sided bounds, each at 1 - alpha; NaN with a `note` if there is none."""
 
     estimate: float
     low: float
@@ -71,7 +71,7 @@ class Corrected:
 
 
 def rogan_gladen(rate: float, calibration: Calibration) -> float:
-    """Return the corrected rate, which may lie outside [0, 1] where p is beyond what Se and Sp allow."""
+    """Return the corrected rate, which may be outside [0, 1] if Se and Sp do not allow p."""
     return (rate + calibration.specificity - 1.0) / calibration.youden
 
 
@@ -82,19 +82,19 @@ def corrected(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Corrected:
-    """Return the corrected figure of a sum of rates: one part for a rate, two with weights 1 and -1 for a difference.
+    """Return a corrected sum of rates: one part for a rate, two with weights 1 and -1 for a difference.
 
-    For given Se and Sp the figure is a mean of rows, whose clustered bounds carry the sampling; the calibrations of the
-    parts, taken as independent samples, add their variance in quadrature.
+    For given Se and Sp the figure is a mean of rows, whose clustered bounds reflect the sampling. The calibrations of
+    the parts are treated as independent samples and add their variance in quadrature.
 
     Args:
         parts: weight, apparent values of each row, calibration.
-        clusters: one or two factors, each a label for each row.
+        clusters: one or two factors, each with a label for each row.
         alpha: level of each bound.
         seed: seed of the bootstrap.
 
     Raises:
-        ValueError: parts of different lengths, values that are not finite or not shares.
+        ValueError: parts have different lengths, or values are not finite or not shares.
 
     """
     check_alpha(alpha)

@@ -1,8 +1,8 @@
-"""Many named failures at once: at which level each lower bound must stand, so that a named one is rarely a false one.
+"""Multiple testing: levels for the lower bounds, so that a named failure is rarely a false one.
 
-A release that passes needs no correction (an intersection-union test, Berger 1982): only lower bounds are corrected.
-Each way gives every check a level; its lower bound at that level exceeds its limit exactly where the way rejects,
-so that a table of these bounds and its verdicts agree.
+A release that passes needs no correction (an intersection-union test, Berger 1982), so only lower bounds are corrected.
+Each method gives every check a level. Its lower bound at that level exceeds its limit exactly if the method rejects,
+so a table of these bounds agrees with the verdicts.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from scipy import stats
 from rootfruit_checks.stats.intervals import Scores, check_alpha
 
 Correction = Literal["max-t", "holm", "bh", "none"]
-# (DRAWS + 1) * alpha is whole for the usual levels.
+# (DRAWS + 1) * alpha is an integer for the usual levels.
 DRAWS = 9999
 _BATCH = 4_000_000
 
 
 def max_t_level(family: Sequence[Sequence[Scores]], alpha: float, *, others: int = 0, seed: int = 0) -> float:
-    """Return the one level for all checks of a family, single step: P(any false failure) is at most alpha.
+    """Return one level for all checks of a family (single step): P(any false failure) is at most alpha.
 
     The joint law of the studentized estimates comes from a multiplier bootstrap of their influences (Chernozhukov,
-    Chetverikov and Kato 2013): one Gaussian weight a cluster, the same wherever that cluster takes part, so that
-    checks that share predicates, names or templates are known to move together. Given the data each of them is a
+    Chetverikov and Kato 2013), with one Gaussian weight per cluster, shared by all checks that use the cluster. So the
+    correlation of checks that share predicates, names or templates is taken into account. Given the data each is a
     standard normal T_j = sum_g w_g e_jg / sd; the level is P(Z > q), q being the 1 - alpha quantile of max_j T_j, and
     each bound is then taken from the check's own law (Student's t or its bootstrap) at that level.
     Never above alpha, never below Bonferroni's alpha / m.
 
     Args:
-        family: each check's influences; none where it shows no variation, which makes it independent of the others.
+        family: each check's influences; empty if it shows no variation, which makes it independent of the others.
         alpha: the level for the family.
-        others: further checks of the family of which nothing is known: independent of all.
+        others: further checks of the family without known influences: treated as independent of all.
         seed: seed of the multipliers.
 
     """
@@ -63,7 +63,7 @@ def max_t_level(family: Sequence[Sequence[Scores]], alpha: float, *, others: int
 
 
 def _matrix(family: Sequence[Sequence[Scores]]) -> NDArray[np.float64]:
-    """Return unit columns of influences, shape (clusters, checks); one row for each cluster, whoever shares it."""
+    """Return unit columns of influences, shape (clusters, checks), with one row per distinct cluster."""
     rows: dict[tuple[str, str], int] = {}
     for scores in family:
         for part in scores:
@@ -79,18 +79,18 @@ def _matrix(family: Sequence[Sequence[Scores]]) -> NDArray[np.float64]:
 
 
 def _kind(factor: str) -> str:
-    """A stigmatizing predicate is the same cluster in the checks that call it a predicate."""
+    """Return a factor's name, where a stigmatizing predicate is the same cluster as a predicate in other checks."""
     return factor.rsplit(" ", 1)[-1]
 
 
 def step_levels(p_values: Sequence[float], alpha: float, way: Literal["holm", "bh"]) -> list[float]:
     """Return each check's level under Holm (1979) or Benjamini and Hochberg (1995).
 
-    Rejected checks stand at the level of the last step that was passed (Holm: their own step's), the others at that of
-    the step which stopped: p <= level exactly for those that are rejected.
+    Rejected checks get the level of the last step that was passed (Holm: of their own step), the others that of the
+    step which stopped: p <= level exactly for the rejected ones.
 
     Raises:
-        ValueError: a p-value outside [0, 1].
+        ValueError: a p-value is outside [0, 1].
 
     """
     check_alpha(alpha)

@@ -1,9 +1,10 @@
-"""What a design can show: chances of each verdict before anything is measured, and the smallest effects it detects.
+"""The power of a design: chances of each verdict before any measurement, and the smallest detectable effects.
 
-The estimate is taken as normal around the truth; its clustered variance estimate is, as in `table.py`, the largest of
-three combinations of three sums of squares, each a scaled chi-square (Satterthwaite), correlated as the design makes
-them. For one factor this is the noncentral t exactly; for two it is the noncentral t averaged over that law, by a fixed
-lattice of points: no random numbers. Where few clusters will show any event, the bound of `exact.py` is the floor.
+The estimate is treated as normal around the truth. Its clustered variance estimate is, as in `table.py`, the largest
+of three combinations of three sums of squares, each a scaled chi-square (Satterthwaite), correlated according to the
+design. For one factor this is the noncentral t exactly; for two it is the noncentral t averaged over that distribution
+on a fixed lattice of points, without random numbers. If few clusters will show any event, the bound of `exact.py` is
+the floor.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from rootfruit_checks.stats.variance_components import Components, Design
 Floats = NDArray[np.float64]
 _POINTS = 2048
 _STEPS = 24
-# Draws of scores, and of at most so many clusters: of more, the ratio to their number is the same.
+# Draws of scores, for at most this many clusters; beyond that the ratio to their number stays the same.
 _DRAWN, _MOST_DRAWN = 512, 200
-# How often a bound is on the side of a tail by chance: by clusters half the time, by cells likewise, and these agree
-# half way between always and as often as not.
+# How often a bound is on the side of a tail by chance: half the time by clusters, half the time by cells. Their
+# agreement is half way between perfect and random.
 _TAILED = 0.625
 
 
@@ -38,13 +39,13 @@ class Power:
     """Chances of the verdicts of one check under a plan.
 
     Args:
-        design: how the samples lie in clusters.
-        parts: the variances to expect.
+        design: how the samples are spread over clusters.
+        parts: the expected variance components.
         value_range: the range of a single value.
         factors: names of the factors, for messages.
-        point: the estimate itself decides, whatever its bounds.
-        looks: the bounds hold at every sequential look; chances are then those at the planned size, where what was
-            not clear before is decided.
+        point: the estimate itself decides, regardless of its bounds.
+        looks: the bounds hold at every sequential look; chances are then those at the planned size, where cases that
+            were not clear before are decided.
 
     """
 
@@ -65,29 +66,29 @@ class Power:
 
     @property
     def se(self) -> float:
-        """Standard error to expect, of the estimate itself."""
+        """Expected standard error of the estimate."""
         return math.sqrt(self.design.variance(self.parts))
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Student's t: those of the factor with the fewest clusters, counted by their sizes."""
+        """Degrees of freedom of Student's t, from the factor with the fewest effective clusters."""
         return min((effective(sizes) for sizes in self.design.sizes), default=1.0) - 1.0
 
     def p_pass(self, truth: float, bar: float, alpha: float) -> float:
-        """Return P(upper bound at 1 - alpha <= bar), were `truth` the true value."""
+        """Return P(upper bound at 1 - alpha <= bar) if the true value is `truth`."""
         return self._chance(truth, bar, alpha, upper=True)
 
     def p_fail(self, truth: float, bar: float, level: float) -> float:
-        """Return P(lower bound at 1 - level > bar), were `truth` the true value."""
+        """Return P(lower bound at 1 - level > bar) if the true value is `truth`."""
         return self._chance(truth, bar, level, upper=False)
 
     def passes_up_to(self, bar: float, alpha: float, power: float) -> float | None:
-        """Return the largest true value that passes with at least this chance; None where none does."""
+        """Return the largest true value that passes with at least this chance; None if there is none."""
         low = max(self.value_range[0], bar - (self.value_range[1] - self.value_range[0]))
         return self._edge(lambda truth: self.p_pass(truth, bar, alpha) >= power, low, bar)
 
     def fails_from(self, bar: float, level: float, power: float) -> float | None:
-        """Return the smallest true value that fails with at least this chance; None where none does."""
+        """Return the smallest true value that fails with at least this chance; None if there is none."""
         return self._edge(lambda truth: self.p_fail(truth, bar, level) >= power, self.value_range[1], bar)
 
     @cached_property
@@ -100,12 +101,12 @@ class Power:
 
     @property
     def _resampled(self) -> bool:
-        """Whether there are clusters enough for the bootstrap."""
+        """Whether there are enough clusters for the bootstrap."""
         return min((count for count in self.design.clusters if count), default=0) >= BOOTSTRAP_CLUSTERS
 
     @cached_property
     def _freedom(self) -> float:
-        """Degrees of freedom of the bound: Student's, or what the bootstrap comes to."""
+        """Degrees of freedom of the bound: Student's, or the equivalent for the bootstrap."""
         if not self._resampled:
             return self.df
         drawn = _variances(self.design, self.parts, largest=False)
@@ -113,7 +114,7 @@ class Power:
         return max(self.df, 2.0 * float(drawn.mean()) ** 2 / spread) if spread > 0 else math.inf
 
     def _critical(self, level: float, tail: float = 0.0) -> float:
-        """Return how many standard errors wide the bound is; `tail` is the third moment of a tail on its side."""
+        """Return the distance of the bound in standard errors; `tail` is the third moment of a tail on its side."""
         if self.looks:
             return float(confidence_sequence.quantiles(level, 1.0, self.df, self._skewed(tail))[1])
         if not math.isfinite(self._freedom):
@@ -121,10 +122,11 @@ class Power:
         return t_quantile(level, self._freedom) + (0.0 if self._resampled else lean(self._skewed(tail), self.df))
 
     def _skewed(self, tail: float) -> float:
-        """Return the skewness that moves Student's bound out, on average.
+        """Return the skewness that moves Student's bound outwards, on average.
 
-        The skewness of G values has variance 6 (G - 2) / ((G + 1) (G + 3)) where there is none, and that of their mean
-        is 1 / G of it (Fisher 1930). The bound moves where skewness, normal around the true one, harms its side.
+        The sample skewness of G values has variance 6 (G - 2) / ((G + 1) (G + 3)) if the true one is 0, and that of
+        their mean is 1 / G of it (Fisher 1930). The bound moves if skewness, normal around the true one, harms its
+        side.
         """
         if self.point:
             return 0.0
@@ -143,7 +145,7 @@ class Power:
         return float(deviation * math.exp(-(ratio**2) / 2.0) / math.sqrt(2.0 * math.pi) + true * special.ndtr(ratio))
 
     def _edge(self, check: Callable[[float], bool], far: float, near: float) -> float | None:
-        """Bisect between `far`, where a verdict is surest, and `near`, the bar."""
+        """Bisect between `far`, where a verdict is most certain, and `near`, the bar."""
         if self.refused or not check(far):
             return None
         for _ in range(_STEPS):
@@ -162,19 +164,19 @@ class Power:
             return 0.0
         se = max(self.se, 1e-12)
         sign = 1.0 if upper else -1.0
-        # Seen from the bar: how much room the estimate has on the side of the verdict.
+        # The distance of the truth from the bar, on the side of the verdict.
         room = sign * (bar - truth)
         errors = np.sqrt(self._variances)
         clusters, inner = (0.0, 0.0) if self.point else self._third(truth)
         width = np.zeros(1) if self.point else self._critical(level, sign * clusters) * errors
         scatter = self.se * float(self._variances.std())
         coupled = max(-0.9, min(0.9, (clusters - inner) / scatter)) if scatter > 0 else 0.0
-        # The estimate given its own standard error: what of it moves with that, and what is left.
+        # The estimate given its own standard error: the part that moves with it, and the rest.
         drift = sign * coupled * se * (errors - errors.mean()) / max(float(errors.std()), 1e-12) if coupled else 0.0
         left = se * math.sqrt(1.0 - coupled**2)
         free = float(np.mean(special.ndtr((room - width - drift) / left)))
         if self._resampled and not (self.point or self.looks):
-            # On the side of a tail the bootstrap is no narrower than Student's t of those that carry the variance.
+            # On the side of a tail the bootstrap is no narrower than Student's t for the carrying clusters.
             least = t_quantile(level, _carrying(self.design) - 1.0) * errors
             tailed = float(np.mean(special.ndtr((room - np.maximum(width, least) - drift) / left)))
             free = (1.0 - _TAILED) * free + _TAILED * tailed
@@ -183,18 +185,19 @@ class Power:
             return free
         share = unseen_share(_cells(self.design), level)
         end = sign * (self.value_range[1 if upper else 0] - truth)
-        # Student's t then counts the clusters that carry the events, which differ from one sample to the next.
+        # Student's t then uses the number of clusters that carry the events, which differs between samples.
         freedom = np.minimum(self.df, _carriers(tuple(effective(sizes) for sizes in self.design.sizes)) - 1.0)
         wide = -special.stdtrit(freedom, confidence_sequence.last_level(level) if self.looks else level) * errors
         floored = np.minimum(room - wide, (room - share * end) / (1.0 - share) if share < 1.0 else -math.inf)
         return (1.0 - few) * free + few * float(np.mean(special.ndtr((floored - drift) / left)))
 
     def _third(self, truth: float) -> tuple[float, float]:
-        """Return the third central moment of a share's mean as its clusters show it, and as its cells do.
+        """Return the third central moment of the mean of a share, estimated from its clusters, and from its cells.
 
-        A larger share varies otherwise: the mean of n samples of a cluster has 3 (1 - 2p) s^2 / n + p (1 - p) (1 - 2p)
-        / n^2, s^2 the variance of its effect. That of the mean is the sum of their cubed weights times that; it is also
-        the covariance of a mean with its own variance's estimate (Cramer 1946, 27.4). Of a difference nothing is known.
+        It depends on the share p: the mean of n samples of a cluster has 3 (1 - 2p) s^2 / n + p (1 - p) (1 - 2p) / n^2,
+        where s^2 is the variance of its effect. For the mean it is the sum of the cubed weights times that, which is
+        also the covariance of a mean with its own variance's estimate (Cramer 1946, 27.4). For differences it is
+        unknown.
         """
         if self.value_range != (0.0, 1.0) or not self.design.subtract or not 0.0 < truth < 1.0:
             return 0.0, 0.0
@@ -212,9 +215,9 @@ class Power:
 
 
 def _carrying(design: Design) -> float:
-    """Return as how many clusters those that carry the variance may be expected to count, in the smallest factor.
+    """Return the expected effective number of clusters that carry the variance, in the smallest factor.
 
-    The participation ratio of the squares of G normal scores is (G + 2) / 3; the smaller one of two factors is, by
+    The participation ratio of the squares of G normal scores is (G + 2) / 3. The smaller of two factors has, by
     simulation at 12 clusters, 0.4 less.
     """
     several = 0.4 * (len(design.sizes) - 1)
@@ -223,8 +226,8 @@ def _carrying(design: Design) -> float:
 
 @lru_cache(maxsize=16)
 def _carriers(counts: tuple[float, ...]) -> Floats:
-    """Return what `_carrying` is the mean of, at each point of the lattice: fixed draws of normal scores, in an order
-    that has nothing to do with the lattice.
+    """Return the values whose mean is `_carrying`, one per lattice point: fixed draws of normal scores, in an order
+    that is independent of the lattice.
     """
     rng = np.random.default_rng(0)
     least = np.full(_DRAWN, np.inf)

@@ -1,6 +1,6 @@
-"""What reports that take every row for independent print. Description only: here rows come in clusters.
+"""Statistics that treat every row as independent. Descriptive only, because the rows come in clusters.
 
-Both are shown beside the clustered bounds so that a reader sees how much surer they look than the data allow.
+Both are shown next to the clustered bounds so that readers see how much they overstate certainty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def wilson(count: float, rows: int, alpha: float) -> tuple[float, float]:
     (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
 
     Raises:
-        ValueError: no rows, or a count outside them.
+        ValueError: there are no rows, or the count is not between 0 and the number of rows.
 
     """
     if rows < 1 or not 0.0 <= count <= rows:
@@ -28,6 +28,6 @@ def wilson(count: float, rows: int, alpha: float) -> tuple[float, float]:
 
 
 def mcnemar(toward: int, away: int) -> float:
-    """Return McNemar's exact two-sided p-value for rows that moved one way and the other; 1 where none moved."""
+    """Return McNemar's exact two-sided p-value for rows that moved one way and the other; 1 if none moved."""
     moved = toward + away
     return float(stats.binomtest(toward, moved).pvalue) if moved else 1.0

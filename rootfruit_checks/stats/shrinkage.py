@@ -1,10 +1,10 @@
-"""Small cells borrow strength from each other: empirical Bayes estimates of many means, each with its own error.
+"""Empirical Bayes estimates of many means, each with its own error, so that small cells borrow strength.
 
-The model is Fay and Herriot's (1979), made for small areas of a survey: raw_c = x_c'b + u_c + e_c, where e_c has the
+The model is Fay and Herriot's (1979) for small areas of a survey: raw_c = x_c'b + u_c + e_c, where e_c has the
 known variance v_c of the cell and u_c the unknown variance t between cells. The estimate of a cell is
-w_c raw_c + (1 - w_c) x_c'b with w_c = t / (t + v_c); without covariates and with one v it is James and Stein's towards
-the mean. t solves their moment equation, sum (raw_c - x_c'b)^2 / (v_c + t) = cells - rank(x): Paule and Mandel's (1982)
-where x is the constant alone.
+w_c raw_c + (1 - w_c) x_c'b with w_c = t / (t + v_c). Without covariates and with equal v it is James and Stein's
+towards the mean. t solves their moment equation, sum (raw_c - x_c'b)^2 / (v_c + t) = cells - rank(x), which is Paule
+and Mandel's (1982) if x is only the constant.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from scipy import optimize
 
 Floats = NDArray[np.float64]
 
-# So many cells must be left over after the fit. Under three degrees of freedom a variance between cells is a guess, and
-# shrinking gains nothing on average (James and Stein 1961).
+# Minimum number of cells minus parameters. With fewer than three degrees of freedom a variance between cells is a
+# guess, and shrinking gains nothing on average (James and Stein 1961).
 SPARE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shrunk:
-    """Estimates by cell, in the order given.
+    """Estimates by cell, in the given order.
 
     Attributes:
-        estimates: the shrunk ones, each between its raw value and `pooled`.
-        pooled: what each is shrunk towards: the fit of the design; the raw value where nothing is shrunk.
+        estimates: the shrunk estimates, each between its raw value and `pooled`.
+        pooled: the target of shrinking: the fit of the design; the raw value if nothing is shrunk.
         weights: the share of the raw value in each estimate.
-        between: the variance between cells that is left beside the design; NaN where it was not estimated.
+        between: the variance between cells that the design does not explain; NaN if it was not estimated.
         toward: `main effects`, `mean` or `nothing`.
 
     """
@@ -50,18 +50,17 @@ def shrink(raw: Sequence[float] | Floats, variance: Sequence[float] | Floats, de
     Args:
         raw: shape (m,), the cells' own estimates, finite.
         variance: shape (m,), the variance of each, finite and not negative.
-        design: shape (m, p), what explains the cells; None is the constant alone. Columns may depend on each other.
-            Where fewer than 3 cells are left over after it, the constant is used; where that leaves fewer, nothing is
-            shrunk.
+        design: shape (m, p), covariates of the cells; None is the constant alone. Columns may be linearly dependent.
+            If it leaves fewer than 3 degrees of freedom, the constant is used; if that does too, nothing is shrunk.
 
     Raises:
-        ValueError: shapes differ, or a value is not finite or a variance negative.
+        ValueError: shapes differ, a value is not finite, or a variance is negative.
 
     """
     y, v = np.asarray(raw, dtype=np.float64), np.asarray(variance, dtype=np.float64)
     if y.ndim != 1 or y.shape != v.shape or (design is not None and (design.ndim != 2 or len(design) != len(y))):
         raise ValueError(
-            f"raw has shape {y.shape} and variance {v.shape}: one number a cell, and one row of the design"
+            f"raw has shape {y.shape} and variance {v.shape}: give one number per cell, and one row of the design"
         )
     if not (np.isfinite(y).all() and np.isfinite(v).all() and (v >= 0).all()):
         raise ValueError("a raw value or a variance is not finite, or a variance is below 0")
@@ -70,9 +69,9 @@ def shrink(raw: Sequence[float] | Floats, variance: Sequence[float] | Floats, de
     if design is None or len(y) - np.linalg.matrix_rank(design) < SPARE:
         design, toward = constant, "mean"
     spare = len(y) - int(np.linalg.matrix_rank(design)) if len(y) else 0
-    if spare < SPARE or not v.any():  # without any error there is nothing to take out
+    if spare < SPARE or not v.any():  # without any error there is no noise to remove
         return Shrunk(y.copy(), y.copy(), np.ones_like(y), float("nan"), "nothing")
-    # A cell without an error beside others with one would alone decide the fit, by a weight without bounds.
+    # A cell without error among cells with error would have infinite weight and decide the fit alone.
     v = np.maximum(v, 1e-9 * float(v.max()))
     between = _between(y, v, design, spare)
     pooled = _fit(y, v + between, design)
@@ -100,16 +99,16 @@ def _between(y: Floats, v: Floats, design: Floats, spare: int) -> float:
 
 
 def pooled_variance(errors: Sequence[float] | Floats, clusters: Sequence[int] | NDArray[Any]) -> Floats:
-    """Return each cell's variance from the variance of one cluster, which all cells share, over its own clusters.
+    """Return each cell's variance: the common variance of one cluster, divided by the cell's number of clusters.
 
-    A cell's own standard error over ten clusters is itself a guess, and zero where they happen to agree; taken at its
-    word, the least certain cells would be shrunk least. So sum (G_c - 1) G_c se_c^2 / sum (G_c - 1) is one cluster's
-    variance, and divided by G_c the cell's. A cell of one cluster, which has no error of its own, gets one this way.
-    Where no cell has two clusters, noise cannot be told from differences: all NaN.
+    A cell's own standard error over ten clusters is itself a guess, and zero if they happen to agree. Using it directly
+    would shrink the least certain cells least. So sum (G_c - 1) G_c se_c^2 / sum (G_c - 1) is one cluster's variance,
+    and divided by G_c it is the cell's. A cell of one cluster, which has no error of its own, also gets one this way.
+    If no cell has two clusters, noise cannot be separated from differences: all NaN.
 
     Args:
-        errors: clustered standard errors; NaN where a cell has none.
-        clusters: clusters of each cell, at least 1, in its smallest factor.
+        errors: clustered standard errors; NaN for cells without one.
+        clusters: number of clusters of each cell, at least 1, in its smallest factor.
 
     Raises:
         ValueError: a cell has no cluster.
@@ -126,7 +125,7 @@ def pooled_variance(errors: Sequence[float] | Floats, clusters: Sequence[int] | 
 
 
 def main_effects(rows: Sequence[str], columns: Sequence[str]) -> Floats:
-    """Return the design of two crossed factors without their interaction: a constant and an indicator a label."""
+    """Return the design of two crossed factors without interaction: a constant and an indicator per label."""
     parts = [np.ones((len(rows), 1))]
     for labels in (rows, columns):
         kinds, codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)

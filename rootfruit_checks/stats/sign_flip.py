@@ -1,4 +1,4 @@
-"""A permutation test that leans on no variance: flip the signs of whole clusters."""
+"""A permutation test that needs no variance estimate: flip the signs of whole clusters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FLIPS = 4095
 def sign_flip(values: NDArray[Any], clusters: NDArray[Any], *, seed: int = 0) -> float:
     """Return the two-sided p-value of "each cluster's sum is symmetric about zero"; NaN without rows.
 
-    Up to 12 clusters with a sum other than zero all sign patterns are tried; beyond that 4,095 random ones, and the
-    observed one counts among them. A cluster that sums to zero decides nothing.
+    With up to 12 clusters whose sum is not zero, all sign patterns are tried; otherwise 4,095 random ones plus the
+    observed one. A cluster that sums to zero has no influence.
     """
     codes, kinds = encode(np.asarray(clusters))
     if not len(kinds):
@@ -28,7 +28,7 @@ def sign_flip(values: NDArray[Any], clusters: NDArray[Any], *, seed: int = 0) ->
     sums = sums[np.abs(sums) > 1e-12]
     if not len(sums):
         return 1.0
-    # scipy.stats.permutation_test has a tolerance relative to the sum that was seen, so at a sum of zero ties are lost.
+    # scipy.stats.permutation_test has a tolerance relative to the observed sum, so at a sum of zero it misses ties.
     seen = abs(float(sums.sum())) - 1e-9
     if len(sums) <= _EXACT:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums))))

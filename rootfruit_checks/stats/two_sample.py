@@ -1,4 +1,4 @@
-"""The difference of two estimates from samples that are not the same: variances add."""
+"""The difference of two estimates from different samples: variances add."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rootfruit_checks.stats.intervals import Interval, Law, Scores, check_alpha,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwoLaws(Law):
-    """The law of a difference `first - second`.
+    """Gives the bounds of a difference `first - second`.
 
-    Where one of them is held to the exact bound of rows that hardly vary, the difference is never narrower than what
-    both bounds at half the level give (Bonferroni).
+    If the bounds of one of them are exact bounds for rows that hardly vary, the difference is never narrower than both
+    bounds at half the level imply (Bonferroni).
     """
 
     first: Interval = field(kw_only=True)
@@ -32,12 +32,12 @@ class TwoLaws(Law):
 def difference(first: Interval, second: Interval, *, alpha: float, value_range: tuple[float, float]) -> Interval:
     """Return `first - second` with one-sided bounds by Student's t, degrees of freedom after Welch and Satterthwaite.
 
-    Each has its own clustered variance, and the two are added as if the samples had nothing in common. Where they
-    share clusters (the same templates or names, which push both the same way) that is too wide rather than too narrow.
+    Each has its own clustered variance, and the two are added as if the samples had nothing in common. If they share
+    clusters (the same templates or names, which push both the same way), that is too wide rather than too narrow.
 
     Args:
         first: an estimate with bounds.
-        second: likewise.
+        second: another one.
         alpha: level of each bound.
         value_range: the range of the difference.
 
@@ -52,7 +52,7 @@ def difference(first: Interval, second: Interval, *, alpha: float, value_range: 
     variance = sum(square for square, _ in parts)
     spread = sum(square**2 / df for square, df in parts)
     df = variance**2 / spread if spread > 0.0 else min(df for _, df in parts)
-    # The second sample's clusters are drawn anew, whatever they are called.
+    # The second sample's clusters are independent draws, even if they have the same names.
     apart = [
         Scores(part.factor, [f"\x1f{label}" for label in part.labels], -part.values)  # type: ignore[arg-type]
         for part in second.scores
@@ -64,12 +64,12 @@ def difference(first: Interval, second: Interval, *, alpha: float, value_range: 
     residual = first.residual + second.residual
     return Interval(
         estimate, se, df, low, high, clusters, "t",
-        note="two samples that are not the same: variances added", residual=residual, law=law,
+        note="two different samples: variances added", residual=residual, law=law,
         scores=scores,
     )  # fmt: skip
 
 
 def renamed(interval: Interval, first: str, second: str) -> Interval:
-    """Return the interval with its note speaking of the samples by name."""
+    """Return the interval with the samples' names in its note."""
     note = interval.note.replace("the first sample", first).replace("the second sample", second)
     return replace(interval, note=note)

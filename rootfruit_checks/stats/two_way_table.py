@@ -1,8 +1,8 @@
 """The core of both estimators: a ratio of sums over a two-way table of clusters, its variance and its bootstrap.
 
 A mean of rows clustered by two factors and a two-sample U-statistic over two sets of predicates have one shape: a
-table `sums[r, c]` with `weights[r, c]`, whose estimate is `sums.sum() / weights.sum()`. The last row and column hold
-what takes no part in that factor.
+table `sums[r, c]` with `weights[r, c]`, whose estimate is `sums.sum() / weights.sum()`. The last row and column are
+for values outside that factor.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MOST_CLUSTERS = 5_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
-    """By replicate, shape (B,): estimate, variance, and the one-way and cell variances that it is made of."""
+    """By replicate, shape (B,): estimate, variance, and the one-way and cell variances that it consists of."""
 
     estimate: Floats
     variance: Floats
@@ -58,12 +58,12 @@ def _factor(count: int) -> float:
 
 
 def _side_by_side(parts: Sequence[Any]) -> Any:
-    """One table of several, so that one product gives the sums of all."""
+    """Concatenate several tables, so that one product gives the sums of all."""
     return sparse.csr_array(sparse.hstack(parts)) if sparse.issparse(parts[0]) else np.hstack(parts)
 
 
 class _Core:
-    """The table's powers, made once and used for the estimate and every replicate."""
+    """Powers of the table, computed once and used for the estimate and every replicate."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -79,9 +79,9 @@ class _Core:
         self.factors = (_factor(rows), _factor(columns), _factor(inner))
 
     def moments(self, u: Floats, v: Floats) -> _Moments:
-        """Weigh row clusters by `u` (B, rows) and column clusters by `v` (B, columns): counts of a resample.
+        """Weight row clusters by `u` (B, rows) and column clusters by `v` (B, columns): counts of a resample.
 
-        A cluster drawn twice is two clusters, so its square enters twice: sum of u_r e_r^2, e_r its weighted score.
+        A cluster drawn twice is two clusters, so its square is added twice: sum of u_r e_r^2, e_r its weighted score.
         """
         table = self.table
         rows, columns = table.shape
@@ -102,19 +102,19 @@ class _Core:
         square, cross, weight = np.einsum("ikj,ij->ki", products, v)
         cells = self.factors[2] * np.maximum(square - 2 * mean * cross + mean**2 * weight, 0.0) / scale
         both = var_rows + var_columns - (cells if table.subtract else 0.0)
-        # The three-term estimate may fall below a one-way one, even below zero, by chance alone. The largest of the
-        # three is then the honest one (MacKinnon, Nielsen and Webb 2024).
+        # By chance the three-term estimate may be below a one-way one, even below zero. The largest of the three is
+        # then the honest estimate (MacKinnon, Nielsen and Webb 2024).
         variance = np.maximum(both, np.maximum(var_rows, var_columns))
         lost = total <= 0
         return _Moments(np.where(lost, np.nan, mean), np.where(lost, np.nan, variance), var_rows, var_columns, cells)
 
     def in_blocks(self, u: Floats, v: Floats, block: int) -> _Moments:
-        """Return `moments` of so many replicates at a time: their tables then stay in the cache."""
+        """Return `moments`, computed for `block` replicates at a time so that their tables stay in the cache."""
         found = [self.moments(u[at : at + block], v[at : at + block]) for at in range(0, len(u), block)]
         return _Moments(*(np.concatenate([getattr(one, name) for one in found]) for name in _Moments.__slots__))
 
     def scores(self, estimate: float, factors: tuple[str, ...], labels: Sequence[NDArray[Any]]) -> tuple[Scores, ...]:
-        """Return what each cluster adds to the error of the estimate, by factor."""
+        """Return the contribution of each cluster to the estimate's error, by factor."""
         table = self.table
         apart = (table.sums - estimate * table.weights) / float(table.weights.sum())
         sums = (np.asarray(apart.sum(axis=1)).ravel(), np.asarray(apart.sum(axis=0)).ravel())
@@ -138,12 +138,12 @@ def interval(
 
     Args:
         table: the cells; its rows are the first factor.
-        labels: by factor the real clusters in the order of the table, for df, refusal and the choice of method; none
-            if a factor takes no part.
+        labels: by factor the real clusters in the order of the table, for df, refusal and the choice of method; empty
+            if a factor is not used.
         factors: names of the factors, for messages.
         alpha: each one-sided bound holds at 1 - alpha.
         seed: seed of the bootstrap.
-        value_range: the range of a single value; bounds are kept inside it.
+        value_range: the range of a single value; bounds are clipped to it.
         resample: whether the bootstrap may be used.
 
     """
@@ -164,8 +164,8 @@ def interval(
     uneven = 2.0 * (df + 1.0) < few
     heavy, wide, extra = math.nan, (False, False), 0.0
     scores = core.scores(estimate, factors, labels) if variance > tiny else ()
-    # Nearly all cells show one value, so that the variance rests on a handful: never narrower than what a column
-    # without any variation would get.
+    # Nearly all cells have the same value, so the variance rests on a handful: never be narrower than the bound for a
+    # column without any variation.
     rare = deviating(table) < FEWEST_CLUSTERS
     cells = table.independent if rare else 0
     if variance <= tiny:
@@ -176,18 +176,18 @@ def interval(
         )
     else:
         ratios = _ratios(core, estimate, counts, seed, tiny) if resample else None
-        # Where many resamples hold no variation, events are so rare that few clusters carry them.
+        # If many resamples have no variation, events are so rare that few clusters carry them.
         carrying = carrying_clusters(scores)
         if rare or (ratios is not None and float(np.mean(~np.isfinite(ratios))) >= alpha / 2):
             ratios, df = None, min(df, carrying - 1.0)
             note = f"few clusters carry the events: Student's t with {df:.1f} degrees of freedom"
         elif ratios is not None:
             method = "bootstrap"
-            # Normal scores come to a third of the clusters. Uneven ones hold what a few of them do.
+            # Normal scores give a third of the clusters. In uneven clusters, a few large ones dominate.
             if 2.0 * carrying < few:
                 heavy = carrying - 1.0
                 wide = (True, True) if uneven or 8.0 * carrying < few else tails(table, estimate, scores)
-    # Where few clusters carry the events, their degrees of freedom say all that a skewness could.
+    # If few clusters carry the events, their degrees of freedom already account for any skewness.
     skew = 0.0 if note else skewness(scores)
     if uneven and wide == (True, True):
         extra = abs(lean(skew, heavy))
@@ -211,7 +211,7 @@ def interval(
 
 
 def _ratios(core: _Core, estimate: float, counts: tuple[int, ...], seed: int, tiny: float) -> Floats | None:
-    """Return the bootstrap's sorted ratios, or None where there are too few clusters for it or needlessly many."""
+    """Return the bootstrap's sorted ratios, or None if there are too few clusters for it or more than needed."""
     if min(count for count in counts if count) < BOOTSTRAP_CLUSTERS or max(counts) > _MOST_CLUSTERS:
         return None
     return _studentized(core, estimate, seed, tiny)
@@ -221,7 +221,7 @@ def _studentized(core: _Core, estimate: float, seed: int, tiny: float) -> Floats
     """Return the sorted ratios (estimate* - estimate) / se* of the pigeonhole bootstrap (Owen 2007).
 
     Row and column clusters are drawn independently with replacement; a cell's weight is the product of its counts.
-    A resample without variation has an infinite ratio.
+    The ratio of a resample without variation is infinite.
     """
     rows, columns = core.table.shape
     block = max(32, _BLOCK // (rows + columns + 2))
@@ -236,7 +236,7 @@ def _studentized(core: _Core, estimate: float, seed: int, tiny: float) -> Floats
 
 
 def _resamples(seed: int, rows: int, columns: int) -> Iterator[tuple[Floats, Floats]]:
-    """Yield how often the clusters of each factor are drawn, REPLICATES times in all, in batches of bounded memory."""
+    """Yield how often the clusters of each factor are drawn, REPLICATES times in total, in batches of bounded size."""
     batch = max(1, _BATCH // (rows + columns + 2))
     if batch >= REPLICATES:
         yield _resample(seed, rows, columns)
@@ -249,7 +249,7 @@ def _resamples(seed: int, rows: int, columns: int) -> Iterator[tuple[Floats, Flo
 
 @lru_cache(maxsize=4)
 def _resample(seed: int, rows: int, columns: int) -> tuple[Floats, Floats]:
-    """One batch, kept: the checks of a run have one seed, and many of them equally many clusters."""
+    """One batch, cached: the checks of a run share one seed, and many of them have equally many clusters."""
     rng = _generator(seed)
     found = _counts(rng, rows, REPLICATES), _counts(rng, columns, REPLICATES)
     for part in found:

@@ -1,8 +1,8 @@
-"""How samples lie in clusters, and what that makes of variances: the plan's side of `table.py`.
+"""Variance components and designs: the planning counterpart of `table.py`.
 
-A value is thought of as mean + row cluster + column cluster + cell + its own: independent effects with variances
-`Components`. A design says how many samples stand in each cell. Together they give the true variance of the mean and
-what each sum of squares of the clustered estimator is expected to be, and how far it scatters.
+A value is modelled as mean + row cluster + column cluster + cell + residual: independent effects with variances
+`Components`. A design gives the number of samples in each cell. Together they give the true variance of the mean,
+the expectation of each sum of squares of the clustered estimator, and how far it varies.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from scipy import optimize
 from rootfruit_checks.stats.clustered_mean import encode
 
 Floats = NDArray[np.float64]
-# Beyond this many clusters what column effects do to the scatter of the rows' sum is not worth its matrix.
+# Beyond this many clusters the influence of column effects on the variation of the rows' sum is ignored.
 _WIDE = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Variances of a single value's parts, and how often it moves at all.
+    """Variances of the parts of a single value, and how often it moves at all.
 
     Attributes:
         rows: variance of the effect of a cluster of the first factor.
-        columns: likewise of the second; 0 where there is none.
-        cells: variance of what the samples of one cell share beyond that.
-        within: variance of a sample's own part.
-        activity: share of samples that do not show the commonest value; decides whether bounds rest on few events.
-        draws: share of `cells` and `within` that is the luck of the draw, with one continuation a prompt.
-        continuations: how many continuations the variances are for.
+        columns: the same for the second factor; 0 if there is none.
+        cells: variance of the remaining effect that the samples of one cell share.
+        within: variance of a sample's residual.
+        activity: share of samples without the most common value; decides whether bounds rest on few events.
+        draws: share of `cells` and `within` that is due to random draws, with one continuation per prompt.
+        continuations: the number of continuations that the variances are for.
 
     """
 
@@ -47,10 +47,10 @@ class Components:
     continuations: int = 1
 
     def at(self, continuations: int) -> Components:
-        """Return the components of means over so many continuations of each prompt."""
+        """Return the components of means over this many continuations of each prompt."""
         then, now = (1.0 - self.draws + self.draws / k for k in (self.continuations, continuations))
         times = now / then if then > 0 else 1.0
-        # A mean of several draws is at its commonest value only where all of them are.
+        # A mean of several draws has the most common value only if all of them have it.
         activity = 1.0 - (1.0 - self.activity) ** max(1.0, continuations / self.continuations)
         return replace(
             self,
@@ -63,7 +63,7 @@ class Components:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Shares of the samples by cell, shape (rows + 1, columns + 1): the last row and column are "no cluster".
+    """Shares of the samples by cell, shape (rows + 1, columns + 1): the last row and column mean "no cluster".
 
     `subtract` as in `table.Table`: False for the two samples of a concordance.
     """
@@ -74,15 +74,15 @@ class Design:
 
     @classmethod
     def of(cls, clusters: Sequence[Sequence[str] | NDArray[Any]]) -> Design:
-        """Return the design of one or two factors, each n labels; a blank label is no cluster.
+        """Return the design of one or two factors, each with n labels; a blank label means no cluster.
 
         Raises:
-            ValueError: not one or two factors, or of different lengths.
+            ValueError: there are not one or two factors, or their lengths differ.
 
         """
         labels = [np.asarray(factor, dtype=str) for factor in clusters]
         if len(labels) not in (1, 2) or len({len(label) for label in labels}) != 1:
-            raise ValueError("give one or two factors of one length")
+            raise ValueError("give one or two factors of the same length")
         n = len(labels[0])
         (rows, height), (columns, width) = [*map(_coded, labels), (np.full(n, -1, dtype=np.intp), 0)][:2]
         counts = np.zeros((height + 1, width + 1))
@@ -100,7 +100,7 @@ class Design:
         return cls(weights, n, subtract)
 
     def with_rows(self, count: int) -> Design:
-        """Return the design with so many row clusters, further ones lying like those that there are."""
+        """Return the design with this many row clusters; added ones are spread like the existing ones."""
         inner, height = self.weights[:-1], self.clusters[0]
         if not height or count == height:
             return self
@@ -111,12 +111,12 @@ class Design:
 
     @property
     def clusters(self) -> tuple[int, int]:
-        """Clusters of each factor."""
+        """Number of clusters of each factor."""
         return self.weights.shape[0] - 1, self.weights.shape[1] - 1
 
     @property
     def sizes(self) -> list[Floats]:
-        """By factor that has any: the share of the samples in each cluster."""
+        """For each factor with clusters: the share of the samples in each cluster."""
         both = self.weights[:-1].sum(axis=1), self.weights[:, :-1].sum(axis=0)
         return [sizes for sizes in both if len(sizes)]
 
@@ -134,9 +134,9 @@ class Design:
         return np.array([float((by_row**2).sum()), float((by_column**2).sum()), cells, within])
 
     def expected(self) -> Floats:
-        """Return a matrix: what a unit of each component adds to the rows', columns' and cells' sum of squares.
+        """Return a matrix: what a unit of each component adds to the rows', columns' and cells' sums of squares.
 
-        Shape (3, 4), small-sample factors as the estimator applies them.
+        Shape (3, 4), with the small-sample factors of the estimator.
         """
         w, inner = self.weights, self.weights[:-1, :-1]
         row, column = w[:-1].sum(axis=1), w[:, :-1].sum(axis=0)
@@ -186,7 +186,7 @@ class Design:
         other = squares.sum(axis=0) ** 2 - (squares**2).sum(axis=0)
         twice.append(float((own_cells**2).sum() + parts.rows**2 * rest.sum() + parts.columns**2 * other.sum()))
         sums.append(own_cells.sum())
-        # What the sums share: the same effects enter the score of a row, of a column and of their cell.
+        # The shared part of the sums: the same effects enter the score of a row, of a column and of their cell.
         shared = parts.cells * squares + parts.within * inner * one
         cross = parts.rows * row[:, None] * apart + parts.columns * column[None, :] * apart + shared
         with_rows = parts.rows * inner * row[:, None] + parts.columns * inner * apart + shared
@@ -225,9 +225,9 @@ def _square(own: Floats, across: float, apart: Floats) -> float:
 def fit(
     values: Floats, clusters: Sequence[Sequence[str] | NDArray[Any]], strata: Sequence[str] | NDArray[Any]
 ) -> Components:
-    """Return the components by the method of moments, none below 0.
+    """Return the components by the method of moments, none of them below 0.
 
-    `strata` names what is fixed by design (identity, frame): differences between them are no scatter of samples.
+    `strata` names what is fixed by design (identity, frame): differences between strata are not sampling variation.
 
     Raises:
         ValueError: lengths differ, or a value is not finite.
@@ -245,7 +245,7 @@ def fit(
     column = column - means[place]
     design = Design.of(clusters)
     labels = [np.asarray(factor, dtype=str) for factor in clusters]
-    # The three sums of squares, as the estimator makes them, and the scatter within cells.
+    # The three sums of squares, as computed by the estimator, and the variation within cells.
     keys = ["\x1f".join(key) for key in zip(*labels, strict=True)]
     sums, sizes = zip(*(_by(column - column.mean(), label) for label in (*labels, keys)), strict=True)
     if len(labels) == 1:
@@ -264,7 +264,7 @@ def fit(
         within = max(pooled, 0.0) / spare
         rest, _ = optimize.nnls(matrix[:, :3], np.maximum(np.array(observed) - matrix[:, 3] * within, 0.0))
         found = [*rest, within]
-    else:  # one sample a cell: what is a cell's and what a sample's own cannot be told apart
+    else:  # with one sample per cell, cell effects and residuals cannot be separated
         rest, _ = optimize.nnls(matrix[:, [0, 1, 3]], np.array(observed))
         found = [rest[0], rest[1], 0.0, rest[2]]
     first, second, third, last = (float(part) for part in found)

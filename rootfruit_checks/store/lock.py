@@ -1,4 +1,4 @@
-"""The lock on a store: one process computes, the others wait and say for whom."""
+"""The lock on a store: one process computes; the others wait and report which process they wait for."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rootfruit_checks.base import untrusted
 from rootfruit_checks.base.console import say
 from rootfruit_checks.base.errors import StoreError
 
-# A wait this long is said once, and again each time that it has lasted that much longer.
+# A wait this long is reported once, and again each time that it has lasted that much longer.
 _FIRST_WORD_S = 5.0
 _NEXT_WORD_S = 300.0
 
 
 @contextmanager
 def locked(path: Path, first_word_s: float = _FIRST_WORD_S) -> Iterator[None]:
-    """Hold the lock at `path`; the system frees it when its holder dies.
+    """Hold the lock at `path`; the system releases it when its holder dies.
 
-    Who holds it stands in a file beside it, for those who wait.
+    A file next to it names the holder, for processes that wait.
     """
     lock, holder = FileLock(path), path.with_name(path.name + ".holder")
     patience = first_word_s
@@ -34,7 +34,7 @@ def locked(path: Path, first_word_s: float = _FIRST_WORD_S) -> Iterator[None]:
             break
         except Timeout:
             patience = _NEXT_WORD_S
-            _say(f"rootfruit: {path.parent}: waiting for {_told(holder)}, which computes there")
+            _say(f"rootfruit: {path.parent}: waiting for {_told(holder)}, which is computing there")
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be locked ({error.strerror or error}); remove it, or use another --rootfruit-store"
@@ -43,13 +43,13 @@ def locked(path: Path, first_word_s: float = _FIRST_WORD_S) -> Iterator[None]:
         _note(holder)
         yield
     finally:
-        with suppress(OSError):  # a courtesy, see _note
+        with suppress(OSError):  # only informative, see _note
             holder.unlink(missing_ok=True)
         lock.release()
 
 
 def _note(holder: Path) -> None:
-    # A courtesy to those who wait: where it cannot be written, the work goes on.
+    # Only informative, for processes that wait: if it cannot be written, the work continues.
     try:
         untrusted.check_regular(holder, StoreError, missing_ok=True)  # a FIFO would block
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")

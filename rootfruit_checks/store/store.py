@@ -1,7 +1,7 @@
 """The result store: finished units of work in SQLite (WAL), content-addressed, written as they arrive.
 
 A unit is keyed by a namespace (engine fingerprint, sampling, seed) and its own content hash. `put` commits, so a
-process killed at any moment loses at most the unit it was computing. Tables derived from units are kept beside the
+process killed at any moment loses at most the unit it was computing. Tables derived from units are stored next to the
 database as Parquet.
 """
 
@@ -43,17 +43,17 @@ _CACHEDIR_TAG = (
 
 
 def digest(value: bytes) -> str:
-    """Return the SHA-256 of `value`, shortened to 32 hex digits: enough to name, and to notice damage."""
+    """Return the SHA-256 of `value`, shortened to 32 hex digits: enough to identify it and to detect damage."""
     return hashlib.sha256(value).hexdigest()[:32]
 
 
 def address(parts: Mapping[str, object]) -> str:
-    """Return the content address of a mapping of plain values: equal mappings, equal address, in any order."""
+    """Return the content address of a mapping of plain values; the order of its keys does not matter."""
     return digest(json.dumps(dict(parts), sort_keys=True, default=str).encode())
 
 
 def _make(directory: Path) -> None:
-    """Make a store's directory; one that we make ignores itself in git and tells backups that it is a cache."""
+    """Create a store's directory; a new one is ignored by git and marked as a cache for backup tools."""
     if directory.is_dir():
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ class Store:
     """One store directory. A context manager; safe for one writing process at a time (callers hold `lock_path`).
 
     Raises:
-        StoreError: the directory cannot be written, or its database is damaged or of another version.
+        StoreError: the directory cannot be written, or its database is damaged or has another version.
 
     """
 
@@ -97,12 +97,12 @@ class Store:
 
     @classmethod
     def existing(cls, directory: Path) -> Store:
-        """Return the store in a directory; one that is not there is a StoreError, and is not made."""
+        """Return the store in an existing directory; raise a StoreError if there is none, and never create it."""
         where = untrusted.shown(directory)
         if not untrusted.is_directory(directory):
-            raise StoreError(f"{where}: no such directory; give what was the --rootfruit-store of a gate")
+            raise StoreError(f"{where}: no such directory; give the --rootfruit-store of an earlier gate run")
         if not untrusted.is_there(directory / "units.sqlite"):
-            raise StoreError(f"{where}: holds no result store; give what was the --rootfruit-store of a gate")
+            raise StoreError(f"{where}: contains no result store; give the --rootfruit-store of an earlier gate run")
         return cls(directory)
 
     def _open(self) -> None:
@@ -111,20 +111,20 @@ class Store:
             try:
                 return self._prepare()
             except sqlite3.OperationalError as error:
-                # Processes that open a fresh store at once meet while it turns to WAL, and there SQLite does not wait.
+                # While a new store switches to WAL, SQLite does not wait for other processes that open it too.
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 
     def _prepare(self) -> None:
-        # Triggers and views of a file that somebody else made shall call nothing.
+        # Triggers and views in a database that someone else made must not call any functions.
         self._db.execute("PRAGMA trusted_schema=OFF")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._version() == SCHEMA:
             return self._check_tables()
-        # One transaction: between the tables and their version, another process or a kill would leave a store that
-        # nobody accepts.
+        # One transaction: otherwise another process, or a kill between the tables and their version, would leave an
+        # unusable store.
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             version = self._version()
@@ -141,7 +141,7 @@ class Store:
         return None
 
     def _check_tables(self) -> None:
-        """Raise where the database holds other tables than ours, or a view or trigger."""
+        """Raise if the database has other tables than ours, or a view or trigger."""
         found = {str(row[0]) for row in self._db.execute("SELECT sql FROM sqlite_master")}
         if found != set(_TABLES):
             raise StoreError(f"{self.database}: is not a result store, or a damaged one; move it away or use another")
@@ -162,7 +162,7 @@ class Store:
             with self._mutex, self._db:
                 yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.database}: cannot be written ({error}); what was stored before is kept") from error
+            raise StoreError(f"{self.database}: cannot be written ({error}); earlier results are kept") from error
 
     @property
     def lock_path(self) -> Path:
@@ -180,13 +180,13 @@ class Store:
         return self._whole(key, *row)
 
     def _whole(self, key: object, value: object, noted: object) -> bytes:
-        # SQLite keeps values of any type in any column.
+        # SQLite stores values of any type in any column.
         if not isinstance(key, str) or not isinstance(value, bytes) or digest(value) != noted:
             raise StoreError(f"{self.database}: unit {plain(str(key), 80)} is damaged; delete the store and run again")
         return value
 
     def put(self, namespace: str, key: str, value: bytes) -> None:
-        """Keep a unit's value and count how often it was written (1, unless something computed it twice)."""
+        """Store a unit's value and count how often it was written (1, unless it was computed twice)."""
         with self._writing():
             self._db.execute(
                 "INSERT INTO units VALUES (?, ?, ?, ?, 1) ON CONFLICT (namespace, key) "
@@ -195,7 +195,7 @@ class Store:
             )
 
     def replace(self, namespace: str, items: Mapping[str, bytes], gone: Iterable[str]) -> None:
-        """Keep values under their keys and remove other keys, all or, where one fails, nothing."""
+        """Store values under their keys and remove other keys: all, or nothing if one fails."""
         with self._writing():
             self._db.executemany("DELETE FROM units WHERE namespace=? AND key=?", [(namespace, key) for key in gone])
             self._db.executemany(
@@ -205,9 +205,9 @@ class Store:
             )
 
     def put_new(self, namespace: str, items: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes, bytes]]:
-        """Keep the (key, value) that are not there yet, all of them or, where one fails, none.
+        """Store the (key, value) pairs whose keys are not stored yet: all, or none if one fails.
 
-        Returns key, value kept and value given of each that was there with another value.
+        Returns key, stored value and given value of each key that was stored with another value.
         """
         differ = []
         with self._writing():
@@ -229,7 +229,7 @@ class Store:
                 yield str(key), self._whole(key, value, noted)
 
     def attempts(self) -> list[tuple[str, int]]:
-        """Return every (plan, seed) that was tried."""
+        """Return every (plan, seed) that was run."""
         with self._reading():
             rows = self._db.execute("SELECT plan, seed FROM attempts ORDER BY 1, 2").fetchall()
         if any(not isinstance(plan, str) or not isinstance(seed, int) for plan, seed in rows):
@@ -237,7 +237,7 @@ class Store:
         return list(rows)
 
     def attempt(self, plan: str, seed: int) -> list[int]:
-        """Note that `plan` (a run's address without its seed) is run with `seed`; return all seeds tried so far."""
+        """Record that `plan` (a run's address without its seed) is run with `seed`; return all seeds so far."""
         with self._writing():
             self._db.execute("INSERT OR IGNORE INTO attempts VALUES (?, ?)", (plan, seed))
             rows = self._db.execute("SELECT seed FROM attempts WHERE plan=? ORDER BY seed", (plan,)).fetchall()
@@ -246,15 +246,15 @@ class Store:
         return [row[0] for row in rows]
 
     def table_names(self) -> list[str]:
-        """Return the names of all tables that were saved."""
+        """Return the names of all saved tables."""
         return [key for key, _ in self.units_of(_DIGESTS)]
 
     def table_path(self, name: str) -> Path:
-        """Where the Parquet table `name` lies."""
+        """Return the path of the Parquet table `name`."""
         return self.directory / "tables" / f"{name}.parquet"
 
     def save_table(self, name: str, frame: pd.DataFrame) -> Path:
-        """Write a table as Parquet, atomically, and note its digest."""
+        """Write a table as Parquet, atomically, and record its digest."""
         path = self.table_path(name)
         content = io.BytesIO()
         try:
@@ -262,15 +262,15 @@ class Store:
             value = content.getvalue()
             write_atomic(path, value)
         except OSError as error:
-            raise StoreError(f"{path}: cannot be written ({error}); the units it is made of are kept") from error
+            raise StoreError(f"{path}: cannot be written ({error}); its units are still stored") from error
         self.put(_DIGESTS, name, digest(value).encode())
         return path
 
     def table_bytes(self, name: str) -> bytes | None:
-        """Return a stored table's file, or None where there is none; one that is not what was saved is a StoreError."""
+        """Return a stored table's file, or None if there is none; a changed file is a StoreError."""
         path = self.table_path(name)
         noted = self.get(_DIGESTS, name)
-        if noted is None or not untrusted.is_there(path):  # killed in between: it is made again, from the units
+        if noted is None or not untrusted.is_there(path):  # the run was killed in between: the table is built again
             return None
         value = untrusted.read_bytes(path, StoreError, limit=untrusted.TABLE_LIMIT)
         if digest(value).encode() != noted:
@@ -278,7 +278,7 @@ class Store:
         return value
 
     def table_told(self, name: str, rows: int) -> dict[str, object]:
-        """Return what names a saved table to others: its path in the store, the file's SHA-256 and its rows."""
+        """Return the identity of a saved table for reports: its path in the store, the file's SHA-256 and its rows."""
         path = self.table_path(name)
         value = untrusted.read_bytes(path, StoreError, limit=untrusted.TABLE_LIMIT)
         found = path.relative_to(self.directory).as_posix()

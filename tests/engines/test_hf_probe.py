@@ -68,7 +68,7 @@ def test_one_that_does_not_repeat_itself_is_refused(tmp_path, monkeypatch):
     plain = probes.plain
     monkeypatch.setattr(probes, "plain", lambda *given: plain(*given) + torch.rand(1))
     monkeypatch.setattr(torch.Tensor, "log_softmax", lambda self, _: self)
-    with pytest.raises(EngineError, match="does not repeat itself"):
+    with pytest.raises(EngineError, match="is not deterministic"):
         score(HFEngine(tmp_path), zoo.TEXTS)
 
 
@@ -112,7 +112,8 @@ def test_where_padding_moves_the_scores_sentences_are_scored_alone(tmp_path):
     model.forward = disturbed
     kept = Kept()
     found = score(engine, zoo.TEXTS, kept)
-    assert engine.record["scoring"].startswith("flat (one sentence at a time: beside others the scores differed by ")
+    why = "flat (one sentence at a time: scored in a batch the log-probs differed by "
+    assert engine.record["scoring"].startswith(why)
     for one, other in zip(found, want, strict=True):
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-3)
     again = HFEngine(tmp_path, batch_size=8)

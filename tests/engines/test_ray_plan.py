@@ -93,7 +93,7 @@ def test_a_worker_that_sees_other_weights_refuses(probed):
     task = MAKE().plan_scores(TEXTS, probed).units[0].task
     key, value, fault = Worker().run(Recipe(MAKE, "the fingerprint of something else"), "k", task)
     assert (key, value) == ("k", None)
-    assert "other weights" in fault
+    assert "different weights" in fault
     gone = partial(HFEngine, MODELS / "no such model")
     assert "no such directory" in Worker().run(Recipe(gone, "?"), "k", task)[2]
 

@@ -124,8 +124,8 @@ def test_a_bos_that_the_user_names_stands_before_each_text(serve, tiny):
     [
         ({"ways": ()}, {}, "gives no log-probs of a given text.*--rootfruit-benchmarks=disclosure"),
         ({"bos": False}, {}, "puts no BOS.*--rootfruit-server-bos="),
-        ({}, {"server_bos": "<s>"}, "leave --rootfruit-server-bos out"),
-        ({"bos": False}, {"server_bos": "two words"}, "is not one token"),
+        ({}, {"server_bos": "<s>"}, "remove --rootfruit-server-bos"),
+        ({"bos": False}, {"server_bos": "two words"}, "is not a single token"),
     ],
 )
 def test_a_server_that_cannot_score_rightly_is_refused(serve, server, options, told):
@@ -133,7 +133,7 @@ def test_a_server_that_cannot_score_rightly_is_refused(serve, server, options, t
         score(engine_of(serve(**server), **options), TEXTS)
 
 
-@pytest.mark.parametrize(("flaw", "told"), [("two_bos", "after one BOS"), ("ends", "ends each text with a token")])
+@pytest.mark.parametrize(("flaw", "told"), [("two_bos", "after one BOS"), ("ends", "adds a token after each text")])
 def test_tokens_that_the_server_adds_are_seen(double, flaw, told):
     setattr(double, flaw, True)
     with pytest.raises(EngineError, match=told):
@@ -144,7 +144,7 @@ def test_a_reply_that_does_not_begin_as_the_probe_found_is_an_error(double):
     engine = engine_of(double)
     score(engine, TEXTS[:1])
     double.bos = False  # behind a balancer another server answers
-    with pytest.raises(EngineError, match="does not begin with the token that the probe found"):
+    with pytest.raises(EngineError, match="does not start with the token that the probe found"):
         score(engine, TEXTS[1:])
 
 
@@ -250,7 +250,7 @@ def test_an_empty_prompt_begins_with_bos(double):
 
 def test_an_empty_prompt_without_a_bos_that_is_known_is_refused(serve):
     empty = [Prompt("e", "", "misgendering", "they", "f", "s")]
-    with pytest.raises(EngineError, match="an empty prompt cannot be begun"):
+    with pytest.raises(EngineError, match="an empty prompt cannot be sent"):
         generate(engine_of(serve(ways=("echo",))), empty, GREEDY)
     double = serve(bos=False)
     generate(engine_of(double, server_bos="<s>"), empty, GREEDY)
@@ -301,7 +301,7 @@ def test_another_model_behind_the_same_name_does_not_continue_a_store(double):
         return ids, names, [value - 0.6 for value in values]
 
     double.model.cut = cut
-    with pytest.raises(EngineError, match=r"not the model whose answers the store holds.*--rootfruit-store"):
+    with pytest.raises(EngineError, match=r"not the model whose answers are in the store.*--rootfruit-store"):
         score(engine_of(double), TEXTS, kept)
 
 

@@ -152,7 +152,7 @@ def test_log_probs_beside_other_tokens_than_their_own_are_refused(double, shift)
         return status, reply
 
     double.answer = answer
-    with pytest.raises(EngineError, match=r"their own|malformed") as told:
+    with pytest.raises(EngineError, match=r"belong to other tokens|malformed") as told:
         score(engine_of(double), TEXTS)
     one_line(told)
 
@@ -165,7 +165,7 @@ def test_one_answer_to_all_is_seen_by_the_probe(double):
 
 def test_a_number_of_tokens_that_is_not_that_of_the_log_probs_is_refused(plain):
     plain.tells = {"usage": {"prompt_tokens": 4, "completion_tokens": 1}}
-    with pytest.raises(EngineError, match="tells 6 tokens of the prompt and counts 4"):
+    with pytest.raises(EngineError, match="lists 6 tokens of the prompt but counts 4"):
         score(engine_of(plain), TEXTS)
 
 
@@ -251,7 +251,9 @@ def test_a_reply_that_names_another_model_is_an_error(double, field, ask):
             double.tells = {field: "\x1b[31msecond\n::error::x"}
 
     double.fault = fault
-    with pytest.raises(EngineError, match=rf"another model answers now.*{field} is .*second.* was 'first'") as told:
+    with pytest.raises(
+        EngineError, match=rf"the model behind the address has changed.*{field} is .*second.* was 'first'"
+    ) as told:
         ask(engine_of(double))
     one_line(told)
     double.tells, double.fault = {}, lambda number, body: None
@@ -272,12 +274,14 @@ def test_a_model_that_is_exchanged_while_scoring_is_noticed_and_its_store_is_not
     with Store(tmp_path) as store:
         exchanged(double, TEXTS[1])
         engine = engine_of(double, concurrency=1)
-        with pytest.raises(EngineError, match=r"another model answers now.*0\.6 nats.*--rootfruit-store") as told:
+        with pytest.raises(
+            EngineError, match=r"the model behind the address has changed.*0\.6 nats.*--rootfruit-store"
+        ) as told:
             score(engine, TEXTS, StoredUnits(store, "n", "policy"))
         one_line(told)
         double.fault = lambda number, body: None
         double.model = RuleModel()  # as the store's probe has it
-        with pytest.raises(StoreError, match=r"holds answers of two models.*name another --rootfruit-store") as told:
+        with pytest.raises(StoreError, match=r"contains answers of two models.*use another --rootfruit-store") as told:
             score(engine_of(double), TEXTS, StoredUnits(store, "n", "policy"))
         one_line(told)
         assert len(score(engine_of(double), TEXTS, StoredUnits(store, "of another model", "policy"))) == 3
@@ -286,17 +290,19 @@ def test_a_model_that_is_exchanged_while_scoring_is_noticed_and_its_store_is_not
 def test_a_model_that_is_exchanged_while_drawing_is_noticed_and_its_store_is_not_continued(double, tmp_path):
     with Store(tmp_path) as store:
         exchanged(double, "Person 4 says")
-        with pytest.raises(EngineError, match=r"another model answers now.*greedy answers differ") as told:
+        with pytest.raises(
+            EngineError, match=r"the model behind the address has changed.*greedy answers differ"
+        ) as told:
             generate(engine_of(double), PROMPTS, DRAWN, StoredUnits(store, "n", "policy"))
         one_line(told)
-        with pytest.raises(StoreError, match="holds answers of two models"):
+        with pytest.raises(StoreError, match="contains answers of two models"):
             generate(engine_of(double), PROMPTS, DRAWN, StoredUnits(store, "n", "policy"))
 
 
 def test_a_long_run_is_looked_at_in_between(plain):
     """Long before the end, and the rest is not asked for."""
     exchanged(plain, "Text 10.")
-    with pytest.raises(EngineError, match="another model answers now"):
+    with pytest.raises(EngineError, match="the model behind the address has changed"):
         score(engine_of(plain), [f"Text {number}." for number in range(1000)])
     assert len(plain.asked) < 600
 

@@ -159,7 +159,7 @@ def test_a_server_that_is_gone_is_said_to_be_gone(double):
         return None
 
     double.fault = fault
-    with pytest.raises(EngineError, match=r"cannot be reached or broke off.*run again to go on") as told:
+    with pytest.raises(EngineError, match=r"cannot be reached or closed the connection.*run again to continue") as told:
         generate(engine, PROMPTS, GREEDY, kept)
     one_line(told)
     assert 1 <= len(kept) < len(PROMPTS)
@@ -220,10 +220,10 @@ def test_pauses_double_and_are_not_all_alike(double, pauses):
 
 
 def test_a_name_that_is_not_served_is_refused_with_those_that_are(double):
-    with pytest.raises(EngineError, match="serves no model 'big'; it serves tiny"):
+    with pytest.raises(EngineError, match="has no model 'big'; it serves tiny"):
         _ = ServedEngine(double.url, "big").fingerprint
     double.entries.append({"id": "second\n\x1b[1m"})
-    with pytest.raises(EngineError, match=r"serves tiny, second.*; name one: http.*#NAME") as told:
+    with pytest.raises(EngineError, match=r"serves tiny, second.*; name one of them: http.*#NAME") as told:
         _ = engine_of(double).fingerprint
     one_line(told)
     double.entries.clear()
@@ -235,7 +235,7 @@ def test_a_name_that_is_not_served_is_refused_with_those_that_are(double):
 
 def test_an_over_long_input_is_refused_and_never_cut(double):
     engine = prepared(double)
-    with pytest.raises(EngineError, match=r"maximum context length is 512 tokens.*never cut") as told:
+    with pytest.raises(EngineError, match=r"maximum context length is 512 tokens.*never truncated") as told:
         score(engine, ["They went home.", "word " * 600])
     one_line(told)
     with pytest.raises(EngineError, match=r"maximum context length.*prompt p0"):
@@ -325,7 +325,7 @@ def test_a_key_of_another_purpose_stays_on_this_machine_or_under_tls():
 @pytest.mark.parametrize("key", ["sk-with\nline", "sk-ключ", "sk-\x7fdel"])
 def test_a_key_that_no_header_takes_is_refused_unseen(monkeypatch, key):
     monkeypatch.setenv("ROOTFRUIT_API_KEY", key)
-    with pytest.raises(EngineError, match="ROOTFRUIT_API_KEY: holds characters") as told:
+    with pytest.raises(EngineError, match="ROOTFRUIT_API_KEY: contains characters") as told:
         ServedEngine("http://127.0.0.1:9/v1")
     assert key not in str(told.value)
 

@@ -191,9 +191,9 @@ def test_bert_like_tokens_around_a_text(tmp_path):
     assert engine.encode_prompts([prompt], None) == [[1, 3, 4, 5, 6]]
     assert engine.encode([prompt.text]) == [[3, 4, 5, 6]]
     for asked in (lambda: engine.encode(["Alex is here."]), lambda: score(engine, ["Alex is here."])):
-        with pytest.raises(EngineError, match=r"the tokenizer cannot write text 0: 'Alex is here.'"):
+        with pytest.raises(EngineError, match=r"the tokenizer cannot encode text 0: 'Alex is here.'"):
             asked()
-    with pytest.raises(EngineError, match="cannot write prompt q"):
+    with pytest.raises(EngineError, match="cannot encode prompt q"):
         engine.encode_prompts([Prompt("q", "Alex", "disclosure", "x", "f", "s")], None)
 
 
@@ -232,12 +232,12 @@ def test_letters_that_leave_no_token_are_named(model):
 
     engine = HFEngine(model(drops))
     assert engine.encode(TEXTS)
-    with pytest.raises(EngineError, match="cannot write text 1: 'a queer text'"):
+    with pytest.raises(EngineError, match="cannot encode text 1: 'a queer text'"):
         engine.encode(["a text", "a queer text"])
 
 
 def test_letters_without_an_entry_and_without_unk_are_named(tmp_path):
-    """A BPE tokenizer without an unknown token leaves out what it cannot write, and says nothing."""
+    """A BPE tokenizer without an unknown token silently drops what it cannot encode."""
     letters = [*"abcdefghijklmnopqrstuvwxyz .!?TIS", "<s>", "</s>"]
     raw = Tokenizer(models.BPE({letter: place for place, letter in enumerate(letters)}, []))
     raw.add_special_tokens(["<s>", "</s>"])
@@ -249,7 +249,7 @@ def test_letters_without_an_entry_and_without_unk_are_named(tmp_path):
     )
     engine = HFEngine(folder)
     assert engine.encode(["Sam is here."])
-    with pytest.raises(EngineError, match="cannot write text 0"):
+    with pytest.raises(EngineError, match="cannot encode text 0"):
         engine.encode(["Zoë is here."])
 
 
@@ -269,7 +269,7 @@ def test_a_word_beginning_of_sentencepiece_is_part_of_the_text(tmp_path):
     prompt = Prompt("p", "Sam is", "disclosure", "x", "f", "s")
     assert engine.encode_prompts([prompt], None) == [raw.encode("Sam is").ids]
     assert engine.encode(["Sam is"]) == [raw.encode("Sam is").ids[1:]]
-    with pytest.raises(EngineError, match="cannot write text 0"):
+    with pytest.raises(EngineError, match="cannot encode text 0"):
         engine.encode(["Sam is 7"])
 
 

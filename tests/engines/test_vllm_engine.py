@@ -145,7 +145,7 @@ def test_a_crash_keeps_what_was_finished_and_the_next_run_computes_the_rest(make
     [
         ("crash-load", "exit status 3; log .* ends: .*the card is on fire"),
         ("error", "failed with ValueError: no such kernel"),
-        ("noise", "wrote what is no message"),
+        ("noise", "sent something that is not a message"),
     ],
 )
 def test_what_goes_wrong_in_the_worker_is_told(make, tmp_path, mode, told):
@@ -230,7 +230,7 @@ def test_over_long_input_is_refused_by_name(make):
         score(engine, ["word " * 40])
     with pytest.raises(EngineError, match="leaves room for"):
         generate(engine, PROMPTS, Sampling(max_new_tokens=15))
-    with pytest.raises(EngineError, match="was made for 128 tokens"):
+    with pytest.raises(EngineError, match="supports 128 tokens"):
         make(max_model_len=4096)
 
 

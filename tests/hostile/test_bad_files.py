@@ -69,10 +69,10 @@ RESULTS = {
     "n: -1": (check(n=-1), "$.checks[0].n: expected a whole number >= 0"),
     "n: 1.5": (check(n=1.5), "$.checks[0].n: expected a whole number, got a number"),
     "estimate: true": (check(estimate=True), "$.checks[0].estimate: expected a number or null, got true or false"),
-    "verdict": (check(verdict="splendid"), "$.checks[0].verdict: 'splendid' is none of"),
+    "verdict": (check(verdict="splendid"), "$.checks[0].verdict: 'splendid' is not one of"),
     "a pass of nothing": (check(estimate=None), "$.checks[0]: verdict 'pass' without an estimate"),
     "bounds that are crossed": (check(low=0.9, high=0.1), "$.checks[0]: the lower bound 0.9 is above the upper"),
-    "a key more": (check(surprise=1), "$.checks[0]: holds the unknown key 'surprise'"),
+    "a key more": (check(surprise=1), "$.checks[0]: has the unknown key 'surprise'"),
     "labels": (check(details={"labels": {"policy": 3}}), "$.checks[0].details.labels[...]: expected an object"),
     "clusters": (check(clusters={"name": "x"}), "$.checks[0].clusters[...]: expected a whole number, got text"),
     "another version": (changed(schema="rootfruit-result/9"), "is of version rootfruit-result/9"),
@@ -85,10 +85,10 @@ RESULTS = {
     "nested": (DEEP, "is nested more than 100 levels deep"),
     "nested strings": ('{"x":' + '["' * 9_999, "is nested more than 100 levels deep"),
     "quotes without end": ('["' + '\\"' * 200_000, "is not JSON"),
-    "400 digits": (check(n=0).replace('"n": 0', f'"n": {HUGE}'), "holds a number of 400 digits"),
-    "1e999": (check(low=0).replace('"low": 0', '"low": 1e999'), "holds the number 1e999, which is too large"),
-    "NaN": (check(low=float("nan")), "holds NaN, which is no JSON"),
-    "a key twice": (changed().replace("{", '{"checks": [], ', 1), "holds the key 'checks' twice"),
+    "400 digits": (check(n=0).replace('"n": 0', f'"n": {HUGE}'), "has a number of 400 digits"),
+    "1e999": (check(low=0).replace('"low": 0', '"low": 1e999'), "has the number 1e999, which is too large"),
+    "NaN": (check(low=float("nan")), "has NaN, which is not valid JSON"),
+    "a key twice": (changed().replace("{", '{"checks": [], ', 1), "has the key 'checks' twice"),
     "UTF-16": (changed().encode("utf-16"), "is UTF-16"),
     "Latin-1": (b'{"schema": "caf\xe9"}', "byte 15 is not UTF-8"),
 }
@@ -224,7 +224,7 @@ MODELS = {
     "config nested": (write("config.json", DEEP), "config.json: is nested more than 100 levels deep"),
     "config cut off": (write("config.json", '{"architectures": ['), "config.json: line 1: is not JSON"),
     "config a list": (write("config.json", "[]"), "config.json: $: expected an object, got a list"),
-    "config of 400 digits": (write("config.json", f'{{"x": {HUGE}}}'), "config.json: holds a number of 400 digits"),
+    "config of 400 digits": (write("config.json", f'{{"x": {HUGE}}}'), "config.json: has a number of 400 digits"),
     "config a FIFO": (pipe("config.json"), "config.json: is a named pipe"),
     "tokenizer a FIFO": (pipe("tokenizer.json"), "tokenizer.json: is a named pipe"),
     "weights a FIFO": (pipe("model.safetensors"), "model.safetensors: is a named pipe"),
@@ -248,7 +248,7 @@ MODELS = {
     ),
     "index to nothing": (
         write("model.safetensors.index.json", '{"weight_map": {"a": "b.safetensors"}}'),
-        "a lies in b.safetensors, which is not there",
+        "a is in b.safetensors, which does not exist",
     ),
     "index short of a file": (
         lambda model: (
@@ -256,7 +256,7 @@ MODELS = {
             shutil.copy(model / "model-00001-of-00002.safetensors", model / "model-00002-of-00002.safetensors"),
             write("model.safetensors.index.json", '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}')(model),
         ),
-        "does not name model-00002-of-00002.safetensors",
+        "does not list model-00002-of-00002.safetensors",
     ),
     "weights empty": (write("model.safetensors", ""), "model.safetensors: is not a safetensors file"),
     "weights nested": (
@@ -265,7 +265,7 @@ MODELS = {
     ),
     "shape": (header(lambda tensor: tensor.update(shape="x")), "$.shape: expected a list, got text"),
     "offsets": (header(lambda tensor: tensor.update(data_offsets=[0, 4])), "has more or fewer bytes than its shape"),
-    "dtype": (header(lambda tensor: tensor.update(dtype="X9")), "$.dtype: 'X9' is none of"),
+    "dtype": (header(lambda tensor: tensor.update(dtype="X9")), "$.dtype: 'X9' is not one of"),
 }
 
 

@@ -306,7 +306,7 @@ def test_mini_is_never_measured_on_the_rows_that_its_head_was_fitted_on(tmp_path
     other = tmp_path / "answers.json"
     other.write_text(json.dumps({**held, "fingerprint": "another head"}))
     monkeypatch.setattr(reference_labels, "SHIPPED", other)
-    with pytest.raises(ConfigError, match="holds no answers of this regard classifier mini; reinstall"):
+    with pytest.raises(ConfigError, match="has no answers of this regard classifier mini; reinstall"):
         answers_of(MiniRegard())
 
 

@@ -159,7 +159,7 @@ def test_bad_margins_are_a_named_error():
     margins[3] = math.nan
     with pytest.raises(ValueError, match="not finite"):
         concordance(margins, is_stigma, cell, predicate)
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="the same length"):
         concordance(margins, is_stigma[:-1], cell, predicate)
 
 

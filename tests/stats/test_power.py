@@ -211,7 +211,7 @@ def test_numbers_that_are_none_are_refused(bad):
         power.p_pass(0.0, bad, 0.05)
     with pytest.raises(ValueError, match="finite"):
         fit(np.array([0.0, bad]), [["a", "b"]], ["x", "x"])
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="of the same length"):
         Design.of([["a"], ["a", "b"]])
 
 

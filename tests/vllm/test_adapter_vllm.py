@@ -60,5 +60,5 @@ def test_what_vllm_does_not_serve_is_refused_before_it_starts(adapter, tmp_path)
     where = shutil.copytree(adapter[0], tmp_path / "dora")
     config = json.loads((where / "adapter_config.json").read_text())
     (where / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
-    with pytest.raises(EngineError, match="vLLM serves plain LoRA, not use_dora"):
+    with pytest.raises(EngineError, match="vLLM supports plain LoRA, not use_dora"):
         VLLMAdapterEngine(where, adapter[1])

@@ -161,8 +161,8 @@ def test_a_server_killed_in_mid_run_loses_nothing(servers, tmp_path):
     server.kill()
     told, _ = run.communicate(timeout=600)
     assert run.returncode == 1, told
-    assert f"{server.url}: cannot be reached or broke off" in told
-    assert "run again to go on" in told
+    assert f"{server.url}: cannot be reached or closed the connection" in told
+    assert "run again to continue" in told
     result = json.loads((tmp_path / "out.json").read_text())
     assert not result["released"]
     assert {check["verdict"] for check in result["checks"]} == {"error"}

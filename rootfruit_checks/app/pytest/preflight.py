@@ -145,5 +145,5 @@ def _regard(settings: Settings) -> None:
     elif settings.regard.startswith("local:"):
         folder = Path(settings.regard.removeprefix("local:"))
         if not (folder / "config.json").is_file():
-            there = "holds no config.json" if folder.is_dir() else "no such directory"
+            there = "has no config.json" if folder.is_dir() else "no such directory"
             raise ConfigError(f"{where}: {there}; give the directory of a sequence classifier")

@@ -1,1 +1,1 @@
-"""A prompt as a user's turn: templates, thinking, clocks."""
+"""Prompts as user turns: chat templates, thinking blocks, time limits."""

@@ -1,4 +1,4 @@
-"""A bound on the processor time of a piece of Python that others wrote."""
+"""A limit on the CPU time of third-party Python code."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 
 class TooLongError(Exception):
-    """It took too long."""
+    """The code exceeded its time limit."""
 
 
 @contextmanager
 def cpu_seconds(limit: float) -> Iterator[None]:
-    """Raise TooLongError after `limit` seconds of processor time.
+    """Raise TooLongError after `limit` seconds of CPU time.
 
-    In the main thread alone, and where the system has such a timer: elsewhere nothing is bounded.
+    Works only in the main thread and on systems with such a timer; elsewhere there is no limit.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
-"""How a prompt is put to a chat model: as a user's turn of its own template, the same for policy and reference.
+"""How prompts are rendered for a chat model: as a user turn of its own template, the same for policy and reference.
 
-Benchmarks of log-probabilities stay on plain text: they ask what the model thinks likely, not what it answers. Where it
-is asked what it answers (`--rootfruit-chat-scores`), each sentence of a pair is scored as the answer to `REQUEST`.
+Log-probability benchmarks use plain text by default: they measure what the model finds likely, not what it answers.
+With `--rootfruit-chat-scores`, each sentence of a pair is scored as the answer to `REQUEST` instead.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.base.types import Chat, Role
 
 _SAMPLE = "Robin went home."
-# What the user asks where a sentence is scored as the answer: nothing that a pair's two sentences could fit unequally.
+# The user turn before a scored sentence. It must fit both sentences of any pair equally well.
 REQUEST = "Write one sentence."
 
 
 class Renders(Protocol):
-    """What knows a chat template."""
+    """Anything with a chat template."""
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return the prompt as the model is to see it, or None where it has no chat template."""
+        """Return the prompt as the model will see it, or None if there is no chat template."""
 
 
 def notes_of(engines: Mapping[Role, Renders], chat: Chat) -> str:
-    """Return what the engines' templates do beyond putting a turn, in words; an engine need not know of any."""
+    """Describe what the engines' templates do beyond rendering a turn; an engine may have no notes."""
     found: dict[str, None] = {}
     for engine in engines.values():
         notes: Callable[[Chat], Sequence[str]] | None = getattr(engine, "chat_notes", None)
@@ -34,7 +34,7 @@ def notes_of(engines: Mapping[Role, Renders], chat: Chat) -> str:
 
 
 def check_stops(stops: Sequence[str], engines: Mapping[Role, Renders]) -> None:
-    """Refuse further stop tokens that no model has: they would stop nothing.
+    """Reject extra stop tokens that no model has, since they would never stop anything.
 
     Raises:
         EngineError: a text that is not a single token of any of the models.
@@ -50,10 +50,10 @@ def check_stops(stops: Sequence[str], engines: Mapping[Role, Renders]) -> None:
 
 
 def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, str]:
-    """Return what stands before each scored sentence, up to where the answer begins; and say so in words.
+    """Return the text before each scored sentence, up to where the answer begins, and a description of it.
 
-    Only a sentence's own tokens are summed. The turn is the same before both sentences of a pair and under both
-    models, and what would end the answer is not scored, as no EOS is on plain text.
+    Only a sentence's own tokens are summed. The turn before them is the same for both sentences of a pair and for both
+    models. The token that would end the answer is not scored, just as EOS is not scored on plain text.
 
     Raises:
         EngineError: a model has no chat template, or the two models' renderings differ.
@@ -63,12 +63,12 @@ def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, st
     for role, text in shown.items():
         if not text:
             raise EngineError(
-                f"--rootfruit-chat-scores: the {role} has no chat template; save its tokenizer with one, or drop it"
+                f"--rootfruit-chat-scores: the {role} has no chat template; save one with its tokenizer, or drop it"
             )
     if len(set(shown.values())) > 1:
         raise EngineError(
-            "--rootfruit-chat-scores: policy and reference have different chat templates, and would be scored on "
-            "different texts; drop it, and both are scored on plain text"
+            "--rootfruit-chat-scores: policy and reference have different chat templates, so they would be scored on "
+            "different texts; drop it to score both on plain text"
         )
     told = f", system prompt {system!r}" if system else ", no system prompt of ours"
     return (
@@ -79,7 +79,7 @@ def settle_scores(system: str, engines: Mapping[Role, Renders]) -> tuple[str, st
 
 
 def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat | None, str]:
-    """Decide how prompts are put to all the models: `chat`, or None for plain text; and say so in words.
+    """Decide how prompts are rendered for all models: `chat`, or None for plain text. Also return a description.
 
     Args:
         how: `auto`, `never` or `always`.
@@ -87,7 +87,7 @@ def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat 
         engines: role -> engine.
 
     Raises:
-        EngineError: the models would see different renderings, or `always` and one has no template.
+        EngineError: the models would see different renderings, or `always` is set and a model has no template.
 
     """
     if how == "never":
@@ -103,7 +103,7 @@ def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat 
     without = [role for role, text in shown.items() if text is None]
     if how == "always" and without:
         raise EngineError(
-            f"--rootfruit-chat=always: the {without[0]} has no chat template; save its tokenizer with one, "
+            f"--rootfruit-chat=always: the {without[0]} has no chat template; save one with its tokenizer, "
             "or use --rootfruit-chat=never"
         )
     if len(without) == len(shown):
@@ -115,7 +115,7 @@ def settle(how: str, chat: Chat, engines: Mapping[Role, Renders]) -> tuple[Chat 
     if len(set(shown.values())) > 1:
         raise EngineError(
             "policy and reference have different chat templates and would answer different prompts; "
-            "--rootfruit-chat=never puts plain text to both"
+            "use --rootfruit-chat=never to give both plain text"
         )
     system = f", system prompt {chat.system!r}" if chat.system else ", no system prompt of ours"
     return (

@@ -1,4 +1,4 @@
-"""What chat templates write to make a model think before it answers, and the variables by which they leave it."""
+"""The thinking tags that chat templates write, and the template variables that switch thinking off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLOSE = re.compile(
     rf"{_LEFT}/(?:\w+:)?{_WORD}{_RIGHT}|{_LEFT}end{_GAP}(?:of{_GAP})?{_WORD}{_RIGHT}|<channel\|>|<\|channel\|>\s*final",
     re.IGNORECASE,
 )
-# Names of variables -> (off, on). Where the value is a word, it is one that the template itself names.
+# Variable name -> (off, on). A value that is a word must be one that the template itself uses.
 _SWITCHES: dict[str, tuple[object, object]] = {
     "enable_thinking": (False, True),
     "thinking": (False, True),
@@ -29,11 +29,11 @@ _ON = ("high", "medium", "on", "enabled", "think")
 
 
 def switches(source: str, *, on: bool) -> dict[str, object]:
-    """Return the variables by which a template of this source may switch thinking, and their values."""
+    """Return the variables, with values, that may switch thinking on or off in a template with this source."""
     names = set(re.findall(r"\w+", source))
     found = {key: values[on] for key, values in _SWITCHES.items() if key in names}
     for key in _WORDED:
-        # Merely printed, any word would look like a switch: the template must compare with it.
+        # A variable that the template only prints is not a switch: the template must compare it with the word.
         off, word = (
             next((word for word in words if re.search(rf"\b{key}\b[^{{}}%\n]{{0,60}}['\"]{word}['\"]", source)), "")
             for words in (_OFF, _ON)
@@ -49,7 +49,7 @@ def is_open(text: str) -> bool:
 
 
 def mentioned(source: str) -> str:
-    """Return the first sign of thinking in a text or a template's source; "" where there is none."""
+    """Return the first sign of thinking in a text or a template's source; "" if there is none."""
     first = min(
         filter(None, (_OPEN.search(source), _CLOSE.search(source))), key=lambda sign: sign.start(), default=None
     )

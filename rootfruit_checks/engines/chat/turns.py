@@ -1,7 +1,7 @@
-"""A chat template, asked what it does: what it puts around a user's turn, and how a model's answer ends.
+"""Probe a chat template by rendering it: the text around a user turn, and the token that ends an answer.
 
-Templates are programs. This one must put the whole prompt into the rendering, once and unchanged, the same on any day
-and in any process, and must leave no thinking block open. A template that does not is refused in one line.
+Templates are programs. A usable template renders the whole prompt, once and unchanged, gives the same text on any day
+and in any process, and leaves no thinking block open. Any other template is rejected with a one-line error.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from rootfruit_checks.engines.chat.clock import TooLongError, cpu_seconds
 from rootfruit_checks.engines.chat.template_cost import excessive
 from rootfruit_checks.engines.chat.thinking import is_open, mentioned, switches
 
-# Templates may print today's date, and the same run would be another one tomorrow. This is Llama 3.1's own default.
+# Templates may print today's date, which would change the prompts from day to day. This is Llama 3.1's own default.
 _DAY = dt.datetime(2024, 7, 26, 12, tzinfo=dt.UTC)
 _OTHER_DAY = dt.datetime(2019, 2, 3, 4, tzinfo=dt.UTC)
 _DATE = "%d %b %Y"
-# Quotes, signs and letters that a template might escape, and capitals that it might fold.
+# Quotes, symbols and letters that a template might escape, and capitals that it might change to lower case.
 _SAMPLES = ('Robin\'s "way" home: 1 < 2 & é.', "The kettle — it SANG.")
 _ANSWER = "Because the lake was calm."
 _SECONDS, _LONGEST = 10.0, 1_000_000
-# How content is given: as text, as a list of parts, or as parts for the user alone. The first that works is taken.
+# How content is passed: as text, as a list of parts, or as parts for the user only. The first form that works is used.
 _FORMS = {
     (False, False): "",
     (True, True): "the content given as a list of parts",
@@ -35,21 +35,21 @@ _FORMS = {
 
 
 class _RenderError(Exception):
-    """Why one form of content does not work."""
+    """The reason why one form of content does not work."""
 
 
 class _EndlessError(_RenderError):
-    """It takes too long, and would in any other form: none is tried."""
+    """Rendering takes too long. It would in any other form too, so no other form is tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A user's turn of one template and one `Chat`.
+    """A user turn rendered by one template for one `Chat`.
 
     Attributes:
-        before: what the template puts before the turn's text.
-        after: what it puts after it, up to where the answer begins.
-        notes: how it is rendered beyond the template's defaults, for the report.
+        before: the text that the template writes before the prompt.
+        after: the text that it writes after the prompt, up to where the answer begins.
+        notes: how rendering differs from the template's defaults, for the report.
 
     """
 
@@ -71,17 +71,16 @@ class Turn:
         except _RenderError as error:
             raise EngineError(f"{where}: the chat template cannot be rendered ({error})") from error
         turn = _turn(self._chat, text)
-        # Many templates strip a turn: white space around it is no part of what the model is asked.
+        # Many templates strip a turn, so leading and trailing white space does not count as part of the prompt.
         if shown not in {self.before + turn + self.after, self.before + turn.strip() + self.after}:
             raise EngineError(
-                f"{where}: the chat template does not pass this text on as it is; "
-                "change the text, or use --rootfruit-chat=never"
+                f"{where}: the chat template changes this text; change the text, or use --rootfruit-chat=never"
             )
         return shown
 
 
 class _Template:
-    """A tokenizer's template, rendered with clocks and random choices pinned and with thinking switched off."""
+    """A tokenizer's template, rendered with clock and random choices fixed and with thinking switched off."""
 
     def __init__(self, tokenizer: Any, source: str) -> None:
         self._tokenizer, self.source = tokenizer, source
@@ -101,7 +100,7 @@ class _Template:
         """Return a rendering.
 
         Raises:
-            _RenderError: in words of the template's own, or because it takes too long or writes too much.
+            _RenderError: the template raised an error, took too long or wrote too much.
 
         """
         if self._excess:
@@ -119,7 +118,7 @@ class _Template:
         except TooLongError:
             raise _EndlessError(f"it takes more than {_SECONDS:g} seconds") from None
         except Exception as error:
-            # Templates raise what they like, jinja2 its own types.
+            # Templates can raise any error, and jinja2 raises its own types.
             raise _RenderError(" ".join(str(error).split())[:300] or type(error).__name__) from error
         finally:
             random.setstate(state)
@@ -128,7 +127,7 @@ class _Template:
         return shown
 
     def turns(self, chat: Chat, *texts: str) -> list[dict[str, Any]]:
-        """Return a conversation: the user and the assistant in turn, after the system prompt, if there is one."""
+        """Return a conversation that alternates user and assistant, after the system prompt if there is one."""
         system, user = self._form
         found = [{"role": "system", "content": _content(chat.system, system)}] if chat.system else []
         for place, text in enumerate(texts):
@@ -136,14 +135,14 @@ class _Template:
         return found
 
     def user(self, chat: Chat, text: str, **more: Any) -> str:
-        """Return the rendering of a user's turn."""
+        """Return the rendering of a user turn."""
         return self.render(self.turns(chat, _turn(chat, text)), **more)
 
     def settle_form(self, chat: Chat) -> tuple[str, str]:
-        """Find out how content must be given; return what the template puts before and after a turn.
+        """Find the form in which content must be passed; return the text before and after a turn.
 
         Raises:
-            _RenderError: no way of giving it puts the whole turn into the rendering.
+            _RenderError: no form renders the whole turn.
 
         """
         reasons = []
@@ -164,18 +163,18 @@ class _Template:
             times = shown.count(turn)
             if times != 1:
                 raise _RenderError(
-                    "it leaves the prompt out, or changes it" if not times else f"it puts it {times} times"
+                    "it leaves out the prompt or changes it" if not times else f"it writes the prompt {times} times"
                 )
             before, _, after = shown.partition(turn)
             if "'type': 'text'" in shown or '"type": "text"' in shown:
-                raise _RenderError("it prints a list of parts as it is")
+                raise _RenderError("it prints a list of parts verbatim")
             if chat.system and (before + after).count(chat.system.strip()) == 0:
-                raise _RenderError("it leaves the system prompt out, or changes it")
+                raise _RenderError("it leaves out the system prompt or changes it")
             found.append((before, after))
         if found[0] != found[1]:
-            raise _RenderError("what it puts around a prompt depends on the prompt")
+            raise _RenderError("the text around a prompt depends on the prompt")
         if chat.system and self._same(found[0], chat):
-            raise _RenderError("it leaves the system prompt out")
+            raise _RenderError("it leaves out the system prompt")
         return found[0]
 
     def _same(self, around: tuple[str, str], chat: Chat) -> bool:
@@ -184,15 +183,15 @@ class _Template:
 
     @property
     def form(self) -> str:
-        """How content is given, in words; "" where it is text, as usual."""
+        """How content is passed, for the report; "" for plain text, the usual form."""
         return _FORMS[self._form]
 
 
 def turn_of(tokenizer: Any, name: object, chat: Chat) -> Turn | None:
-    """Return how the tokenizer's template puts a user's turn; None where it has no template.
+    """Return the user turn of the tokenizer's template, or None if it has no template.
 
     Raises:
-        EngineError: the template cannot be rendered, does not put the whole prompt, or makes the model think aloud.
+        EngineError: the template cannot be rendered, changes the prompt, or makes the model think aloud.
 
     """
     template = _template(tokenizer, name)
@@ -212,7 +211,7 @@ def turn_of(tokenizer: Any, name: object, chat: Chat) -> Turn | None:
 
 
 def turn_end(tokenizer: Any, name: object) -> str:
-    """Return the special token that a template puts after an answer; "" where there is none."""
+    """Return the special token that a template writes after an answer; "" if there is none."""
     chat = Chat("{prompt}")
     try:
         template = _template(tokenizer, name)
@@ -221,7 +220,7 @@ def turn_end(tokenizer: Any, name: object) -> str:
         _settled(template, chat)
         shown = template.render(template.turns(chat, _SAMPLES[0], _ANSWER, _SAMPLES[1]), answer=False)
     except (EngineError, _RenderError):
-        # What cannot be rendered is refused where prompts are put so; plain text needs no template.
+        # A template that cannot be rendered is rejected where prompts use it; plain text needs no template.
         return ""
     _, _, rest = shown.partition(_ANSWER)
     rest = rest.lstrip()
@@ -236,7 +235,7 @@ def _template(tokenizer: Any, name: object) -> _Template | None:
         return _Template(tokenizer, str(tokenizer.get_chat_template()))
     except ValueError as error:
         raise EngineError(
-            f"{name}: has several chat templates and none of them is named default; name one so, "
+            f"{name}: has several chat templates and none of them is named default; name one of them default, "
             "or use --rootfruit-chat=never"
         ) from error
 
@@ -247,20 +246,20 @@ def _settled(template: _Template, chat: Chat) -> tuple[str, str]:
     except _RenderError as error:
         if not template.off or isinstance(error, _EndlessError):
             raise
-        # It knows the switch and takes no such value: a model that always thinks.
+        # The template has the switch but rejects this value: the model always thinks.
         template.off = {}
         return template.settle_form(chat)
 
 
 def _thinking(template: _Template, chat: Chat, shown: str, after: str, name: object) -> str:
-    """Say how thinking was switched off; "" where the template knows of none."""
+    """Describe how thinking was switched off; "" if the template does not mention thinking."""
     hint = (
-        "some templates take a word in the system prompt, such as --rootfruit-chat-system=/no_think; "
-        "else use --rootfruit-chat=never"
+        "some templates accept a word in the system prompt, such as --rootfruit-chat-system=/no_think; "
+        "otherwise use --rootfruit-chat=never"
     )
     if is_open(after):
         raise EngineError(
-            f"{name}: the chat template opens a thinking block and has no switch for it, so that thoughts would be "
+            f"{name}: the chat template opens a thinking block and cannot switch it off, so thoughts would be "
             f"judged as the answer; {hint}"
         )
     working = []
@@ -276,7 +275,7 @@ def _thinking(template: _Template, chat: Chat, shown: str, after: str, name: obj
         return "a thinking block that the template opens and closes at once"
     if tag := mentioned(template.source):
         raise EngineError(
-            f"{name}: the chat template knows of thinking ({tag}) and has no switch for it, so that thoughts could be "
+            f"{name}: the chat template mentions thinking ({tag}) and cannot switch it off, so thoughts could be "
             f"judged as the answer; {hint}"
         )
     return ""
@@ -293,14 +292,14 @@ def _random(template: _Template, chat: Chat, shown: str) -> str:
 
 
 def _opening(template: _Template, chat: Chat, shown: str) -> str:
-    """Say that the model must open its answer by itself, where a template does not do so."""
+    """Note templates that leave it to the model to open its answer."""
     if template.user(chat, _SAMPLES[0], answer=False) != shown:
         return ""
     try:
         whole = template.render(template.turns(chat, _turn(chat, _SAMPLES[0]), _ANSWER), answer=False)
     except _RenderError:
         return ""
-    # In Llama 2's and Mistral's, an answer follows at once.
+    # In Llama 2's and Mistral's templates, the answer follows immediately.
     if whole.startswith(shown) and whole[len(shown) :].lstrip().startswith(_ANSWER):
         return ""
     return "the template does not open the answer, so that a model may go on with the user's turn"

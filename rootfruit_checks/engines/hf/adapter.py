@@ -1,9 +1,9 @@
 """PEFT adapters: one set of base weights, with the adapter on for the policy and off for the reference.
 
-The base is loaded as it is without an adapter, then the adapter is laid into it. Every task of an engine first turns
-the switch to its own side, so the two may even take turns. What is turned off must be the base again; that is tried
-on a probe, since some adapters (trained biases, replicated layers) also change what cannot be switched. Embeddings
-that the adapter brings are switched by us (see `embeddings.py`).
+The base is loaded as usual, then the adapter is added to it. Every task of an engine first switches the adapter to its
+own side, so the two may even alternate. With the adapter off, the model must equal the base again. A probe checks
+this, since some adapters (trained biases, replicated layers) also change weights that cannot be switched. Embeddings
+that the adapter brings are switched by our own code (see `embeddings.py`).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from rootfruit_checks.engines.hf.engine import HFEngine
 from rootfruit_checks.engines.hf.peft_model import lay, logits_of
 from rootfruit_checks.engines.weights import file_digest, has_tokenizer, template_digest, tokenizer_digest
 
-# Kinds that are laid into the base's layers and change nothing else. Others act on the prompt, or need more than text.
+# Types that add to the base's layers and change nothing else. Others act on the prompt, or need more than text.
 _KINDS = {"LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "VERA", "RANDLORA", "LN_TUNING", "MISS", "HRA"}
 _SAFE, _PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 _WHOLE = ("model*.safetensors", "pytorch_model*.bin")
-# Switched off, the same operations run on the same numbers: anything beyond the last digits is another model.
+# With the adapter off, the same operations run on the same numbers, so any larger difference means another model.
 _OFF = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.05}
 
 
 def read_adapter(path: Path) -> dict[str, Any]:
-    """Return adapter_config.json, or raise an EngineError where this is no adapter for its base."""
+    """Return adapter_config.json, or raise an EngineError if this adapter cannot be used."""
     from rootfruit_checks.engines.config_schema import AdapterConfig
 
     config = model_files.read(path, ADAPTER_CONFIG, AdapterConfig)
@@ -47,25 +47,25 @@ def read_adapter(path: Path) -> dict[str, Any]:
         raise EngineError(f"{path / ADAPTER_CONFIG}: names no peft_type; is this a PEFT adapter?")
     task = config.get("task_type")
     if task not in (None, "CAUSAL_LM"):
-        raise EngineError(f"{path}: the adapter's task is {task}, not CAUSAL_LM")
+        raise EngineError(f"{path}: the adapter's task is {task}; only CAUSAL_LM is supported")
     if kind not in _KINDS:
         raise EngineError(
-            f"{path}: adapters of type {kind} are not run; merge it into its base and give that directory"
+            f"{path}: adapters of type {kind} are not supported; merge it into its base and give that directory"
         )
     if config.get("alora_invocation_tokens"):
-        raise EngineError(f"{path}: an activated LoRA works on some tokens only, and is not run")
+        raise EngineError(f"{path}: an activated LoRA works on some tokens only and is not supported")
     if any(found for pattern in _WHOLE for found in path.glob(pattern)):
-        raise EngineError(f"{path}: holds an adapter and a whole model; move one of them away, to say which is meant")
+        raise EngineError(f"{path}: contains both an adapter and a whole model; move one of them to another directory")
     return config
 
 
 def weights_of(path: Path, *, allow_pickle: bool = False) -> Path:
-    """Return the file of the adapter's weights, or raise an EngineError where there is none that may be loaded."""
+    """Return the file of the adapter's weights, or raise an EngineError if there is none that may be loaded."""
     model_files.check_files(path)
     if (path / _SAFE).is_file():
         return path / _SAFE
     if not (path / _PICKLED).is_file():
-        raise EngineError(f"{path}: holds no adapter weights ({_SAFE})")
+        raise EngineError(f"{path}: contains no adapter weights ({_SAFE})")
     if not allow_pickle:
         raise EngineError(
             f"{path}: the adapter's weights are pickled ({_PICKLED}), which can run code when read; save it again as "
@@ -75,7 +75,7 @@ def weights_of(path: Path, *, allow_pickle: bool = False) -> Path:
 
 
 def base_name(path: Path) -> str:
-    """Return the base that the adapter names: a directory (beside the adapter, or as it stands) or a Hub id.
+    """Return the base that the adapter names: a directory (next to the adapter, or the path as given) or a Hub id.
 
     Raises:
         EngineError: it names none, or one that is an adapter itself.
@@ -84,9 +84,9 @@ def base_name(path: Path) -> str:
     config = read_adapter(path)
     named = config.get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
-        raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path names no base; write it there")
+        raise EngineError(f"{path / ADAPTER_CONFIG}: base_model_name_or_path is missing or empty; name the base there")
     named = expanded(str(path / ADAPTER_CONFIG), named)
-    # A joined absolute path stays what it is.
+    # Joining an absolute path leaves it unchanged.
     base = next((str(place) for place in (path / named, Path(named)) if place.is_dir()), "")
     if base and is_adapter(base):
         raise EngineError(f"{path}: its base {base} is an adapter itself; merge that one into its own base first")
@@ -95,14 +95,14 @@ def base_name(path: Path) -> str:
 
 
 class AdapterFiles:
-    """What identifies an adapter, whichever engine runs it.
+    """The files that identify an adapter, whichever engine runs it.
 
     Args:
         path: the adapter's directory.
         allow_pickle: accept weights that are not safetensors.
 
     Raises:
-        EngineError: this is not an adapter that can be laid into its base.
+        EngineError: this adapter cannot be used.
 
     """
 
@@ -114,7 +114,7 @@ class AdapterFiles:
     @property
     def digests(self) -> tuple[str, ...]:
         """Digests of weights, configuration, tokenizer and chat template."""
-        # Where the base lies changes nothing; which base it is, its own fingerprint says.
+        # The base's location does not matter; its own fingerprint identifies it.
         config = {key: value for key, value in self.config.items() if key != "base_model_name_or_path"}
         return (
             file_digest(self.weights),
@@ -136,23 +136,23 @@ class AdapterFiles:
         return tuple(load_peft_weights(str(self.path), device="cpu"))
 
     def told(self, kind: str) -> dict[str, str]:
-        """Return what a record says of the adapter, over what it says of the base."""
+        """Return the adapter's entries of a record, to be merged over the base's."""
         told = {"adapter": kind, "adapter_weights": file_digest(self.weights)[:16]}
         if has_tokenizer(self.path):
             told["tokenizer"] = tokenizer_digest(self.path)[:16]
         return told
 
     def tokens(self, tokenizer: Any) -> int:
-        """Return how many tokens the tokenizer beside the adapter has; 0 where it has none of its own."""
+        """Return the number of tokens of the tokenizer next to the adapter; 0 if it has none of its own."""
         return len(tokenizer) if has_tokenizer(self.path) else 0
 
     def tokenizer(self, base: Path, trust_remote_code: bool) -> Any:
-        """Return the tokenizer beside the adapter, else the base's."""
+        """Return the tokenizer next to the adapter, or the base's."""
         return load_tokenizer(self.path if has_tokenizer(self.path) else base, trust_remote_code)
 
 
 class _Pair:
-    """The base with the adapter in it, for as long as an engine that uses it is open."""
+    """The base with the adapter added, kept as long as an engine that uses it is open."""
 
     def __init__(self, adapter: Path, dtype: str, weights: Path, tokens: Callable[[], int]) -> None:
         self._adapter, self._dtype, self._weights, self._tokens = adapter, dtype, weights, tokens
@@ -187,7 +187,7 @@ class _Pair:
         return self._sides[on]
 
     def leave(self, on: bool) -> None:
-        """Free the weights when nobody is left."""
+        """Free the weights when neither side uses them."""
         self._open.discard(on)
         if not self._open and self._sides:
             self._off.close()
@@ -236,7 +236,7 @@ class _Side(HFEngine):
 
 
 class AdapterEngine(_Side):
-    """A base with an adapter on it; `base()` is the same weights without it.
+    """A base with an adapter; `base()` gives the same weights without it.
 
     Args:
         path: the adapter's directory.
@@ -260,7 +260,7 @@ class AdapterEngine(_Side):
 
     @property
     def _rows(self) -> int | None:
-        """As many as the tokenizer beside the adapter has, where they are more than the base's."""
+        """The number of tokens of the tokenizer next to the adapter, if larger than the base's."""
         rows = super()._rows
         return None if rows is None else max(rows, self._tokens())
 
@@ -270,17 +270,17 @@ class AdapterEngine(_Side):
 
     @cached_property
     def fingerprint(self) -> str:
-        """The base's, with the adapter's weights, configuration and tokenizer."""
+        """The base's fingerprint, with the adapter's weights, configuration and tokenizer."""
         parts = ("adapter/1", super().fingerprint, importlib.metadata.version("peft"), *self._files.digests)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
     def record(self) -> Mapping[str, str]:
-        """As for any model, with the adapter."""
+        """The record of the base, with the adapter's entries."""
         kind = f"{self._files.config['peft_type']}, peft {importlib.metadata.version('peft')}"
         return {**super().record, **self._files.told(kind)}
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The tokenizer beside the adapter, else the base's."""
+        """The tokenizer next to the adapter, or the base's."""
         return self._files.tokenizer(self.path, self._trust)

@@ -1,4 +1,4 @@
-"""Weights in memory: loading with every doubt turned into an error, and the two halves of a causal model."""
+"""Load weights with strict checks, and split a causal model into backbone and head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rootfruit_checks.engines.weights import read_config
 
 @dataclass(eq=False)
 class Loaded:
-    """A causal model, its backbone (ids -> hidden states) and its head in float32: weight, bias, scale and cap."""
+    """A causal model, its backbone (ids -> hidden states) and its float32 head: weight, bias, scale and cap."""
 
     model: Any
     backbone: Any
@@ -36,7 +36,7 @@ class Loaded:
         return way_to_continue(self.model)
 
     def free(self) -> None:
-        """Drop the weights, and what the accelerator's allocator keeps of them."""
+        """Drop the weights and empty the accelerator's cache."""
         import torch
 
         self.model = self.backbone = self.head_weight = self.head_bias = None
@@ -46,7 +46,7 @@ class Loaded:
 
 
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
-    """Return the tokenizer, or an EngineError in one line."""
+    """Return the tokenizer, or raise a one-line EngineError."""
     from transformers import AutoTokenizer
 
     try:
@@ -59,16 +59,16 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     """Load a model for inference.
 
     Raises:
-        EngineError: the weights are damaged, incomplete, not finite or more than the architecture uses; the model is
-            not causal; or the device is not there.
+        EngineError: the weights are damaged, incomplete, not finite, or contain more than the architecture uses; the
+                model is not causal; or the device does not exist.
 
     """
     import torch
 
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where.startswith("cuda") and not torch.cuda.is_available():
-        raise EngineError(f"--rootfruit-device={device}: no CUDA device is there")
-    # A quantized model is put on its device as it is loaded: moving it afterwards is refused by most methods.
+        raise EngineError(f"--rootfruit-device={device}: there is no CUDA device here")
+    # A quantized model is put on its device while it loads, because most methods refuse to move it afterwards.
     packed = bool(quantized.method(read_config(path)))
     placed = {"device_map": {"": where}} if packed else {}
     try:
@@ -77,7 +77,7 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
     except EngineError:
         raise
     except Exception as error:
-        # transformers, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
+        # transformers, safetensors and torch raise many types here; for the user they all mean "cannot be loaded".
         raise EngineError(f"{path}: the weights cannot be loaded ({line(error)})") from error
     check_complete(path, model, info)
     check_finite(path, model.named_parameters())
@@ -96,7 +96,7 @@ def load_model(path: Path, dtype: str, device: str, allow_pickle: bool, trust_re
 
 
 def _backbone(model: Any) -> Any:
-    """Return what makes hidden states of token ids: of a wrapper, its text side."""
+    """Return the part that turns token ids into hidden states; for a wrapper, that of its text side."""
     text = text_config(model) is not model.config
     return model.get_decoder() if text and hasattr(model, "get_decoder") else model.base_model
 
@@ -106,15 +106,15 @@ def check_finite(path: Path, tensors: Iterable[tuple[str, Any]]) -> None:
     import torch
 
     for name, tensor in tensors:
-        # One byte a value (float8) is a quantized tensor, on which few operations are defined.
+        # Tensors with one byte per value (float8) are quantized, and few operations are defined on them.
         if tensor.is_floating_point() and tensor.element_size() > 1 and not torch.isfinite(tensor).all():
-            raise EngineError(f"{path}: tensor {name} holds values that are not finite")
+            raise EngineError(f"{path}: tensor {name} contains values that are not finite")
 
 
 def head_of(model: Any, path: Path) -> tuple[Any, Any]:
     """Return the weight (v, h) and the bias (v,) or None of the model's head, as it is now, in float32.
 
-    Where the head is no plain matrix (quantized, or with an adapter on it) it is read off from its answers to the unit
+    If the head is not a plain matrix (quantized, or with an adapter), it is measured by applying it to the unit
     vectors: at inference every such head is a linear map.
     """
     import torch
@@ -135,6 +135,6 @@ def head_of(model: Any, path: Path) -> tuple[Any, Any]:
 
 
 def line(error: BaseException) -> str:
-    """Return an error's text in one line of bearable length."""
+    """Return an error's text as one line of limited length."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + "…"

@@ -1,7 +1,7 @@
-"""Whether a loaded model uses everything that its weight files hold.
+"""Check that a loaded model uses all the tensors in its weight files.
 
-transformers drops tensors that the architecture has no place for, and goes on. The model then gives other numbers than
-the one that was trained, so such a checkpoint is refused. Tensors that cannot change an answer may stay behind.
+transformers silently drops tensors that the architecture has no place for. The model's numbers then differ from those
+of the trained model, so such a checkpoint is rejected. Tensors that cannot change an answer may stay unused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from rootfruit_checks.base.errors import EngineError
 
-# Towers for images and sound, which text never reaches. They are in the file where a wrapper's text side is run alone.
+# Towers for images and sound, which text never reaches. They stay unused when a wrapper's text side runs alone.
 _TOWERS = ("vision", "visual", "image", "audio", "speech", "multi_modal", "mm_projector")
 
 
@@ -22,12 +22,12 @@ def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
     Args:
         path: the model directory.
         model: the loaded model.
-        info: what `from_pretrained(output_loading_info=True)` returned beside it.
+        info: the second value of `from_pretrained(output_loading_info=True)`.
 
     """
     missing = sorted(info.get("missing_keys", ()))
     if missing:
-        # transformers would fill them with random numbers and go on.
+        # transformers would fill them with random numbers and continue.
         raise EngineError(f"{path}: {_tensors(missing)} missing from the weights")
     mismatched = sorted(info.get("mismatched_keys", ()), key=str)
     if mismatched:
@@ -42,7 +42,7 @@ def check_complete(path: Path, model: Any, info: Mapping[str, Any]) -> None:
 
 def _check_unused(path: Path, model: Any, names: list[str], stored: _Tensors) -> None:
     drafting = {name.rpartition(".eh_proj.")[0] for name in names if ".eh_proj." in name}
-    # A layer that the model runs drafts nothing, whatever else the file puts into it.
+    # A layer that the model runs is not a drafting layer, whatever else the file contains for it.
     run = [name for name, _ in model.named_parameters()]
     drafting = {layer for layer in drafting if not any(name.startswith(f"{layer}.") for name in run)}
     unused = [name for name in names if not _is_beside_the_text(name, drafting)]
@@ -59,9 +59,9 @@ def _tensors(names: list[str]) -> str:
 
 
 def _is_beside_the_text(name: str, drafting: set[str]) -> bool:
-    """Whether a tensor is of a tower for images or sound, or of layers (`drafting`) that only draft further tokens."""
+    """Whether a tensor belongs to a tower for images or sound, or to layers (`drafting`) that only draft tokens."""
     top = name.split(".")[:2]
-    # The module at the top, or right below the wrapper: a text model's layer never has such a name.
+    # The tower is at the top level or right below the wrapper; layers of a text model never have such names.
     if any(tower in part for part in top for tower in _TOWERS) or "mtp" in top:
         return True
     return any(name.startswith(f"{layer}.") for layer in drafting)
@@ -78,7 +78,7 @@ def _changes_nothing(name: str, model: Any, stored: _Tensors) -> bool:
         return False
     if name.endswith("bias") and not bool(tensor.any()):
         return True
-    # Older checkpoints keep the causal mask itself.
+    # Older checkpoints store the causal mask itself.
     if tensor.dim() == 4 and tensor.shape[-1] == tensor.shape[-2] and name.endswith("bias"):
         return bool(torch.equal(tensor[0, 0].bool(), torch.ones_like(tensor[0, 0]).tril().bool()))
     if not name.endswith("weight"):
@@ -93,14 +93,14 @@ def _changes_nothing(name: str, model: Any, stored: _Tensors) -> bool:
 
 
 def _check_tied(path: Path, model: Any, stored: _Tensors) -> None:
-    """Raise where config.json ties two tensors and the file holds a different value of each."""
+    """Raise an error if config.json ties two tensors and the file contains different values for them."""
     import torch
 
     expand = getattr(model, "get_expanded_tied_weights_keys", None)
     if expand is None:
         return
     wanted = dict(expand(all_submodels=True))
-    # Where both are in the file and differ, transformers keeps both and takes the pair out of its list.
+    # If the file contains both and they differ, transformers keeps both and no longer lists the pair as tied.
     apart = sorted(set(wanted) - set(getattr(model, "all_tied_weights_keys", wanted)))
     for target, source in wanted.items():
         pair = [stored.read(target, exactly=True), stored.read(source, exactly=True)]
@@ -108,13 +108,13 @@ def _check_tied(path: Path, model: Any, stored: _Tensors) -> None:
             apart.append(target)
     if apart:
         raise EngineError(
-            f"{path}: config.json ties {apart[0]} to another tensor (tie_word_embeddings), and the weights hold a "
+            f"{path}: config.json ties {apart[0]} to another tensor (tie_word_embeddings), but the weights contain a "
             "different one of that name; set tie_word_embeddings as in training"
         )
 
 
 class _Tensors:
-    """The tensors of a directory's files, read one at a time. Only safetensors are read."""
+    """The tensors of a directory's files, read one at a time. Only safetensors are supported."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open
@@ -125,9 +125,9 @@ class _Tensors:
                 self._files.update(dict.fromkeys(handle.keys(), file))
 
     def read(self, name: str, *, exactly: bool = False) -> Any:
-        """Return a tensor by the name that transformers gives it, or None where it is not there.
+        """Return a tensor by the name that transformers gives it, or None if there is none.
 
-        Unless it is to be had `exactly`, its name in the file may have a prefix more or less.
+        Unless `exactly` is set, its name in the file may have an extra prefix or lack one.
         """
         from safetensors import safe_open
 
@@ -140,5 +140,5 @@ class _Tensors:
             return handle.get_tensor(stored[0])
 
     def value(self, name: str, parameter: Any) -> Any:
-        """Return a parameter's value; that in the file, where the model was made without weights."""
+        """Return a parameter's value; read it from the file if the model was created without weights."""
         return self.read(name) if parameter.is_meta else parameter.detach().cpu()

@@ -1,7 +1,7 @@
-"""Embeddings and head of a base whose adapter brings its own: for tokens added in training, or trained whole.
+"""Embeddings and head of a base whose adapter brings its own: added for new tokens, or trained in full.
 
-PEFT writes such tensors into the base's own layers, where no switch turns them off again. So the base's layers are
-kept aside, and put back while the adapter is off.
+PEFT writes such tensors into the base's own layers, where no switch turns them off again. So we keep the base's layers
+and put them back while the adapter is off.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.engines.hf.causal_lm import line
 
 _PREFIX = "base_model.model."
-# Where PEFT's wrappers keep the layer that they wrap, and the one in its place.
+# Where PEFT's wrappers store the wrapped layer and its replacement.
 _WRAPPED = re.compile(r"\.((token_adapter\.)?base_layer|original_module|modules_to_save)\.")
 
 
 class Embeddings:
-    """The base's layers, kept, and the adapter's, which replace them.
+    """The base's layers, and the adapter's layers that replace them.
 
     Args:
-        model: the base, before the adapter is laid into it.
+        model: the base, before the adapter is added.
         adapter: the adapter's directory, for messages.
         stored: the tensors of its file.
-        tokens: how many tokens the adapter's tokenizer has.
+        tokens: the number of tokens of the adapter's tokenizer.
 
     Raises:
-        EngineError: the adapter lacks embeddings of its tokenizer's tokens.
+        EngineError: the adapter lacks embeddings for tokens of its tokenizer.
 
     """
 
@@ -44,7 +44,7 @@ class Embeddings:
         self._config = model.config.get_text_config()
         self._base = (*layers, self._config.vocab_size) if self._whole or rows else None
         if self._base is not None:
-            # PEFT writes into copies: made together, so that a tied pair stays tied.
+            # PEFT writes into copies. They are copied together, so that a tied pair stays tied.
             embeddings, head = copy.deepcopy(layers)
             model.set_input_embeddings(embeddings)
             model.set_output_embeddings(head)
@@ -53,13 +53,13 @@ class Embeddings:
             self._resize(rows)
 
     def _size(self, stored: Mapping[str, Any], tokens: int) -> int:
-        """Return how many rows the embeddings need; 0 where they have them."""
+        """Return the number of rows that the embeddings need; 0 if they need not change."""
         now = int(self._model.get_input_embeddings().weight.shape[0])
         sizes = {int(stored[name].shape[0]) for name in self._whole if name.endswith(".weight")} or {max(tokens, now)}
         rows = min(sizes)
         if len(sizes) > 1 or (rows < tokens and tokens > now):
             raise EngineError(
-                f"{self._adapter}: its tokenizer has {tokens} tokens and its weights hold embeddings of "
+                f"{self._adapter}: its tokenizer has {tokens} tokens and its weights contain embeddings of "
                 f"{' and '.join(map(str, sorted(sizes)))}; save both from one training run"
             )
         return rows if rows != now else 0
@@ -72,17 +72,17 @@ class Embeddings:
             self._model.resize_token_embeddings(rows, mean_resizing=False)
         except Exception as error:
             raise EngineError(f"{self._adapter}: the base's embeddings cannot be resized ({line(error)})") from error
-        # What the file does not fill shows itself: rows that were made up would be scored as if they were trained.
+        # Rows that the file does not fill stay NaN and are noticed: random rows would be scored as if trained.
         for layer in (self._model.get_input_embeddings(), self._model.get_output_embeddings()):
             for tensor in (layer.weight, getattr(layer, "bias", None)):
                 if tensor is not None:
                     tensor.data[before:] = torch.nan
 
     def check(self, switched: Any, stored: Mapping[str, Any], held: Iterable[str]) -> None:
-        """Check, once the adapter is laid in, that its embeddings are all there.
+        """Check, after the adapter was added, that all its embeddings were loaded.
 
         Raises:
-            EngineError: a token has none, or a tensor of the file was not taken.
+            EngineError: a token has no embedding, or a tensor of the file was not used.
 
         """
         import torch
@@ -91,7 +91,7 @@ class Embeddings:
             return
         now = switched.state_dict()
         for name in sorted(self.stored - set(held)):
-            # PEFT writes the layer in place of another twice, and reads it once.
+            # PEFT stores a replaced layer under two names, and reads one of them.
             twin = stored.get(name.replace(".modules_to_save.", "."))
             taken = now.get(name, now.get(f"{name}.default", twin))
             if taken is None or not torch.equal(taken.cpu(), stored[name].to(taken.dtype)):
@@ -102,12 +102,12 @@ class Embeddings:
             scores = self._model.get_output_embeddings()(torch.zeros_like(vectors[:1]))
         if not (torch.isfinite(vectors).all() and torch.isfinite(scores).all()):
             raise EngineError(
-                f"{self._adapter}: its tokenizer has more tokens than the base, and its weights hold no embeddings of "
+                f"{self._adapter}: its tokenizer has more tokens than the base, and its weights lack embeddings for "
                 "them; save it with save_embedding_layers=True"
             )
 
     def turn(self, on: bool) -> None:
-        """Put the adapter's layers there, or the base's."""
+        """Install the adapter's layers, or the base's."""
         if self._base is None:
             return
         if self._own is None:

@@ -29,7 +29,7 @@ _Scores = dict[tuple[int, ...], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Sentences, after `root`, by which the ways of scoring are compared with each other: a task like any other."""
+    """Sentences, after `root`, for comparing the scoring methods: a task like any other."""
 
     sequences: list[tuple[int, ...]]
     root: int
@@ -69,7 +69,7 @@ class HFEngine(ModelDir):
         self._model: Loaded | None = None
         self._scoring = ""
         self.stats: dict[str, int] = {}
-        # Who computes a probe; another, where this engine plans and others compute.
+        # Computes a probe; replaced where this engine plans and other processes compute.
         self.probing: Callable[[Probe], bytes] | None = None
 
     # -- identity ------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class HFEngine(ModelDir):
         """Plan scores on the prefix tree, or in flat batches where the tree must not be used."""
         root, *lead = self.context(before)
         encoded = self.encode(texts, [root, *lead])
-        # All texts share what stands before them: one path of the tree, and its scores are nobody's.
+        # All texts share the tokens before them: one path of the tree, whose own scores are not used.
         sequences = sorted({(*lead, *ids) for ids in encoded})
         # An empty text has no token to score.
         scored = [ids for ids in sequences if len(ids) > len(lead)]
@@ -171,11 +171,11 @@ class HFEngine(ModelDir):
             yield unit.key, self.run_task(unit.task)
 
     def _against_tree(self, sequences: Sequence[tuple[int, ...]], units: Units, root: int) -> str:
-        """Return why the tree must not be used, or "". What a probe found is kept with the units."""
+        """Return why the tree must not be used, or "". The result of the probe is stored with the units."""
         # The longest and the shortest sentences and their neighbours: deep paths and shared prefixes.
         middle = len(sequences) // 2
         longest = max(sequences, key=len)
-        # A twin of the longest that leaves it early: two long branches, which state or distance would confuse.
+        # A variant of the longest that branches off early: two long branches, which state or distance would mix up.
         twin = longest[: len(longest) // 3] + longest[len(longest) // 3 :][::-1]
         probe = sorted({*sequences[:3], *sequences[middle : middle + 3], longest, twin})
         key = hashlib.sha256(repr(("tree-probe/3", root, probe)).encode()).hexdigest()
@@ -188,12 +188,12 @@ class HFEngine(ModelDir):
     def _probe(self, asked: Probe) -> str:
         model = self.loaded()
         probe, root = asked.sequences, asked.root
-        # One sentence at a time, without padding or masks: what all else is held to.
+        # One sentence at a time, without padding or masks: the baseline for all other methods.
         expected = self._flat(probe, root, 1)
         self._check_causal(expected)
         together = self._flat(probe, root, len(probe))
         if not (moved := self._moved(together, expected)) <= self._tolerance:
-            return f"{_ALONE}: beside others the scores differed by {moved:.2g} nats"
+            return f"{_ALONE}: scored in a batch the log-probs differed by {moved:.2g} nats"
         reason = tree_forward.refusal(model, deepest=max(map(len, probe)))
         if reason:
             return reason
@@ -212,7 +212,7 @@ class HFEngine(ModelDir):
         return probes.TOLERANCE if self._dtype == "float32" else probes.TOLERANCE_HALF
 
     def _moved(self, found: _Scores, wanted: _Scores) -> float:
-        """Return how far a sentence's scores moved: in half precision, where single ones are noise, on average."""
+        """Return how far a sentence's scores moved; in half precision, where single values are noise, the mean."""
         gaps = [np.abs(found[ids] - wanted[ids]) for ids in wanted]
         return max(float(gap.max() if self._dtype == "float32" else gap.mean()) for gap in gaps)
 
@@ -221,7 +221,7 @@ class HFEngine(ModelDir):
         return flat_batches.read(units, {unit.key: flat_batches.run(self.loaded(), unit.task) for unit in units})
 
     def _check_causal(self, scores: _Scores) -> None:
-        """Raise where equal beginnings have other scores: loading has checked a short text of its own."""
+        """Raise if equal beginnings have different scores. Loading only checks a short probe text."""
         longest = max(scores, key=len)
         for cut, twin in ((_common(longest, ids), ids) for ids in scores if len(ids) == len(longest)):
             start = longest[:cut]
@@ -243,14 +243,14 @@ class HFEngine(ModelDir):
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens two sequences of one length begin with in common."""
+    """Return the length of the common prefix of two sequences of the same length."""
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
 
 
 def _scores(
     encoded: Sequence[Sequence[int]], lead: tuple[int, ...], found: Mapping[tuple[int, ...], NDArray[np.float32]]
 ) -> list[TokenScores]:
-    """Return each text's scores, without those of what stands before it."""
+    """Return each text's scores, without those of the tokens before it."""
     nothing = np.zeros(0, dtype=np.float32)
     return [
         TokenScores(np.array(ids, dtype=np.int32), found[(*lead, *ids)][len(lead) :] if ids else nothing)

@@ -1,6 +1,6 @@
-"""The flat scorer: every sentence by itself, in right-padded batches. The tree's twin, and its fallback.
+"""The flat scorer: each sentence in its own row of a right-padded batch. Baseline and fallback for the tree.
 
-Right padding with no attention mask and no cache is exact for causal models: what comes later is never seen.
+Right padding without attention mask or cache is exact for causal models: a token never sees what comes after it.
 """
 
 from __future__ import annotations

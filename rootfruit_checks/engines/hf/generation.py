@@ -1,8 +1,8 @@
-"""Continuations from a transformers model, in batches that the plan fixes, with randomness that belongs to the sample.
+"""Continuations from a transformers model, in batches fixed by the plan, with random numbers fixed per sample.
 
-Each draw has its own stream of uniforms, seeded by (seed, prompt id, draw): resuming, sharding or selecting changes
-none. A token is drawn by inverting the cumulative distribution over the vocabulary in order of falling probability.
-Policy and reference so share their random numbers, and a policy that changed little gives nearly the same text: the
+Each draw has its own stream of uniforms, seeded by (seed, prompt id, draw): resuming, sharding or selecting prompts
+does not change it. A token is drawn by inverting the cumulative distribution over the vocabulary, most likely first.
+Policy and reference thus share random numbers, and a policy that changed little gives nearly the same text, so the
 variance of the paired difference falls (common random numbers; Owen, Monte Carlo theory, ch. 8).
 """
 
@@ -22,13 +22,13 @@ from rootfruit_checks.engines.hf.causal_lm import Loaded
 from rootfruit_checks.engines.hf.probes import Stepper, smallest_window, text_config
 from rootfruit_checks.engines.work_units import Unit
 
-# The nucleus seldom holds more words than this; where it does, the whole vocabulary is sorted.
+# The nucleus seldom contains more tokens than this; if it does, the whole vocabulary is sorted.
 _HEAD_OF_DISTRIBUTION = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Prompts that are continued together: (prompt id, draw) and token ids of each, and how."""
+    """Prompts that are continued together: (prompt id, draw) and token ids of each, and the sampling settings."""
 
     names: list[tuple[str, int]]
     ids: list[list[int]]
@@ -37,7 +37,7 @@ class Batch:
 
 def plan(prompts: Sequence[Prompt], rows: Sequence[list[int]], sampling: Sampling) -> list[Unit]:
     """Cut the draws of all prompts (`rows`: their token ids), sorted by length, into batches."""
-    # One answer serves every request for the same prompt: its stream of uniforms is its own.
+    # Requests for the same prompt share one answer, since the prompt fixes its stream of uniforms.
     distinct = {prompt.id: i for i, prompt in enumerate(prompts)}
     jobs = [(i, draw) for i in distinct.values() for draw in range(sampling.continuations)]
     jobs.sort(key=lambda job: (len(rows[job[0]]), prompts[job[0]].id, job[1]))
@@ -68,7 +68,7 @@ def read(
 
 
 def uniforms(seed: int, prompt_id: str, draw: int, count: int) -> NDArray[np.float64]:
-    """Return the `count` uniforms of one draw, shape (count,): a function of its name and of nothing else."""
+    """Return the `count` uniforms of one draw, shape (count,). They depend only on the arguments."""
     name = json.dumps([seed, prompt_id, draw]).encode()
     return np.random.default_rng(int.from_bytes(hashlib.sha256(name).digest()[:16], "big")).random(count)
 
@@ -92,10 +92,10 @@ def run(loaded: Loaded, tokenizer: Any, ends: Sequence[int], batch: Batch) -> by
 
 
 def _groups(loaded: Loaded, batch: Batch) -> list[list[int]]:
-    """Return which rows are continued together: all of them, only those of one length, or each by itself."""
+    """Return which rows are continued together: all rows, rows of one length, or single rows."""
     way, lengths = loaded.way, [len(ids) for ids in batch.ids]
     window = smallest_window(text_config(loaded.model))
-    # Padding takes room in a window of attention; the probe of the model is too short to see it.
+    # Padding takes up space in an attention window; the probe of the model is too short to reveal that.
     if way == "padded" and (window is None or max(lengths) + batch.sampling.max_new_tokens <= window):
         return [list(range(len(lengths)))]
     if way == "alone":
@@ -144,7 +144,7 @@ def _choose(logits: Any, chance: Any, sampling: Sampling) -> Any:
     if size < scaled.shape[1] and bool((mass[:, -1] < sampling.top_p).any()):
         values, order = torch.sort(scaled, dim=-1, descending=True, stable=True)
         mass = (values - total).double().exp().cumsum(dim=-1)
-    # The nucleus: the likeliest words up to and including the one that reaches top_p.
+    # The nucleus: the most likely tokens up to and including the one that reaches top_p.
     wanted = torch.full_like(mass[:, :1], min(sampling.top_p, 1.0))
     last = torch.searchsorted(mass, wanted).clamp(max=mass.shape[1] - 1)
     kept = mass.gather(1, last)

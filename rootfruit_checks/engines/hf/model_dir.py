@@ -1,4 +1,4 @@
-"""What every engine of a model directory knows before it loads a weight: identity, tokenizer, BOS, longest text."""
+"""What engines know of a model directory before loading weights: identity, tokenizer, BOS, maximum length."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ModelDir:
         return weights_digest(self.path), config_digest(self.path), tokenizer_digest(self.path)
 
     def check(self) -> None:
-        """Raise an EngineError where the files show already that the model cannot be run. Reads no weights."""
+        """Raise an EngineError if the files already show that the model cannot be run. Reads no weights."""
         check_files(self.path, self._allow_pickle, self._trust)
 
     @cached_property
@@ -63,13 +63,13 @@ class ModelDir:
         return load_tokenizer(self.path, self._trust)
 
     def pieces(self, text: str, ids: NDArray[np.int32]) -> list[str]:
-        """Return the text of each token; together they need not be `text`, where a letter is cut into bytes."""
+        """Return the text of each token. They may not join up to `text`, because a letter can be split into bytes."""
         return [self._piece(token) for token in ids.tolist()]
 
     def _piece(self, token: int) -> str:
         if token not in self._pieces:
             raw = self.tokenizer.convert_ids_to_tokens(token)
-            # SentencePiece marks a word's beginning, and its decoder drops it from a piece that stands alone.
+            # SentencePiece marks the beginning of a word, and its decoder drops the mark from a single piece.
             marked = isinstance(raw, str) and "\u2581" in raw
             self._pieces[token] = raw.replace("\u2581", " ") if marked else str(self.tokenizer.decode([token]))
         return self._pieces[token]
@@ -80,12 +80,12 @@ class ModelDir:
         return self._turns[chat]
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return a prompt as the model's chat template puts it; None where there is none."""
+        """Return a prompt rendered by the model's chat template, or None if there is none."""
         turn = self._turn(chat)
         return None if turn is None else turn.put(text, str(self.path))
 
     def chat_notes(self, chat: Chat) -> Sequence[str]:
-        """Return what the chat template does beyond putting a turn, for the report: a pinned date, no thinking."""
+        """Return how rendering differs from the template's defaults, for the report: a fixed date, thinking off."""
         turn = self._turn(chat)
         ending = (
             f"an answer ends with {self._turn_end}" if self._turn_end else "no special token ends an answer but EOS"
@@ -94,13 +94,13 @@ class ModelDir:
 
     @cached_property
     def bos(self) -> tuple[int, str]:
-        """The token that stands before every scored text, and what it is."""
+        """The token before every scored text, and its name."""
         tokenizer = self.tokenizer
         for name in ("bos", "eos", "cls", "pad"):
             token = getattr(tokenizer, f"{name}_token_id")
             if token is not None:
                 return int(token), "BOS" if name == "bos" else f"{name.upper()} in place of a missing BOS"
-        raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to begin a text with")
+        raise EngineError(f"{self.path}: the tokenizer has no BOS, EOS, CLS or PAD token to start a text with")
 
     @cached_property
     def _turn_end(self) -> str:
@@ -110,8 +110,8 @@ class ModelDir:
     def stops(self) -> list[int]:
         """Tokens that end a text, for every engine.
 
-        They are EOS of the model's generation settings, else of its config, and of the tokenizer, and what its chat
-        template writes after an answer: some models end a turn with a token that none of their settings names.
+        These are the EOS tokens of the model's generation settings (or else of its config) and of the tokenizer, and
+        the token that its chat template writes after an answer, since some settings do not name the end of a turn.
         """
         text = self._config.get("text_config")
         told = {**(text if isinstance(text, dict) else {}), **self._config}
@@ -128,23 +128,23 @@ class ModelDir:
         return sorted({token for token in ends if token is not None})
 
     def token_of(self, text: str) -> int | None:
-        """Return the token that is written so, an added one among them; None where there is none."""
+        """Return the token with this text, including added tokens; None if there is none."""
         token = self.tokenizer.get_vocab().get(text)
         return None if token is None else int(token)
 
     def ends(self, sampling: Sampling) -> list[int]:
-        """Return the tokens that end a continuation: `stops`, and those of `--rootfruit-stop` that the model has."""
+        """Return the tokens that end a continuation: `stops`, plus the `--rootfruit-stop` tokens that the model has."""
         more = (self.token_of(text) for text in sampling.stop)
         return sorted({*self.stops, *(token for token in more if token is not None)})
 
     @property
     def ends_in_words(self) -> str:
-        """The tokens that end a text, for the record."""
+        """The tokens that end a text, as text for the record."""
         return ", ".join(str(self.tokenizer.convert_ids_to_tokens(token)) for token in self.stops) or "none"
 
     @property
     def _rows(self) -> int | None:
-        """Tokens that the model knows; None where its configuration does not say."""
+        """Size of the model's vocabulary; None if its configuration does not say."""
         text = self._config.get("text_config")
         rows = (text if isinstance(text, dict) else self._config).get("vocab_size", self._config.get("vocab_size"))
         return rows if isinstance(rows, int) else None
@@ -158,22 +158,22 @@ class ModelDir:
         return None
 
     def context(self, before: str) -> list[int]:
-        """Return the tokens that stand before every scored text, at least one: BOS, or a rendered turn's own.
+        """Return the tokens before every scored text, at least one: BOS, or those of a rendered turn.
 
-        A template says itself which special tokens there are, so a turn gets no BOS but the one that it has.
+        A template writes its own special tokens, so no BOS is added to a turn.
         """
         if not before:
             return [self.bos[0]]
         ids: list[int] = self.tokenizer(before, add_special_tokens=False)["input_ids"]
         if not ids:
-            raise EngineError(f"{self.path}: what is put before the scored texts has no token")
+            raise EngineError(f"{self.path}: the text before the scored texts has no token")
         return list(ids)
 
     def encode(self, texts: Sequence[str], context: Sequence[int] | None = None) -> list[list[int]]:
-        """Return token ids without special tokens; an over-long text is an EngineError, never cut.
+        """Return token ids without special tokens. An over-long text is an EngineError; nothing is truncated.
 
-        `context` is what stands before each text, BOS alone unless it is given. It is tokenized apart, so that a
-        text has the same tokens whatever stands before it.
+        `context` is the tokens before each text, by default BOS alone. It is tokenized separately, so the tokens of a
+        text do not depend on it.
         """
         check_texts(texts)
         if not texts:
@@ -187,19 +187,19 @@ class ModelDir:
             if longest is not None and len(ids) + len(context) > longest:
                 raise EngineError(
                     f"{self.path}: {label} has {len(ids)} tokens and the model takes {longest - len(context)}; "
-                    "it is not cut, for that would score another text"
+                    "it is not truncated, since that would score a different text"
                 )
         return encoded
 
     def encode_prompts(self, prompts: Sequence[Prompt], room: int | None, chat: Chat | None = None) -> list[list[int]]:
-        """Return the token ids of each prompt: after the model's own BOS where its tokenizer puts one before a text.
+        """Return the token ids of each prompt, after the model's own BOS if its tokenizer puts one before a text.
 
-        With `chat` it is put as a user's turn, and the template says which special tokens there are. An empty prompt
+        With `chat` each prompt is rendered as a user turn, and the template adds the special tokens. An empty prompt
         is BOS alone.
 
         Raises:
-            EngineError: a prompt has more than `room` tokens; it is never cut. Or it is no text, two share an id, or
-                the tokenizer or the chat template does not put all of it.
+            EngineError: a prompt has more than `room` tokens (it is never truncated), is not valid text, shares its id
+                        with another, or is not fully encoded by the tokenizer or the chat template.
 
         """
         check_prompts(prompts)

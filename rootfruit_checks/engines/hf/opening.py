@@ -1,4 +1,4 @@
-"""A model directory as transformers reads it, with weights or, to look at its tensors' names and shapes, without."""
+"""Load a model directory with transformers, with its weights or, to see tensor names and shapes, without."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rootfruit_checks.engines.weights import read_config
 
 
 def read_model(path: Path, allow_pickle: bool, trust_remote_code: bool, **options: Any) -> tuple[Any, Any]:
-    """Return the model and what transformers found while loading it; it raises whatever it raises.
+    """Return the model and the loading info from transformers. Errors from transformers are not caught.
 
     Raises:
-        EngineError: it is an encoder with a decoder.
+        EngineError: it is an encoder-decoder model.
 
     """
     with _quiet():
@@ -26,7 +26,7 @@ def read_model(path: Path, allow_pickle: bool, trust_remote_code: bool, **option
             use_safetensors=None if allow_pickle else True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
-            # `check_complete` refuses them, and can name the tensor.
+            # `check_complete` rejects them and can name the tensor.
             ignore_mismatched_sizes=True,
             **options,
         )
@@ -34,9 +34,9 @@ def read_model(path: Path, allow_pickle: bool, trust_remote_code: bool, **option
 
 
 def check_files(path: Path, allow_pickle: bool, trust_remote_code: bool) -> None:
-    """Raise an EngineError where the files' tensors are not those of the architecture. Reads no weights.
+    """Raise an EngineError if the files' tensors do not match the architecture. Reads no weights.
 
-    What only shows once the weights are read is left to loading.
+    Faults that show only in the weights themselves are found on loading.
     """
     if quantized.method(read_config(path)):
         return
@@ -45,7 +45,7 @@ def check_files(path: Path, allow_pickle: bool, trust_remote_code: bool) -> None
     except EngineError:
         raise
     except Exception:
-        # Not every model can be made without its weights, and loading gives the reason with more certainty.
+        # Some models cannot be created without weights; loading gives a more reliable reason.
         return
     check_complete(path, model, info)
 
@@ -74,9 +74,7 @@ def _auto_class(path: Path, trust_remote_code: bool) -> Any:
 
     config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     if getattr(config, "is_encoder_decoder", False):
-        raise EngineError(
-            f"{path}: {config.model_type} has an encoder of its own, so it is not a causal language model"
-        )
+        raise EngineError(f"{path}: {config.model_type} has its own encoder, so it is not a causal language model")
     named = set(getattr(config, "architectures", None) or ())
     kind = config.model_type
     causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
@@ -88,10 +86,10 @@ def _auto_class(path: Path, trust_remote_code: bool) -> Any:
         auto = next((auto for auto, kinds in wrappers.items() if kind in kinds), None)
         if auto is None:
             raise EngineError(
-                f"{path}: transformers {transformers.__version__} knows no causal language model of type {kind}"
+                f"{path}: transformers {transformers.__version__} has no causal language model of type {kind}"
             )
         return auto
-    # Some wrappers have a causal class too, which runs their text side alone.
+    # Some wrappers also have a causal class, which runs only their text side.
     if modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) in named:
         return transformers.AutoModelForImageTextToText
     return transformers.AutoModelForCausalLM

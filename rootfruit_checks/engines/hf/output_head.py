@@ -9,13 +9,13 @@ from typing import Any
 from rootfruit_checks.engines.hf.probes import REFUSALS, plain, probe_tokens
 
 _TOKENS = 6
-# Of the size of the logits: what float32 leaves of a linear map, and far less than a head that is none.
+# Relative to the size of the logits: above float32 rounding of a linear map, far below any nonlinear head.
 _LINEAR = 1e-4
 
 
 @contextmanager
 def float_head(model: Any, weight: Any, bias: Any) -> Iterator[None]:
-    """Let the model's head answer in float32; a scale or a cap after it stays the model's own."""
+    """Make the model's head compute in float32; the model still applies any scale or cap after it."""
     import torch
 
     head = model.get_output_embeddings()
@@ -34,10 +34,10 @@ def float_head(model: Any, weight: Any, bias: Any) -> Iterator[None]:
 
 
 def scale_of(model: Any, backbone: Any, weight: Any, bias: Any) -> float:
-    """Return the number by which the model multiplies its head's answers (Cohere, Granite), 1.0 where it does not.
+    """Return the factor that the model applies to its head's output (Cohere, Granite); 1.0 if there is none.
 
-    It is read off from the model's own logits: configurations call it by many names. Where more than a factor lies
-    between hidden states and logits it is 1.0 too, and the probe of the tree finds that out.
+    It is measured from the model's own logits, since configurations use many names for it. If more than a factor lies
+    between hidden states and logits, it is 1.0 too, and the probe of the tree detects that.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Laying a PEFT adapter into its base's model, with every doubt turned into an error."""
+"""Add a PEFT adapter to its base model, with strict checks."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def logits_of(loaded: Loaded) -> Any:
 
 
 def lay(base: Loaded, adapter: Path, weights: Path, tokens: int) -> tuple[Any, Embeddings]:
-    """Lay the adapter into the base's model, in place; every tensor of its file must be there afterwards, as it was.
+    """Add the adapter to the base model in place; every tensor of its file must be there afterwards, unchanged.
 
-    `tokens` is how many its tokenizer has: the base's embeddings grow to them, as peft's AutoPeftModelForCausalLM does.
+    `tokens` is the size of its tokenizer: the base's embeddings grow to it, as in peft's AutoPeftModelForCausalLM.
     """
     import peft
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
     try:
         with warnings.catch_warnings():
-            # PEFT warns of what is checked below, and of merging, which is not done here.
+            # PEFT warns about what is checked below, and about merging, which is not done here.
             warnings.simplefilter("ignore")
             stored = load_peft_weights(str(adapter), device="cpu")
             embeddings = Embeddings(base.model, adapter, stored, tokens)
@@ -42,12 +42,12 @@ def lay(base: Loaded, adapter: Path, weights: Path, tokens: int) -> tuple[Any, E
     except EngineError:
         raise
     except Exception as error:
-        # PEFT, safetensors and torch raise many types here; to the user all mean: this cannot be loaded.
-        raise EngineError(f"{adapter}: the adapter cannot be laid into its base ({line(error)})") from error
-    # What the file holds of embeddings and head beside the adapter's own tensors is checked for itself.
+        # PEFT, safetensors and torch raise many types here; for the user they all mean "cannot be loaded".
+        raise EngineError(f"{adapter}: the adapter cannot be added to its base ({line(error)})") from error
+    # Embeddings and head in the file, beyond the adapter's own tensors, are checked separately.
     if lost := sorted((set(stored) - embeddings.stored - set(held)) | (set(held) - set(stored))):
         raise EngineError(
-            f"{adapter}: {len(lost)} tensors differ between {weights.name} and what the configuration lays into the "
+            f"{adapter}: {len(lost)} tensors differ between {weights.name} and what the configuration adds to the "
             f"base, such as {lost[0]}"
         )
     check_finite(adapter, held.items())

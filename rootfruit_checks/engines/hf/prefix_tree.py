@@ -1,9 +1,9 @@
-"""Sentences that share beginnings are scored on a tree: each shared prefix is computed once.
+"""A tree of token sequences that share prefixes, so that each shared prefix is computed once.
 
-The log-prob of a token comes from the hidden state of the token before it. So only nodes with children are computed:
-leaves, the last tokens of sentences, never are. The tree is cut in depth-first order into blocks under a token budget;
-a block repeats the path from the root to its first node, and every other ancestor is then inside it. One forward pass a
-block, with a mask under which a token sees its ancestors only, and with depths as positions.
+The log-prob of a token comes from the hidden state of the token before it. So only nodes with children are computed;
+leaves, the last tokens of sentences, are not. The tree is split in depth-first order into blocks under a token budget.
+A block repeats the path from the root to its first node, so that the ancestors of all its nodes are in it. One block
+is one forward pass, with a mask that lets a token see only its ancestors, and with depths as positions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Tree:
 
     @property
     def inner(self) -> Ints:
-        """Nodes that have children, in order: what must be computed."""
+        """Nodes that have children, in order: those that must be computed."""
         return np.unique(self.parents[1:])
 
 
@@ -41,7 +41,7 @@ class Block:
     """One forward pass.
 
     `tokens`, `parents` (index in the block, -1 for the root) and `depths` have shape (b,). `sources` are the rows whose
-    logits are read, `targets` the tokens whose log-prob is wanted, `nodes` their nodes in the tree; shape (k,).
+    logits are read, `targets` the tokens whose log-prob is needed, `nodes` their nodes in the tree; shape (k,).
     """
 
     tokens: Ints
@@ -53,7 +53,7 @@ class Block:
 
     @property
     def key(self) -> str:
-        """Content address: equal work, equal key, whatever else is scored beside it."""
+        """Content hash of the work: equal work has an equal key, whatever else is scored with it."""
         sha = hashlib.sha256(b"tree-block/1")
         for part in (self.tokens, self.parents, self.sources, self.targets):
             sha.update(len(part).to_bytes(8, "little"))
@@ -93,11 +93,11 @@ def build(sequences: Sequence[Sequence[int]], bos: int) -> Tree:
 
 
 def pack(tree: Tree, budget: int) -> list[Block]:
-    """Cut the tree into blocks of at most `budget` tokens (more only where a single path is longer than that)."""
+    """Split the tree into blocks of at most `budget` tokens (more only where a single path is longer than that)."""
     inner = tree.inner
     if not len(inner):
         return []
-    # Children of each inner node, in node order: what its logits are read for.
+    # Children of each inner node, in node order: the targets of its logits.
     order = np.argsort(tree.parents[1:], kind="stable") + 1
     first = np.searchsorted(tree.parents[order], inner, side="left")
     last = np.searchsorted(tree.parents[order], inner, side="right")

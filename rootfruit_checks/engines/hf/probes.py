@@ -1,7 +1,7 @@
-"""What a transformers model is asked before its numbers are used: is it causal, and how may it be continued?
+"""Probes of a transformers model before its numbers are used: is it causal, and how can prompts be continued?
 
-Each question is put to the model itself and answered by comparison with the plain forward pass over one text, without
-padding, mask or cache. Names of architectures would be out of date with the next release of transformers.
+Each probe runs the model and compares it with the plain forward pass over one text, without padding, mask or cache. A
+list of architecture names would be out of date with the next release of transformers.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rootfruit_checks.base.errors import EngineError
 # recomputed: prompts of one length, and the whole text again for each token. alone: the same, one prompt at a time.
 Way = Literal["padded", "cached", "recomputed", "alone"]
 
-# How far log-probs of the same text may lie apart in float32, in nats; and, on average over the vocabulary, in halves.
+# Allowed difference of the same text's log-probs in float32, in nats; in half precision, of the vocabulary's mean.
 TOLERANCE = 1e-3
 TOLERANCE_HALF = 0.1
 _TEXT = 24
 _STEPS = 4
-# All that a forward pass may raise where it is given something that the architecture does not take.
+# All errors that a forward pass may raise for inputs that the architecture does not support.
 REFUSALS = (
     TypeError,
     ValueError,
@@ -53,10 +53,10 @@ def plain(model: Any, rows: Any) -> Any:
 
 
 def differ(found: Any, wanted: Any, *, same_shape: bool = False) -> float:
-    """Return how far log-probs lie apart beyond what is allowed: more than 1 is too far.
+    """Return how far log-probs differ, relative to what is allowed: more than 1 is too far.
 
-    In half precision single values are noise: the mean over the vocabulary counts. Inputs of another shape take other
-    kernels, and a router of experts may flip: then the median over the places counts.
+    In half precision single values are noise: the mean over the vocabulary counts. Inputs of another shape use other
+    kernels, and an expert router may flip: then the median over the positions counts.
     """
     import torch
 
@@ -70,7 +70,7 @@ def differ(found: Any, wanted: Any, *, same_shape: bool = False) -> float:
 
 
 def check_causal(path: Path, model: Any) -> None:
-    """Raise an EngineError where a text's scores depend on what follows, or on when they are asked for."""
+    """Raise an EngineError if a text's scores depend on what follows it, or differ when it is scored again."""
     import torch
 
     length = min(_TEXT, longest_text(model) or _TEXT)
@@ -81,47 +81,47 @@ def check_causal(path: Path, model: Any) -> None:
         try:
             whole = plain(model, ids)
             again = plain(model, ids)
-            # Inputs of one shape go through the same kernels, so that even in half precision a causal model does not
-            # move at all.
+            # Inputs of one shape use the same kernels, so a causal model does not move at all, even in half precision.
+            # Any difference is therefore a real one.
             swapped = {cut: plain(model, torch.cat([ids[:, :cut], others[:, cut:]], dim=1)) for cut in cuts}
             alone = {cut: plain(model, ids[:, :cut]) for cut in cuts if model.dtype == torch.float32}
         except Exception as error:
-            # Code of any architecture, some of it the model's own; to the user all mean that it does not run.
+            # This may run any architecture's code, even the model's own; all errors mean that the model does not run.
             text = " ".join(str(error).split())[:300] or "no reason given"
             raise EngineError(f"{path}: the model cannot score a text ({type(error).__name__}: {text})") from error
         if whole.dim() != 3 or whole.shape[:2] != ids.shape:
             raise EngineError(f"{path}: the model gives no logits for each token, so it is not a causal language model")
         if not bool(torch.isfinite(whole).any()):
             raise EngineError(
-                f"{path}: all of the model's log-probabilities are not finite; are the weights damaged, or too small a "
-                "dtype for them?"
+                f"{path}: all of the model's log-probabilities are not finite; check that the weights are undamaged, "
+                "or use a larger dtype"
             )
         if differ(again, whole, same_shape=True) > 1:
             raise EngineError(
-                f"{path}: the model does not repeat itself: the same text gets other scores when it is scored again"
+                f"{path}: the model is not deterministic: scoring the same text again gives different scores"
             )
         for cut, found in (*swapped.items(), *alone.items()):
             if differ(found[:, :cut], whole[:, :cut], same_shape=True) > 1:
                 raise EngineError(
                     f"{path}: the model is not causal: the scores of a text's first {cut} tokens change with what "
-                    "follows, so they are no log-probabilities of the text"
+                    "follows, so they are not log-probabilities of the text"
                 )
 
 
 def longest_text(model: Any) -> int | None:
-    """Return how many positions the model knows, where its configuration tells."""
+    """Return the model's maximum number of positions, or None if its configuration does not say."""
     config = text_config(model)
     told = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"))
     return next((size for size in told if isinstance(size, int) and size > 0), None)
 
 
 def probe_tokens(model: Any, count: int) -> list[int]:
-    """Return token ids from all over the vocabulary, without those that the configuration gives a meaning."""
+    """Return token ids from all over the vocabulary, without those that the configuration uses as special tokens."""
     embedding = model.get_input_embeddings()
     rows = int(getattr(embedding, "num_embeddings", 0) or embedding.weight.shape[0])
     special = set(_special(model.config.to_dict()))
     usable = [token for token in range(rows) if token not in special] or list(range(rows))
-    # The golden section spreads them: neighbours in the text are no neighbours in the vocabulary, and none comes twice.
+    # Steps by the golden ratio spread them: neighbours in the text are far apart in the vocabulary, with no repeats.
     return [usable[int((0.1 + 0.618034 * place) % 1 * len(usable))] for place in range(count)]
 
 
@@ -134,7 +134,7 @@ def _special(config: Mapping[str, Any]) -> Iterator[int]:
 
 
 def smallest_window(config: Any) -> int | None:
-    """Return the smallest reach of the model's attention that its configuration tells of, or None."""
+    """Return the smallest attention window in the model's configuration, or None."""
     told = [
         value
         for key in ("sliding_window", "attention_window_size", "window_size", "attention_chunk_size", "attention_chunk")
@@ -150,7 +150,7 @@ def smallest_window(config: Any) -> int | None:
 
 
 def way_to_continue(model: Any) -> Way:
-    """Return the fastest way of continuing prompts whose logits are those of the plain forward pass."""
+    """Return the fastest way to continue prompts that gives the logits of the plain forward pass."""
     import torch
 
     tokens = probe_tokens(model, 2 * (9 + _STEPS) + 5 + _STEPS)
@@ -172,7 +172,7 @@ def way_to_continue(model: Any) -> Way:
 
 
 def _teacher_forced(model: Any, rows: Sequence[Sequence[int]], way: str) -> Any:
-    """Return logits (b, steps + 1, v): each row continued by its own last tokens, whatever the model would choose."""
+    """Return logits (b, steps + 1, v) while each row is continued by its own last tokens (teacher forcing)."""
     import torch
 
     stepper = Stepper(model, [list(row[:-_STEPS]) for row in rows], recompute=way == "recomputed")
@@ -184,12 +184,12 @@ def _teacher_forced(model: Any, rows: Sequence[Sequence[int]], way: str) -> Any:
 
 
 class Stepper:
-    """Prompts that grow by a token at a time.
+    """Prompts that grow by one token at a time.
 
     Args:
         model: a causal model.
         rows: the prompts; padded on the left where their lengths differ.
-        recompute: run the whole text for each token, without a cache; the prompts then have one length.
+        recompute: run the whole text for each token, without a cache; all prompts must then have the same length.
 
     """
 
@@ -209,7 +209,7 @@ class Stepper:
         if takes(model, "use_cache"):
             self._options["use_cache"] = not recompute
         self._takes_positions = takes(model, "position_ids")
-        # transformers 5.20 and later call `cache` what was `past_key_values`.
+        # transformers 5.20 and later rename `past_key_values` to `cache`.
         self._cache_name = "cache" if takes(model, "cache") else "past_key_values"
 
     def logits(self) -> Any:
@@ -224,7 +224,7 @@ class Stepper:
         if self._cache is not None:
             inputs[self._cache_name] = self._cache
         answer = self._model(**inputs, **self._options)
-        # Absent where the model keeps its state otherwise, or not at all.
+        # Absent if the model stores its state elsewhere, or not at all.
         self._cache = answer[self._cache_name]
         return answer.logits[:, -1]
 

@@ -1,4 +1,4 @@
-"""One block of the prefix tree through a transformers model, and which models must not be asked."""
+"""Run one block of the prefix tree through a transformers model, and exclude models that do not support it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rootfruit_checks.engines.hf.causal_lm import Loaded
 from rootfruit_checks.engines.hf.prefix_tree import Block
 from rootfruit_checks.engines.hf.probes import smallest_window, text_config
 
-# Rows of logits at a time: 64 rows of a 50,000-word vocabulary stay near the last-level cache.
+# Rows of logits at a time: 64 rows of a 50,000-word vocabulary roughly fit the last-level cache.
 _HEAD_ROWS = 64
 
 
 def refusal(loaded: Loaded, deepest: int) -> str:
-    """Return why a model cannot be scored on a tree of this depth, or "" where nothing speaks against it."""
+    """Return why a model cannot be scored on a tree of this depth, or "" if it can."""
     config, backbone = text_config(loaded.model), loaded.backbone
     built = any(hasattr(backbone, name) for name in ("build_alibi_tensor", "build_mpt_alibi_tensor"))
     if getattr(backbone, "use_alibi", built):
-        return f"{config.model_type} uses ALiBi, which knows no positions by depth"
+        return f"{config.model_type} uses ALiBi, which does not take positions from depths"
     if getattr(loaded.model, "_is_stateful", False):
         return f"{config.model_type} is recurrent"
     window = smallest_window(config)

@@ -1,7 +1,7 @@
-"""The transformers engine's units, computed by Ray workers: on this machine, or on a cluster.
+"""The transformers engine's units, computed by Ray workers on this machine or on a cluster.
 
-The plan, the keys and the fingerprint are those of `HFEngine`, and so is the code that computes a unit. So the store is
-shared: a run may begin in one process and end on a cluster, and its result is the same.
+The plan, the keys, the fingerprint and the code that computes a unit are those of `HFEngine`. So the store is shared: a
+run may begin in one process and finish on a cluster with the same result.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class RayEngine:
     """An engine of Ray workers.
 
     Args:
-        make: returns the `HFEngine` that each worker holds; it is pickled, and each node must see its path.
-        address: of a running cluster; None starts Ray on this machine.
-        workers: how many; 0 is one a GPU, or else one a node and at least two.
-        gpu: whether a worker needs a GPU; None is "where there are any".
-        vllm: how vLLM generates; None leaves it to the transformers engine. With it the fingerprint is another.
+        make: returns the `HFEngine` for each worker; it is pickled, and each node must see its path.
+        address: address of a running cluster; None starts Ray on this machine.
+        workers: number of workers; 0 means one per GPU, or without GPUs one per node and at least two.
+        gpu: whether a worker needs a GPU; None means "if there are any".
+        vllm: how vLLM generates; None leaves generation to the transformers engine. Setting it changes the fingerprint.
 
     Raises:
         EngineError: the directory holds no causal model that may be loaded.
@@ -48,7 +48,7 @@ class RayEngine:
     ) -> None:
         self._make = make
         self._plan = make()
-        # A probe of the model is work too: this process loads no weights.
+        # Probes of the model run in workers too, because this process loads no weights.
         self._plan.probing = self._one
         self._vllm = vllm
         self._asked = (address, workers, gpu)
@@ -56,7 +56,7 @@ class RayEngine:
 
     @property
     def fingerprint(self) -> str:
-        """That of the engine in each worker, which refuses to work where its own is another."""
+        """The fingerprint of the engine in each worker. A worker with a different one refuses to work."""
         if self._vllm is None:
             return self._plan.fingerprint
         return hashlib.sha256("\n".join((self._plan.fingerprint, *self._vllm.identity())).encode()).hexdigest()
@@ -73,15 +73,15 @@ class RayEngine:
         return self._plan.pieces(text, ids)
 
     def render(self, chat: Chat, text: str) -> str | None:
-        """Return a prompt as the model's chat template puts it."""
+        """Return a prompt rendered by the model's chat template."""
         return self._plan.render(chat, text)
 
     def chat_notes(self, chat: Chat) -> Sequence[str]:
-        """Return what the model's chat template does beyond putting a turn."""
+        """Return how the chat template's rendering differs from its defaults."""
         return self._plan.chat_notes(chat)
 
     def token_of(self, text: str) -> int | None:
-        """Return the model's token of this text, if there is one."""
+        """Return the model's token with this text, if there is one."""
         return self._plan.token_of(text)
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
@@ -89,7 +89,7 @@ class RayEngine:
         return dataclasses.replace(self._plan.plan_scores(texts, units, before), compute=self._compute)
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan continuations as `HFEngine` does, for whichever engine draws them."""
+        """Plan continuations as `HFEngine` does, whichever engine draws them."""
         compute = self._compute if self._vllm is None else self._draw
         return dataclasses.replace(self._plan.plan_generation(prompts, sampling), compute=compute)
 
@@ -113,6 +113,6 @@ class RayEngine:
         self._plan.check()
 
     def close(self) -> None:
-        """Give the workers up: they end, and Ray where we started it, with the last engine that has them."""
+        """Release the workers. With the last engine that uses them, they end, and so does Ray if we started it."""
         self._plan.close()
         Pool.leave(self)

@@ -1,7 +1,7 @@
-"""Continuations by vLLM in Ray workers (`ray.data.llm`): the plan's batches go in, and come out as each is whole.
+"""Continuations by vLLM in Ray workers (`ray.data.llm`), in the plan's batches, each returned when it is complete.
 
-Prompts go in as token ids, as the transformers engine encodes them, and without a chat template. Each draw has a seed
-of its own, from (seed, prompt id, draw), so that no batch, worker or resumption changes it by more than vLLM's noise.
+Prompts are passed as token ids, encoded as in the transformers engine, without a chat template. Each draw has its own
+seed, from (seed, prompt id, draw), so batches, workers and resuming change it by no more than vLLM's noise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROWS = 64
 
 
 def version() -> str:
-    """Return the version of the vLLM that is installed here, or ""."""
+    """Return the installed version of vLLM, or "" if it is not installed."""
     found = setup.find()
     return found[1] if found else ""
 
@@ -33,11 +33,11 @@ class VLLM:
 
     Attributes:
         path: the model directory, which each node must see.
-        dtype: of weights and cache.
-        workers: how many engines; 0 is one a GPU.
+        dtype: dtype of weights and cache.
+        workers: number of engines; 0 means one per GPU.
         trust_remote_code: let the model bring its own code.
-        gpu: whether a worker has a GPU. Without one no draw has a seed of its own (vLLM's CPU build has none), so that
-            only greedy continuations are reproducible.
+        gpu: whether a worker has a GPU. Without one, draws have no seeds (vLLM's CPU build does not support them), and
+                only greedy continuations are reproducible.
 
     """
 
@@ -48,7 +48,7 @@ class VLLM:
     gpu: bool = True
 
     def identity(self) -> tuple[str, ...]:
-        """What changes the drawn text, for the fingerprint: not how many workers."""
+        """What changes the sampled text, for the fingerprint; the number of workers does not."""
         return ("ray-llm/1", version(), self.dtype, "gpu" if self.gpu else "cpu")
 
     def options(self, workers: int, longest: int) -> dict[str, Any]:
@@ -57,10 +57,10 @@ class VLLM:
             "dtype": self.dtype,
             "enable_prefix_caching": True,
             "trust_remote_code": self.trust_remote_code,
-            # Sampling is what the settings say, and not what the model's authors prefer.
+            # Take sampling from our settings only, not from the model's generation config.
             "generation_config": "vllm",
             "seed": 0,
-            # A model's own limit may be more than the memory can hold a cache for.
+            # A model's own limit may exceed the cache that memory can hold.
             "max_model_len": longest,
         }
         told: dict[str, Any] = {
@@ -80,7 +80,7 @@ class VLLM:
 
 
 def chosen(path: Path, dtype: str, device: str, workers: int, trust_remote_code: bool) -> VLLM | None:
-    """Return how vLLM generates, where it is installed and a GPU was asked for or is here; else None."""
+    """Return how vLLM generates if it is installed and a GPU was requested or is available, else None."""
     if device == "cpu" or not version():
         return None
     import torch
@@ -91,7 +91,7 @@ def chosen(path: Path, dtype: str, device: str, workers: int, trust_remote_code:
 
 
 def rows(units: Sequence[Unit], ends: Sequence[int], *, seeded: bool) -> list[dict[str, Any]]:
-    """Return a row of each draw: its unit and place there, its prompt, how it is drawn."""
+    """Return one row per draw: its unit and index there, its prompt, its sampling parameters."""
     found = []
     for unit in units:
         batch: Batch = unit.task
@@ -111,7 +111,7 @@ def rows(units: Sequence[Unit], ends: Sequence[int], *, seeded: bool) -> list[di
 
 
 class Gather:
-    """Puts the answers of a unit together, in whatever order they come."""
+    """Collects the answers of each unit, in any order."""
 
     def __init__(self, units: Sequence[Unit], ends: Sequence[int]) -> None:
         self._sizes = {unit.key: len(unit.task.names) for unit in units}
@@ -119,7 +119,7 @@ class Gather:
         self._held: dict[str, dict[int, tuple[str, int, str]]] = {unit.key: {} for unit in units}
 
     def add(self, key: str, place: int, tokens: Sequence[int], text: str) -> bytes | None:
-        """Take one answer; return the unit's value when it is whole (the form of `generation.run`)."""
+        """Add one answer; return the unit's value when it is complete (in the form of `generation.run`)."""
         ended = bool(len(tokens)) and int(tokens[-1]) in self._stops
         held = self._held[key]
         held[place] = (text, len(tokens), "eos" if ended else "length")
@@ -130,7 +130,7 @@ class Gather:
 
 
 def compute(ray: Any, vllm: VLLM, units: Sequence[Unit], ends: Sequence[int]) -> Iterator[tuple[str, bytes]]:
-    """Yield (key, value) of each unit when all of its draws are there.
+    """Yield (key, value) of each unit when all of its draws have arrived.
 
     Raises:
         EngineError: vLLM or its Ray pipeline failed.

@@ -1,8 +1,8 @@
 """Ray actors that compute units: one pool for policy and reference, started when first needed.
 
-These are actors of our own and not a Ray Data pipeline: a pipeline's actors live for one execution, so that each of a
-model's four stages of work would start its processes and load the weights again. Here a worker lives as long as the
-run and loads each model once. A lost worker is restarted, and its units are retried, by Ray.
+We use our own actors instead of a Ray Data pipeline: a pipeline's actors live for one execution, so each of a model's
+four stages of work would start its processes and load the weights again. Here a worker lives as long as the run and
+loads each model once. Ray restarts lost workers and retries their units.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from typing import Any, ClassVar
 from rootfruit_checks.base.errors import EngineError, RootfruitError
 from rootfruit_checks.engines.work_units import Unit
 
-# A worker is restarted as often as it is lost; a unit that takes down more than this takes down every one.
+# A worker is restarted whenever it is lost, but a unit that kills more workers than this would kill them all.
 _RETRIES = 4
-# One is computed and the next lies ready; more would be lost time where a worker is slow.
+# One is computed while the next waits; more would waste time if a worker is slow.
 _IN_FLIGHT = 2
 _STORE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a worker makes the engine that computes tasks (`run_task`), and the fingerprint that it must have there."""
+    """How a worker creates the engine that computes tasks (`run_task`), and the fingerprint that it must have there."""
 
     make: Callable[[], Any]
     fingerprint: str
 
 
 class Worker:
-    """What runs in an actor: it holds one engine at a time. A fault of ours comes back as text, not as a traceback."""
+    """Runs in an actor, with one engine at a time. A RootfruitError is returned as text, not as a traceback."""
 
     def __init__(self) -> None:
         self._engine: Any = None
@@ -61,20 +61,20 @@ class Worker:
             engine = recipe.make()
             if engine.fingerprint != recipe.fingerprint:
                 raise EngineError(
-                    f"the Ray worker on {os.uname().nodename} sees other weights under this path, or has other "
-                    "versions of torch, transformers or rootfruit-checks; give each node the same"
+                    f"the Ray worker on {os.uname().nodename} sees different weights under this path, or has different "
+                    "versions of torch, transformers or rootfruit-checks; make all nodes the same"
                 )
             self._engine, self._fingerprint = engine, recipe.fingerprint
         return self._engine
 
 
 class Pool:
-    """The workers, and the Ray that they run in. Engines get theirs by `shared`.
+    """The workers, and the Ray that they run in. Engines get their pool from `shared`.
 
     Args:
-        address: of a running cluster; None starts Ray on this machine, and stops it with the last user.
-        workers: how many; 0 is one a GPU, or else one a node and at least two.
-        gpu: whether a worker needs a GPU; None is "where there are any".
+        address: address of a running cluster; None starts Ray on this machine, and stops it with the last user.
+        workers: number of workers; 0 means one per GPU, or without GPUs one per node and at least two.
+        gpu: whether a worker needs a GPU; None means "if there are any".
 
     """
 
@@ -97,15 +97,15 @@ class Pool:
 
     @classmethod
     def join(cls, user: object) -> None:
-        """Say that an engine may come to need the pool: it lasts until the last such engine leaves, or is forgotten."""
+        """Register an engine that may need the pool; it lasts until the last such engine leaves or is collected."""
         cls._users.add(user)
 
     @classmethod
     def shared(cls, user: object, address: str | None, workers: int, gpu: bool | None) -> Pool:
-        """Return the pool that all engines of this process share, started for the first that asks."""
+        """Return the pool that all engines of this process share; the first call starts it."""
         cls.join(user)
         asked, pool = (address, workers, gpu), cls._shared
-        if pool is not None and not pool.ray.is_initialized():  # somebody stopped Ray under us
+        if pool is not None and not pool.ray.is_initialized():  # other code has shut Ray down
             pool = cls._shared = None
         if pool is None:
             pool = cls._shared = cls(*asked)
@@ -115,7 +115,7 @@ class Pool:
 
     @classmethod
     def leave(cls, user: object) -> None:
-        """The engine needs the pool no more."""
+        """Unregister an engine that no longer needs the pool."""
         cls._users.discard(user)
         if cls._shared is not None and not len(cls._users):
             pool, cls._shared = cls._shared, None
@@ -146,7 +146,7 @@ class Pool:
         """Yield (key, value) of the units as they finish.
 
         Raises:
-            EngineError: a unit cannot be computed, or takes its worker down again and again.
+            EngineError: a unit cannot be computed, or kills its worker repeatedly.
 
         """
         with heeded() as heed:
@@ -160,7 +160,7 @@ class Pool:
         self.actors = self.actors or self._start()
         todo = deque(units)
         flying: dict[Any, Any] = {}
-        # A worker gets work when it is there: one that the cluster cannot place yet holds up nothing.
+        # Only workers that are running get units, so a worker that the cluster cannot place yet blocks nothing.
         starting = {actor.ready.remote(): actor for actor in self.actors}
         try:
             while todo or flying:
@@ -184,14 +184,14 @@ class Pool:
                 ray.cancel(ref)
 
     def stop(self) -> None:
-        """End the workers, and Ray where we started it."""
+        """End the workers, and Ray if we started it."""
         if self.ray.is_initialized():
             self.rest()
         if self._ours:
             self.ray.shutdown()
 
     def rest(self) -> None:
-        """End the workers, whose GPUs another needs; they start again when they are asked."""
+        """End the workers to free their GPUs; they start again when needed."""
         for actor in self.actors:
             self.ray.kill(actor)
         self.actors = []
@@ -199,9 +199,9 @@ class Pool:
 
 @contextmanager
 def heeded() -> Iterator[Callable[[], None]]:
-    """Make sure that Ctrl-C is heeded: the function given raises KeyboardInterrupt if one came and was swallowed.
+    """Make sure that Ctrl-C works: the yielded function raises KeyboardInterrupt if one came and was swallowed.
 
-    Python raises it wherever it happens to be, and in a callback or a destructor of Ray's it is printed and forgotten.
+    Python raises it wherever execution happens to be; in a callback or destructor of Ray's it is printed and lost.
     """
     came = []
     if threading.current_thread() is not threading.main_thread():
@@ -231,14 +231,14 @@ def _ray() -> Any:
         import ray
     except ImportError as error:
         raise EngineError(
-            f'--rootfruit-engine=ray needs its extra: pip install "rootfruit-checks[ray]" ({error})'
+            f'--rootfruit-engine=ray needs an extra: pip install "rootfruit-checks[ray]" ({error})'
         ) from error
     return ray
 
 
 def _connect(ray: Any, address: str | None, workers: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    # Ray would tell its makers about each cluster; nothing is sent anywhere.
+    # Turn off Ray's usage statistics: nothing is sent anywhere.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         if address:
@@ -252,13 +252,13 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
                 **quiet,
             )
     except Exception as error:
-        # Ray raises bare Exceptions among others here; to the user all mean that there is no Ray.
+        # Ray raises bare Exceptions among others here; for the user they all mean that Ray is not available.
         where = f"--rootfruit-ray-address={address}: no cluster answers there" if address else "Ray cannot be started"
         raise EngineError(f"{where} ({_line(error)})") from error
 
 
 def _line(error: BaseException) -> str:
-    """The heart of one of Ray's errors, which may hold whole tracebacks of other processes."""
+    """The main message of a Ray error, which may contain whole tracebacks of other processes."""
     heart = getattr(error, "cause", None) or error
     text = " ".join(str(heart).split())
     return f"{type(heart).__name__}: {text[:300]}".removesuffix(": ")

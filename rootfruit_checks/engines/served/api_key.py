@@ -1,4 +1,4 @@
-"""The key of a served model: from the environment alone, and never shown."""
+"""The API key of a served model: read only from the environment, and never shown."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.config import endpoints
 
 _SHOWN = "[key]"
-# A word that servers without a key accept; the client insists on some key.
+# Servers without a key accept any word, and the client requires some key.
 _NONE = "none-needed"
-# Under this many characters a key is a word that may stand in a model's text by chance; there it is left alone.
+# A shorter key may be a word that occurs in a model's text by chance, so it is not hidden there.
 _LONG_ENOUGH = 8
 _LONGEST_QUOTE = 300
 
 
 class Secret:
-    """A key that no traceback, log or message shows.
+    """A key that never appears in tracebacks, logs or messages.
 
     Args:
-        address: where it will be sent. `OPENAI_API_KEY` goes only over TLS or within this machine, since whoever set
-            it may not have meant this server; `ROOTFRUIT_API_KEY` goes wherever the user named.
-        environment: where to look; the process's own by default.
+        address: where it will be sent. `OPENAI_API_KEY` is sent only over TLS or within this machine, since whoever set
+                it may not have meant this server; `ROOTFRUIT_API_KEY` is sent to any address that the user names.
+        environment: where to look; the process's own environment by default.
 
     Raises:
-        EngineError: the key holds what no header may hold.
+        EngineError: the key contains characters that no HTTP header allows.
 
     """
 
@@ -35,18 +35,18 @@ class Secret:
         self.source = next((name for name in names if environment.get(name, "").strip()), "")
         self._value = environment.get(self.source, "").strip()
         if not (self._value.isascii() and self._value.isprintable()):
-            raise EngineError(f"{self.source}: holds characters that no key has; set it again")
+            raise EngineError(f"{self.source}: contains characters that no key has; set it again")
 
     def reveal(self) -> str:
-        """Return the key, for the client alone."""
+        """Return the key. Only the client may call this."""
         return self._value or _NONE
 
     def hide(self, text: str) -> str:
-        """Return a server's text without the key, for what is kept."""
+        """Return a server's text with the key removed, for storage."""
         return text.replace(self._value, _SHOWN) if len(self._value) >= _LONG_ENOUGH else text
 
     def quote(self, text: str) -> str:
-        """Return a server's text for a message: one short printable line without the key."""
+        """Return a server's text for a message: one short printable line with the key removed."""
         text = text.replace(self._value, _SHOWN) if self._value else text
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 3] + "..."

@@ -1,4 +1,4 @@
-"""Calls to an OpenAI-compatible server by the official client: bounded, retried, and every fault in one line."""
+"""Calls to an OpenAI-compatible server with the official client: bounded, retried, with one-line errors."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ T = TypeVar("T")
 Job = tuple[str, Callable[[threading.Event], bytes]]
 
 _TRIES = 5
-# A server that hangs or talks nonsense is asked once more, not five times: each try may cost the whole timeout.
+# A server that hangs or sends malformed replies gets few retries: each try may cost the whole timeout.
 _FEW_TRIES = 2
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_OBEYED_S = 300.0
-# Codes after which the same request may succeed.
+# Status codes after which the same request may succeed.
 _PASSING = {408, 409, 425, 429}
 _NEVER = threading.Event()
 
 
 class RefusedError(EngineError):
-    """The server understood the request and will not answer it, however often it is asked."""
+    """The server rejected the request, and retrying will not help."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class RefusedError(EngineError):
 
 
 class PassingError(Exception):
-    """A fault that may be gone at another try."""
+    """A transient fault: another try may succeed."""
 
     def __init__(self, fault: str, tries: int, wait: float) -> None:
         super().__init__(fault)
@@ -52,9 +52,9 @@ class Caller:
 
     Args:
         address: its base address, without user, password or query.
-        concurrency: requests at once.
+        concurrency: number of parallel requests.
         timeout: seconds for one answer.
-        pause: seconds before the first retry; doubled for each further one.
+        pause: seconds before the first retry; doubled for each further retry.
 
     """
 
@@ -64,7 +64,7 @@ class Caller:
         self._concurrency, self._timeout, self._pause = concurrency, timeout, pause
         self._made: Client | None = None
         self._mutex = threading.Lock()
-        # Reading makes about 25 times a hostile reply's size of objects, so replies are read one by one.
+        # Parsing a hostile reply makes objects of about 25 times its size, so replies are parsed one by one.
         self._reading = threading.Lock()
         self._named: dict[str, str] = {}
 
@@ -76,7 +76,7 @@ class Caller:
             return self._made
 
     def close(self) -> None:
-        """Close connections; a later call opens them again."""
+        """Close the connections; a later call opens new ones."""
         with self._mutex:
             if self._made is not None:
                 self._made.close()
@@ -89,7 +89,7 @@ class Caller:
         return self._insist(lambda: self._client().get("/models"), _json)
 
     def version(self) -> str:
-        """Return what `/version` beside the interface tells, or "" where there is none."""
+        """Return the reply of `/version` next to the API, or "" if there is none."""
         try:
             told = self._insist(lambda: self._client().get(f"{root_of(self.address)}/version"), str)
             value = json.loads(told)["version"]
@@ -100,11 +100,11 @@ class Caller:
     def complete(
         self, body: Mapping[str, object], read: Callable[[Mapping[str, Any]], T], halt: threading.Event = _NEVER
     ) -> T:
-        """Return what `read` makes of the reply to a completion request.
+        """Return the result of `read` for the reply to a completion request.
 
         Raises:
             RefusedError: the request is at fault (over-long, unknown model or option, key).
-            EngineError: there is no proper reply after retries; or `halt` was set before another one.
+            EngineError: there is no valid reply after all retries, or `halt` was set before a retry.
 
         """
         return self._insist(
@@ -114,14 +114,14 @@ class Caller:
         )
 
     def _same_model(self, reply: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the reply; raise where it names another model or build than earlier ones did."""
+        """Return the reply; raise if it names a different model or build than earlier replies."""
         for field in ("model", "system_fingerprint"):
             told = reply.get(field)
             if told is not None and self._named.setdefault(field, repr(told)) != repr(told):
                 before, now = self.secret.quote(self._named[field]), self.secret.quote(repr(told))
                 raise EngineError(
-                    f"{self.address}: another model answers now than at the start ({field} is {now}, and was {before})"
-                    "; see that one model alone stands behind the address, and run again"
+                    f"{self.address}: the model behind the address has changed since the start ({field} is {now}, was "
+                    f"{before}); make sure that only one model answers there, and run again"
                 )
         return reply
 
@@ -134,7 +134,7 @@ class Caller:
             return bool(state.attempt_number >= state.outcome.exception().tries)
 
         def pause(state: Any) -> float:
-            # With chance, so that requests which failed together do not come back together.
+            # With random jitter, so that requests which failed together are not retried together.
             return float(max(state.outcome.exception().wait, backoff(state) * random.uniform(0.75, 1.25)))
 
         answer: T = tenacity.Retrying(
@@ -148,8 +148,8 @@ class Caller:
 
     def _give_up(self, state: Any) -> NoReturn:
         raise EngineError(
-            f"{self.address}: {state.outcome.exception()}, after {state.attempt_number} tries; what arrived before is "
-            "kept: see that the server is up and run again to go on"
+            f"{self.address}: {state.outcome.exception()}, after {state.attempt_number} tries; earlier answers are "
+            "stored: check that the server is up and run again to continue"
         )
 
     def _once(self, call: Callable[[], str], read: Callable[[str], T], halt: threading.Event) -> T:
@@ -163,28 +163,28 @@ class Caller:
             with self._reading:
                 return read(told)
         except (openai.APIConnectionError, TimeoutError, MalformedError) as error:
-            # The client wraps what its parts raise.
+            # The client wraps the errors of its parts.
             cause = error.__cause__ or error
             if isinstance(cause, MalformedError):
                 tries, fault = _FEW_TRIES, f"gave a malformed reply ({self.secret.quote(str(cause))})"
             elif isinstance(error, openai.APITimeoutError) or isinstance(cause, TimeoutError):
                 tries, fault = _FEW_TRIES, f"gave no answer in {self._timeout:g} s (--rootfruit-timeout)"
             else:
-                fault = f"cannot be reached or broke off ({type(cause).__name__})"
+                fault = f"cannot be reached or closed the connection ({type(cause).__name__})"
         except openai.APIStatusError as error:
             fault, wait = self._status(error), self._retry_after(error)
         except openai.OpenAIError as error:
             tries, fault = _FEW_TRIES, f"gave a reply that the client cannot read ({type(error).__name__})"
-        # Outside the handlers, so that no traceback can reach the client's frames, which hold the key.
+        # Outside the handlers, so that no traceback can reach the client's frames, which contain the key.
         if wait > _LONGEST_OBEYED_S:
-            raise EngineError(f"{self.address}: {fault} and asks to wait {wait:.0f} s; run again later to go on")
+            raise EngineError(f"{self.address}: {fault} and asks to wait {wait:.0f} s; run again later to continue")
         raise PassingError(fault, tries, wait)
 
     def _status(self, error: Any) -> str:
-        """Return what a passing fault is; raise RefusedError for one that stays."""
+        """Describe a transient fault; raise RefusedError for a permanent one."""
         status = int(error.status_code)
         if status in {401, 403}:
-            # Its words are not quoted: servers like to repeat the key there.
+            # The reply is not quoted: servers often repeat the key there.
             source = self.secret.source or "no key; set ROOTFRUIT_API_KEY"
             raise RefusedError(
                 f"{self.address}: refuses access (HTTP {status}); it was sent {source}", status
@@ -202,7 +202,7 @@ class Caller:
 
     @staticmethod
     def _retry_after(error: Any) -> float:
-        """Seconds that the server asks to wait; 0 where it asks nothing that can be read."""
+        """Seconds that the server asks to wait; 0 if it does not say so in a readable form."""
         raw = str(error.response.headers.get("retry-after", ""))
         try:
             seconds = float(raw)
@@ -218,7 +218,7 @@ class Caller:
     def each(self, jobs: Sequence[Job]) -> Iterator[tuple[str, bytes]]:
         """Do the jobs, at most `concurrency` at once; yield (key, value) as they finish.
 
-        When one fails for good no other is begun, those under way are yielded if they arrive, and then it raises.
+        When one fails for good no new one is started, those in progress are yielded if they finish, and then it raises.
         """
         waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         done: queue.SimpleQueue[tuple[str, bytes | None, BaseException | None]] = queue.SimpleQueue()
@@ -232,11 +232,11 @@ class Caller:
                 key, ask = job
                 try:
                     done.put((key, None if halt.is_set() else ask(halt), None))
-                except BaseException as error:  # it is raised in the thread that asked
+                except BaseException as error:  # raised again in the calling thread
                     done.put((key, None, error))
 
         for number in range(crew):
-            # Daemons: Ctrl-C must not wait for requests under way.
+            # Daemon threads: Ctrl-C must not wait for requests in progress.
             threading.Thread(target=work, daemon=True, name=f"rootfruit-request-{number}").start()
         fault: BaseException | None = None
         try:
@@ -254,7 +254,7 @@ class Caller:
 
 
 def _hush() -> None:
-    """Keep the client's debug logs off unless somebody asked for them by name: they write a reply's headers out."""
+    """Keep the client's debug logs off unless they were enabled by name, because they contain a reply's headers."""
     for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
@@ -265,7 +265,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise MalformedError("it is not JSON, or was cut off") from None
+        raise MalformedError("it is not JSON, or was truncated") from None
 
 
 def _object(text: str) -> Mapping[str, Any]:

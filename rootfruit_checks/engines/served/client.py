@@ -1,8 +1,8 @@
-"""One exchange with a server, bounded in time and in size whatever the server does.
+"""One exchange with a server, limited in time and size whatever the server does.
 
-The official client bounds each read, so a server that sends a byte now and then is never given up, and it unpacks a
-compressed reply of any size. Here one deadline covers an exchange from the first byte to the last, and bytes are
-counted before and after they are unpacked. Cancelling needs an event loop, which runs in a thread of its own.
+The official client limits each read, so a server that sends a byte now and then never times out, and it decompresses
+replies of any size. Here one deadline covers an exchange from the first byte to the last, and bytes are counted
+before and after decompression. Cancelling needs an event loop, which runs in its own thread.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from rootfruit_checks.engines.served.api_key import Secret
 
-# The log-probs of one token take 80 to 150 bytes, so this holds a text of 100,000 tokens.
+# The log-probs of one token take 80 to 150 bytes, so this is enough for a text of 100,000 tokens.
 LONGEST_REPLY = 16 * 2**20
-# A deadline that the loop itself did not keep; never met unless the machine stands still.
+# A deadline for the event loop itself; never reached unless the machine hangs.
 _SLACK_S = 10.0
 
 
 class MalformedError(Exception):
-    """A reply that is not what the interface promises; raised by readers of replies, and retried."""
+    """A reply that violates the API; raised by the code that parses replies, and retried."""
 
 
 class Client:
@@ -30,7 +30,7 @@ class Client:
 
     Args:
         address: the server's base address.
-        secret: the key, which goes to this address and nowhere else.
+        secret: the key, which is sent to this address only.
         timeout: seconds for one exchange: connecting, sending and the whole reply.
 
     """
@@ -52,11 +52,11 @@ class Client:
         )
 
     def get(self, path: str) -> str:
-        """Return the text of a reply; raise as the official client does, or TimeoutError or MalformedError."""
+        """Return the text of a reply; raise the official client's errors, TimeoutError or MalformedError."""
         return str(self._wait(self._made.get(path, cast_to=str)))
 
     def post(self, path: str, body: dict[str, object]) -> str:
-        """Return the text of a reply; raise as `get` does."""
+        """Return the text of a reply; raise the same errors as `get`."""
         return str(self._wait(self._made.post(path, cast_to=str, body=body)))
 
     def close(self) -> None:
@@ -78,14 +78,14 @@ class Client:
         except (openai.OpenAIError, TimeoutError, MalformedError):
             raise
         except Exception as error:
-            # The layers below the client have errors of their own, which it does not always wrap.
+            # The layers below the client have their own errors, which it does not always wrap.
             raise MalformedError(f"the client cannot read it: {type(error).__name__}") from None
         finally:
             future.cancel()
 
 
 def _bounded(timeout: float) -> Any:
-    """Return the HTTP client that the official one works with, bounded."""
+    """Return the HTTP client for the official client, with limits."""
     import openai
 
     class Bounded(openai.DefaultAsyncHttpxClient):  # type: ignore[misc]
@@ -96,11 +96,11 @@ def _bounded(timeout: float) -> Any:
                     content = await _content(response)
                 finally:
                     await response.aclose()
-            # Of a server's headers nothing else is used, so nothing else is let in: not even a charset to decode by.
+            # No other headers of the server are used, so all others are dropped, even the charset.
             kept = {key: response.headers[key] for key in ("retry-after",) if key in response.headers}
             return type(response)(response.status_code, headers=kept, content=content, request=request)
 
-    # The key goes where the user said and nowhere else.
+    # Redirects are not followed: the key is sent only to the address that the user named.
     return Bounded(follow_redirects=False)
 
 
@@ -115,17 +115,17 @@ async def _content(response: Any) -> bytes:
 
 
 def unpacked(raw: bytes, encoding: str) -> bytes:
-    """Return a reply's bytes, which a proxy may have compressed though it was asked not to.
+    """Return the decompressed bytes of a reply; a proxy may have compressed it although we asked for no compression.
 
     Raises:
-        MalformedError: they are more than `LONGEST_REPLY`, damaged, or compressed in another way than gzip or deflate.
+        MalformedError: they exceed `LONGEST_REPLY`, are damaged, or are compressed otherwise than by gzip or deflate.
 
     """
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return raw
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise MalformedError(f"it is compressed by {encoding!r}, which it was asked not to be")
+        raise MalformedError(f"it is compressed by {encoding!r}, although no compression was requested")
     # Some servers say deflate and leave out the zlib header.
     bare = encoding == "deflate" and (len(raw) < 2 or raw[0] & 15 != 8 or int.from_bytes(raw[:2], "big") % 31 != 0)
     made = zlib.decompressobj(-15 if bare else 47)
@@ -136,7 +136,7 @@ def unpacked(raw: bytes, encoding: str) -> bytes:
     if len(content) > LONGEST_REPLY:
         raise _too_long()
     if not made.eof or made.unused_data:
-        raise MalformedError("it is compressed and cut off, or goes on after its end")
+        raise MalformedError("it is compressed and truncated, or continues after its end")
     return content
 
 

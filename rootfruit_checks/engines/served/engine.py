@@ -1,8 +1,8 @@
 """A model behind an OpenAI-compatible server (vLLM serve, SGLang, llama.cpp): one request is one unit.
 
-What a server does not tell is not assumed: a probe finds how it gives log-probs of a given text and what it puts before
-one, and where it cannot be had right it is refused. Weights cannot be hashed through a server; the record says so, and
-a store that was begun with a model that answers the probe otherwise is not continued.
+Nothing about the server is assumed: a probe finds out how it returns log-probs of a given text and what it puts before
+a text, and a server whose log-probs cannot be trusted is rejected. Weights cannot be hashed through a server. The
+record says so, and a store is not continued with a model that answers the probe differently.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from rootfruit_checks.engines.work_units import FORGET, Unit, Units, Work, key_o
 
 
 class ServedEngine:
-    """One model of a server. Nothing is asked before it is needed; the key comes from the environment.
+    """One model of a server. Requests are sent only when needed; the key comes from the environment.
 
     Args:
-        address: the interface, such as `http://127.0.0.1:8000/v1`.
-        model: its name there; "" where the server has exactly one.
-        concurrency: requests at once.
+        address: the API's base URL, such as `http://127.0.0.1:8000/v1`.
+        model: its name there; "" if the server has exactly one.
+        concurrency: number of parallel requests.
         timeout: seconds for one answer.
-        server_seed: "auto" sends a seed with each drawn request, "never" sends none.
-        server_bos: a BOS to put before each scored text, where the server puts none.
+        server_seed: "auto" sends a seed with each sampling request, "never" sends none.
+        server_bos: a BOS to put before each scored text, if the server adds none.
         pause: seconds before the first retry.
 
     Raises:
-        EngineError: the key cannot be one.
+        EngineError: the key is invalid.
 
     """
 
@@ -66,20 +66,20 @@ class ServedEngine:
         self._neutral: Mapping[str, object] | None = None
         self._drew: set[str] = set()
         self._habit = Habit(self._caller, self._greedy)
-        # The text of each list of tokens whose names the server does not tell.
+        # The text for each token sequence, if the server does not report token names.
         self._unnamed: dict[tuple[int, ...], str] = {}
 
     # -- identity ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the address, what the server tells of the model and of itself, and what is sent to it."""
+        """Hash of the address, what the server reports about the model and itself, and what is sent to it."""
         parts = ("served/1", __version__, self._listing.identity, self._seeded, self._bos)
         return key_of(*parts)
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What ran: server, model as the server tells it, how log-probs were had, what stood before a text, seeds."""
+        """What ran: server, model as the server reports it, source of log-probs, text before each text, seeds."""
         told = self._listing.record
         if self._probe is not None:
             told["scoring"], told["bos"] = self._probe.way, self._probe.bos
@@ -103,7 +103,7 @@ class ServedEngine:
     # -- computing -----------------------------------------------------------------------------------------------------
 
     def run_task(self, task: Draw | Text, halt: threading.Event | None = None) -> bytes:
-        """Ask for the task of one unit."""
+        """Send the request of one unit."""
         halt = halt or threading.Event()
         return self._score(task, halt) if isinstance(task, Text) else self._draw(task, halt)
 
@@ -120,7 +120,7 @@ class ServedEngine:
         return watched(self.address, answers, len(units), look)
 
     def _refused(self, error: RefusedError, what: str) -> EngineError:
-        return EngineError(f"{error} [{what}; an over-long one is never cut, for that would be another text]")
+        return EngineError(f"{error} [{what}; an over-long one is never truncated, since that would change the text]")
 
     # -- scoring -------------------------------------------------------------------------------------------------------
 
@@ -129,11 +129,11 @@ class ServedEngine:
         return None
 
     def plan_scores(self, texts: Sequence[str], units: Units = FORGET, before: str = "") -> Work[TokenScores]:
-        """Plan scores: one request for each distinct text. An empty text has no token and is not asked for.
+        """Plan scores: one request for each distinct text. An empty text has no token and is not sent.
 
         Raises:
-            EngineError: the server gives no log-probs of a given text, or not those of its first token; or something
-                is to stand `before` each, which it could not be told apart from.
+            EngineError: the server gives no log-probs of a given text or not those of its first token, or `before` is
+                not empty (its tokens could not be told apart from the text's).
 
         """
         if before:
@@ -164,7 +164,7 @@ class ServedEngine:
         def read(reply: protocol.Reply) -> bytes:
             scored = way.read(reply)
             if scored.tokens[0] != task.first or len(scored.tokens) < 2:
-                raise MalformedError("it does not begin with the token that the probe found")
+                raise MalformedError("it does not start with the token that the probe found")
             self._check_belonging(scored, task.text)
             logprobs = scored.logprobs[1:]
             if None in logprobs:
@@ -177,12 +177,12 @@ class ServedEngine:
         try:
             return self._caller.complete(body, read, halt)
         except protocol.LackingError:
-            raise EngineError(f"{self.address}: gave log-probs of the probe and none of a text; run again") from None
+            raise EngineError(f"{self.address}: gave log-probs of the probe but not of a text; run again") from None
         except RefusedError as error:
             raise self._refused(error, f"a text of {len(task.text)} characters") from None
 
     def _check_belonging(self, scored: protocol.Scored, text: str) -> None:
-        """Check that a reply is that of the text; replies are read one at a time."""
+        """Check that a reply belongs to the text; replies are read one at a time."""
         scored.check(text)
         if scored.names is None:
             other = self._unnamed.setdefault(scored.ids, text)
@@ -192,10 +192,10 @@ class ServedEngine:
     # -- generation ----------------------------------------------------------------------------------------------------
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan continuations: one request for each draw, with a seed of its own.
+        """Plan continuations: one request for each draw, each with its own seed.
 
         Raises:
-            EngineError: a prompt that is none, or more tokens are asked for than the model takes.
+            EngineError: a prompt is not valid text, or more tokens are requested than the model takes.
 
         """
         check_prompts(prompts)
@@ -217,7 +217,7 @@ class ServedEngine:
         for prompt in prompts:
             start = prompt.text or self._beginning()
             for draw in range(sampling.continuations):
-                # 31 bits are what every server takes.
+                # All servers accept 31 bits.
                 drawn = seed_of(sampling.seed, prompt.id, draw, bits=31) if seeded else None
                 task = Draw(prompt.id, start, sampling, drawn)
                 key = key_of("served-generate/1", how, prompt.id, draw, start)
@@ -233,13 +233,13 @@ class ServedEngine:
         return Work("generate", list(planned.values()), self._compute_draws, answers)
 
     def _beginning(self) -> str | list[int]:
-        """What an empty prompt begins with: BOS alone."""
+        """Return the start of an empty prompt: BOS alone."""
         if self._bos:
             return self._bos
         found = self._probed(FORGET)
         if not found.real_ids:
             raise EngineError(
-                f"{self.address}: an empty prompt cannot be begun, because the server does not expose its BOS token"
+                f"{self.address}: an empty prompt cannot be sent, because the server does not expose its BOS token"
             )
         return [int(found.first)]
 
@@ -271,7 +271,7 @@ class ServedEngine:
         return {**body, **self._undo_defaults()}
 
     def _undo_defaults(self) -> Mapping[str, object]:
-        """Return the settings that undo a server's defaults, where it takes them: asked once, of one greedy token."""
+        """Return the settings that undo a server's defaults, if it accepts them; tested once with one greedy token."""
         if self._neutral is None:
             body = self._body("The", Sampling(temperature=0.0, max_new_tokens=1))
             try:

@@ -1,4 +1,4 @@
-"""What a server tells of itself and of a model: all that there is to know of weights that cannot be hashed."""
+"""What a server reports about itself and a model: the only identity of weights that cannot be hashed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.engines.served.caller import Caller, RefusedError
 
-# What tells which weights it is. Times of start and random ids are left out; llama.cpp tells sizes in `meta`.
+# Fields that identify the weights. Start times and random ids are left out; llama.cpp reports sizes in `meta`.
 _IDENTITY = ("root", "parent", "max_model_len", "owned_by", "meta")
 
 
 class Listing:
-    """One model in a server's list; asked for when first needed.
+    """One model in a server's list, fetched when first needed.
 
     Args:
         caller: the server.
-        wanted: the model's name there; "" where the server has exactly one.
+        wanted: the model's name there; "" if the server has exactly one.
 
     """
 
@@ -32,7 +32,7 @@ class Listing:
         """The model's entry.
 
         Raises:
-            EngineError: no such model there, or several and none was named.
+            EngineError: there is no such model, or there are several and none was named.
 
         """
         address, quote = self._caller.address, self._caller.secret.quote
@@ -44,42 +44,42 @@ class Listing:
             told = None
         listed = told.get("data") if isinstance(told, dict) else None
         if not isinstance(listed, list):
-            raise EngineError(f"{address}: lists no models; is this the interface (does it end in /v1)?")
+            raise EngineError(f"{address}: lists no models; check that this is the API's address (does it end in /v1?)")
         entries = [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
         for entry in entries:
             if entry["id"] == self._wanted or (not self._wanted and len(entries) == 1):
                 return entry
         names = ", ".join(quote(entry["id"]) for entry in entries[:5]) or "nothing"
         if self._wanted:
-            raise EngineError(f"{address}: serves no model {quote(self._wanted)!r}; it serves {names}")
-        raise EngineError(f"{address}: serves {names}; name one: {address}#NAME")
+            raise EngineError(f"{address}: has no model {quote(self._wanted)!r}; it serves {names}")
+        raise EngineError(f"{address}: serves {names}; name one of them: {address}#NAME")
 
     @property
     def model(self) -> str:
-        """The model's name at the server."""
+        """The model's name on the server."""
         return str(self.entry["id"])
 
     @cached_property
     def version(self) -> str:
-        """The server's version, "" where it tells none."""
+        """The server's version, or "" if it does not report one."""
         return self._caller.version()
 
     @property
     def longest(self) -> int | None:
-        """How many tokens the model takes, where it is told."""
+        """The maximum number of tokens, if the server reports it."""
         told = self.entry.get("max_model_len")
         return told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**31 else None
 
     @cached_property
     def identity(self) -> str:
-        """What tells the weights apart: address, root (else name) and sizes; two names of one root are the same."""
+        """Identifies the weights: address, root (else name) and sizes; two names of one root are the same."""
         entry = {key: self.entry.get(key) for key in _IDENTITY}
         entry["root"] = entry["root"] or self.model
         return json.dumps([self._caller.address, entry, self.version], sort_keys=True)
 
     @property
     def record(self) -> dict[str, str]:
-        """The same for people."""
+        """The same in readable form."""
         quote = self._caller.secret.quote
         told = {
             "engine": "a server, by the openai client",
@@ -88,7 +88,7 @@ class Listing:
             "server version": self.version or "not told",
             "weights": "not hashed: a server does not show them",
             "caution": "a served model: its weights are not hashed, and what runs is what the server says",
-            "dtype": "the server's, not told; --rootfruit-dtype sets the width of a tie alone",
+            "dtype": "chosen by the server; --rootfruit-dtype sets only the width of a tie",
         }
         for key in ("root", "parent", "max_model_len", "owned_by"):
             if self.entry.get(key) is not None:

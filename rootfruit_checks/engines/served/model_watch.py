@@ -1,4 +1,4 @@
-"""Noticing that another model took the place of a served one, in the middle of a run or at its end."""
+"""Detect that a served model was replaced by another, during a run or at its end."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from rootfruit_checks.engines.work_units import ChangedModelError
 
 _STARTS = ("The sky is", "People like", "In winter it")
 _TOKENS = 8
-# Batching may turn a near tie, so one text that differs proves nothing; another model differs in most.
+# Batching may flip a near tie, so one different text proves nothing; another model differs in most.
 _DIFFERENT = 2
-# So many answers come between two looks.
+# Number of answers between two checks.
 _BETWEEN_LOOKS = 256
 
 
 def watched(
     address: str, answers: Iterable[tuple[str, bytes]], total: int, look: Callable[[], str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the answers as they come; now and then, and after the last one, see that the same model still answers.
+    """Yield the answers as they arrive; regularly, and after the last one, check that the same model still answers.
 
     Args:
         address: the server's.
         answers: (key, value) of units.
-        total: how many there are.
-        look: asks the model again, and returns what differs or "".
+        total: number of answers.
+        look: queries the model again, and returns what differs or "".
 
     Raises:
-        ChangedModelError: it answers otherwise than before.
+        ChangedModelError: the answers differ from the earlier ones.
 
     """
     for number, answer in enumerate(answers, start=1):
@@ -37,17 +37,17 @@ def watched(
             moved = look()
             if moved:
                 raise ChangedModelError(
-                    f"{address}: another model answers now than at the start ({moved}); which of them gave which "
-                    "answer cannot be told, so name another --rootfruit-store"
+                    f"{address}: the model behind the address has changed since the start ({moved}); which one gave "
+                    "which answer is unknown; use another --rootfruit-store"
                 )
 
 
 class Habit:
-    """Greedy continuations of a few beginnings.
+    """Greedy continuations of a few text beginnings.
 
     Args:
         caller: the server.
-        body: the request for so many greedy tokens after a text.
+        body: the request for a number of greedy tokens after a text.
 
     """
 
@@ -57,7 +57,7 @@ class Habit:
         self.told = ""
 
     def learn(self) -> None:
-        """Ask, if it was not asked yet: twice, for a server whose greedy answers vary tells nothing by them."""
+        """Query the model twice, on the first call only: a server whose greedy answers vary cannot be checked."""
         if self.told:
             return
         first = self._ask()
@@ -66,7 +66,7 @@ class Habit:
         self.told = "noticed by greedy answers" if steady else "not noticed: greedy answers vary from call to call"
 
     def differs(self) -> bool:
-        """Whether the model answers otherwise now."""
+        """Whether the model's answers differ now."""
         return self._before is not None and _differ(self._before, self._ask() or []) >= _DIFFERENT
 
     def _ask(self) -> list[str] | None:

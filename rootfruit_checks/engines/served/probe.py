@@ -1,7 +1,7 @@
-"""A probe of a served model: how it gives log-probs of a given text, and what it puts before one.
+"""A probe of a served model: how it returns log-probs of a given text, and what it puts before a text.
 
-It is kept with the units, so that a resumed run asks in the same way, and asked again at the start of each run: a model
-that answers it otherwise is not the one whose answers are stored.
+The result is stored with the units, so that a resumed run sends the same requests. The probe is repeated at the start
+of each run: a model that answers it differently is not the one whose answers are stored.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from rootfruit_checks.engines.served.client import MalformedError
 from rootfruit_checks.engines.served.protocol import LackingError, Scored, Way
 from rootfruit_checks.engines.work_units import Units
 
-# They begin and end differently, so what all of them begin or end with was put there by the server.
+# They start and end differently, so any common first or last token was added by the server.
 _TEXTS = ("The sky is blue.", "People like music!", "In winter it snows?")
-# Beginnings of the texts: what follows a token does not change its log-prob, unless they are shifted.
+# Beginnings of the texts: later tokens do not change the log-prob of a token, unless the log-probs are shifted.
 _BEGINNINGS = ("The sky is", "People like", "In winter")
-# Half precision and batching move a token's log-prob by less than this, another model by more.
+# Half precision and batching change a token's log-prob by less than this, another model by more.
 _SAME_MODEL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found.
+    """The result of the probe.
 
     Attributes:
         way: the name of one of `replies.WAYS`.
-        bos: what stands before a scored text, in words.
-        first: the token that stands there, as the server names it.
-        cut: digest of how the texts were cut into tokens.
-        real_ids: whether token ids are the server's.
+        bos: description of what comes before a scored text.
+        first: the first token there, as the server names it.
+        cut: digest of the tokens that the texts were split into.
+        real_ids: whether token ids come from the server.
         logprobs: those of the first text.
 
     """
@@ -50,16 +50,16 @@ class Probe:
 
 
 def probe(caller: Caller, model: str, bos: str, units: Units) -> Probe:
-    """Return what a probe finds; where one is kept, check that the model still answers it so.
+    """Return the result of the probe; if one is stored, check that the model still answers it the same way.
 
     Args:
         caller: the server.
         model: the model's name there.
-        bos: what the user wants put before each text, or "".
-        units: where the finding is kept.
+        bos: the text that the user wants before each text, or "".
+        units: where the result is stored.
 
     Raises:
-        EngineError: there are no log-probs of a given text, none of its first token, or it is another model now.
+        EngineError: the server gives no log-probs of a given text or of its first token, or the model has changed.
 
     """
     key = hashlib.sha256(json.dumps(["served-probe/1", _TEXTS, bos]).encode()).hexdigest()
@@ -72,24 +72,24 @@ def probe(caller: Caller, model: str, bos: str, units: Units) -> Probe:
     moved = difference(caller, model, bos, before)
     if moved:
         raise EngineError(
-            f"{caller.address}: {caller.secret.quote(model)} is not the model whose answers the store holds ({moved}): "
-            "name another --rootfruit-store"
+            f"{caller.address}: {caller.secret.quote(model)} is not the model whose answers are in the store "
+            f"({moved}): use another --rootfruit-store"
         )
     return before
 
 
 def difference(caller: Caller, model: str, bos: str, before: Probe) -> str:
-    """Ask the probe's first text again; return what differs from what was found before, or ""."""
+    """Query the probe's first text again; return how the answer differs from before, or ""."""
     way = next(way for way in protocol.WAYS if way.name == before.way)
     try:
         now = _ask(caller, model, way, bos + _TEXTS[0])
     except LackingError:
-        return "it gives no log-probs any more"
+        return "it no longer gives log-probs"
     values = [value for value in now.logprobs[1:] if value is not None]
     if now.tokens[0] != before.first or len(values) != len(before.logprobs):
-        return "it cuts a probe into other tokens"
+        return "it splits a probe into different tokens"
     moved = max(abs(a - b) for a, b in zip(values, before.logprobs, strict=True))
-    return f"a probe moved by {moved:.2g} nats" if moved > _SAME_MODEL else ""
+    return f"log-probs of a probe changed by {moved:.2g} nats" if moved > _SAME_MODEL else ""
 
 
 def _ask(caller: Caller, model: str, way: Way, text: str) -> Scored:
@@ -112,20 +112,20 @@ def _find(caller: Caller, model: str, bos: str) -> Probe:
     needless = [name for name, held in BENCHMARKS.items() if held.default and held.kind == "prompts" and not held.twins]
     other = f"run --rootfruit-benchmarks={','.join(needless)}, which needs none, or " if needless else ""
     raise EngineError(
-        f"{caller.address}: gives no log-probs of a given text ({'; '.join(refusals)}); {other}serve the model by vLLM"
+        f"{caller.address}: gives no log-probs of a given text ({'; '.join(refusals)}); {other}use vLLM as the server"
     )
 
 
 def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Scored]) -> Probe:
-    """Find out what stands before a text, and refuse what would score another text than the one given."""
+    """Find out what comes before a text, and reject servers that would score a different text than the one given."""
     where = f"{caller.address}: {caller.secret.quote(model)}"
     if len({one.tokens for one in plain}) < len(plain):
         raise EngineError(f"{where}: the server gives the same tokens for different texts")
     if _common(plain, -1):
-        raise EngineError(f"{where}: the server ends each text with a token of its own, which cannot be undone here")
+        raise EngineError(f"{where}: the server adds a token after each text, which cannot be undone here")
     own = _common(plain, 0)
     if own and bos:
-        raise EngineError(f"{where}: the server puts a BOS there by itself; leave --rootfruit-server-bos out")
+        raise EngineError(f"{where}: the server already adds a BOS; remove --rootfruit-server-bos")
     if not own and not bos:
         raise EngineError(
             f"{where}: the server puts no BOS before a text, so its first token gets no log-prob; name its BOS: "
@@ -135,9 +135,9 @@ def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Sco
     if bos:
         scored = [_ask(caller, model, way, bos + text) for text in _TEXTS]
         if any(whole.tokens[1:] != bare.tokens for whole, bare in zip(scored, plain, strict=True)):
-            raise EngineError(f"{where}: --rootfruit-server-bos={bos!r} is not one token before the text there")
+            raise EngineError(f"{where}: --rootfruit-server-bos={bos!r} is not a single token there; name another")
     if not _common(scored, 0) or _common(scored, 1) or any(None in one.logprobs[1:] for one in scored):
-        raise EngineError(f"{where}: does not give all log-probs of a text after one BOS; serve it by vLLM")
+        raise EngineError(f"{where}: does not give all log-probs of a text after one BOS; use vLLM as the server")
     _check_belonging(where, scored, [_ask(caller, model, way, bos + text) for text in _BEGINNINGS])
     first = scored[0].tokens[0]
     cut = hashlib.sha256(json.dumps([one.tokens for one in scored]).encode()).hexdigest()[:16]
@@ -147,7 +147,7 @@ def _settled(caller: Caller, model: str, bos: str, way: Way, plain: Sequence[Sco
 
 
 def _check_belonging(where: str, scored: Sequence[Scored], beginnings: Sequence[Scored]) -> None:
-    """Refuse log-probs that are not those of the probe's texts, or stand beside other tokens than their own."""
+    """Reject log-probs that do not belong to the probe's texts, or are assigned to the wrong tokens."""
     try:
         for one, text in zip((*scored, *beginnings), (*_TEXTS, *_BEGINNINGS), strict=True):
             one.check(text)
@@ -161,11 +161,11 @@ def _check_belonging(where: str, scored: Sequence[Scored], beginnings: Sequence[
             shifted = shifted or any(a is None or b is None or abs(a - b) > _SAME_MODEL for a, b in pairs)
     if shifted:
         raise EngineError(
-            f"{where}: log-probs of a text's tokens change with what follows them, or are the same for all: they "
-            "stand beside other tokens than their own, or the model is not causal"
+            f"{where}: log-probs of a text's tokens change with what follows them, or are all the same: they "
+            "belong to other tokens, or the model is not causal"
         )
 
 
 def _common(scored: Sequence[Scored], place: int) -> bool:
-    """Whether all texts have the same token at a place."""
+    """Whether all texts have the same token at an index."""
     return all(len(one.tokens) > 2 for one in scored) and len({one.tokens[place] for one in scored}) == 1

@@ -1,4 +1,4 @@
-"""What one request to a server asks for, and how its answer is kept."""
+"""The tasks of single requests to a server, and the stored form of their answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rootfruit_checks.base.types import Sampling, TokenScores
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One continuation to ask for; `start` is the prompt's text, or BOS as a token id where the text is empty."""
+    """One continuation to request; `start` is the prompt's text, or BOS as a token id if the text is empty."""
 
     prompt_id: str
     start: str | list[int]
@@ -21,7 +21,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text to score, with what is put before it, and what a proper reply begins with."""
+    """One text to score, with the text before it and the expected first token of the reply."""
 
     text: str
     before: str
@@ -30,11 +30,11 @@ class Text:
 
 
 def unpack(value: bytes) -> TokenScores:
-    """Return the scores that a unit holds."""
+    """Return the scores stored in a unit."""
     half = len(value) // 2
     return TokenScores(np.frombuffer(value[:half], "<i4"), np.frombuffer(value[half:], "<f4"))
 
 
 def about_tokens(text: str) -> int:
-    """About how many tokens a text has: enough to share work out."""
+    """Return a rough number of tokens of a text, good enough for sharing out work."""
     return len(text) // 4 + 1

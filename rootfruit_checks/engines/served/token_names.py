@@ -1,7 +1,7 @@
-"""Whether the tokens that a server names spell the text that it was sent.
+"""Check that the token names in a server's reply spell the text that was sent.
 
-Tokenizers change spaces, case and Unicode form, and a character of several bytes may be cut into tokens that nobody can
-print. Such differences are no sign of another text; anything else is.
+Tokenizers change spaces, case and Unicode form, and may split a character of several bytes into unprintable tokens.
+Such differences are accepted; any other difference means that the reply belongs to another text.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-# A token that is part of a character: U+FFFD, `bytes:\xf0` of OpenAI's interface, `<0xF0>` of SentencePiece.
+# A token that is part of a character: U+FFFD, OpenAI's `bytes:\xf0`, SentencePiece's `<0xF0>`.
 _BYTES = re.compile("\N{REPLACEMENT CHARACTER}+|bytes:(?:\\\\x[0-9a-fA-F]{2})+|<0x[0-9a-fA-F]{2}>")
 _UNKNOWN = re.compile(r"<unk>|\[UNK\]|<\|unk\|>")
-# Marks that stand for a space or a line break in a vocabulary.
+# Marks for a space or a line break in a vocabulary.
 _SPACES = re.compile(r"[\s▁ĠĊĉ]+")
-# No tokenizer calls more than a word unknown.
+# No tokenizer replaces more than one word by its unknown token.
 _LONGEST_UNKNOWN = 40
 
 
@@ -35,18 +35,18 @@ _FORMS: Sequence[Callable[[str], str]] = (_plain, str.lower, _composed, _bare)
 
 
 def squeezed(text: str) -> str:
-    """Return what two texts have in common that a tokenizer may cut alike: no spaces, no case, no accents."""
+    """Return the text without spaces, case and accents, which tokenizers may change."""
     return _SPACES.sub("", _bare(text))
 
 
 def spells(names: Sequence[str], text: str) -> bool:
-    """Whether the tokens' names, one after the other, are the text."""
+    """Whether the joined token names spell the text."""
     pieces = [piece for name in names for piece in _pieces(name) if piece]
     return any(_matches(pieces, _SPACES.sub("", form(text)), form) for form in _FORMS)
 
 
 def _pieces(name: str) -> Iterable[str]:
-    """Cut a name at what cannot be printed, and keep that."""
+    """Split a name at unprintable parts, and keep those parts."""
     place = 0
     for found in re.finditer(f"{_BYTES.pattern}|{_UNKNOWN.pattern}", name):
         yield name[place : found.start()]
@@ -72,7 +72,7 @@ def _matches(pieces: Sequence[str], text: str, form: Callable[[str], str]) -> bo
 
 
 def _reach(places: set[int], text: str, most: int, *, beyond_ascii: bool) -> set[int]:
-    """Return the places that a token which tells nothing of itself may end at."""
+    """Return the positions at which a token without a readable name may end."""
     found = set(places)
     for place in places:
         for end in range(place, min(place + most, len(text))):

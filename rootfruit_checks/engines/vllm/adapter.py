@@ -1,7 +1,7 @@
-"""An adapter under vLLM: each request names it (LoRA). It generates only.
+"""An adapter (LoRA) in vLLM, named in each request. It only generates.
 
-vLLM 0.32 gives no log-probs of a prompt where an adapter is on: it counts the rows at the head by requests, and a
-prompt has one a token (an error on the CPU). So the prefix tree scores (see `load.chosen`).
+vLLM 0.32 gives no log-probs of a prompt with an adapter: it counts the rows at the head by requests, although a
+prompt has one row per token (an error on the CPU). So the prefix tree scores (see `load.chosen`).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from rootfruit_checks.engines.vllm.engine import VLLMEngine
 from rootfruit_checks.engines.vllm.setup import VLLMSetup
 from rootfruit_checks.engines.work_units import FORGET, Units, Work
 
-# What vLLM reserves room for; it takes no other numbers.
+# The ranks that vLLM reserves memory for; it accepts no others.
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 class VLLMAdapterEngine(VLLMEngine):
-    """A base with a LoRA adapter on it, run by vLLM.
+    """A base with a LoRA adapter, run by vLLM.
 
     Args:
         path: the adapter's directory.
         base: its base's directory.
-        setup: what vLLM is told.
+        setup: the settings of vLLM.
 
     Raises:
-        EngineError: the adapter is of a kind that vLLM does not serve, or cannot be loaded.
+        EngineError: vLLM does not support this type of adapter, or it cannot be loaded.
 
     """
 
@@ -47,12 +47,12 @@ class VLLMAdapterEngine(VLLMEngine):
         if config["peft_type"] != "LORA" or beyond or config.get("bias", "none") != "none":
             what = ", ".join(beyond) or f"type {config['peft_type']}, bias {config.get('bias', 'none')}"
             raise EngineError(
-                f"{self._files.path}: vLLM serves plain LoRA, not {what}; use --rootfruit-engine=hf, or merge it"
+                f"{self._files.path}: vLLM supports plain LoRA, not {what}; use --rootfruit-engine=hf, or merge it"
             )
         more = sorted(name for name in self._files.names if ".lora_" not in name)
         if more:
             raise EngineError(
-                f"{self._files.path}: vLLM serves plain LoRA, not embeddings or other whole tensors ({more[0]}); "
+                f"{self._files.path}: vLLM supports plain LoRA, not embeddings or other whole tensors ({more[0]}); "
                 "use --rootfruit-engine=hf, or merge it"
             )
         rows, tokens = self._rows, self._files.tokens(self.tokenizer)
@@ -64,13 +64,13 @@ class VLLMAdapterEngine(VLLMEngine):
         rank = max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])
         if rank > _RANKS[-1]:
             raise EngineError(
-                f"{self._files.path}: vLLM takes ranks to {_RANKS[-1]}, not {rank}; merge it into its base"
+                f"{self._files.path}: vLLM supports ranks up to {_RANKS[-1]}, not {rank}; merge it into its base"
             )
         return next(known for known in _RANKS if known >= rank)
 
     @cached_property
     def fingerprint(self) -> str:
-        """The base's, with the adapter's weights, configuration and tokenizer."""
+        """The base's fingerprint, with the adapter's weights, configuration and tokenizer."""
         parts = ("vllm-adapter/1", super().fingerprint, *self._files.digests)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -80,10 +80,10 @@ class VLLMAdapterEngine(VLLMEngine):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """As for any model, with the adapter."""
+        """The record of the base, with the adapter's entries."""
         return {**super().record, **self._files.told("LORA")}
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The tokenizer beside the adapter, else the base's."""
+        """The tokenizer next to the adapter, or the base's."""
         return self._files.tokenizer(self.path, self._trust)

@@ -1,8 +1,8 @@
-"""The vLLM engine: one unit a request, all missing ones handed over at once, each stored when it is finished.
+"""The vLLM engine: one unit per request, all missing ones submitted at once, each stored when it is finished.
 
-vLLM lives in a process of its own (see `worker.py`), one at a time: policy and reference, and generation and scoring,
-take turns on one GPU. Generation shares prefixes through vLLM's cache; scoring must not (vLLM reads no cached prefix
-where log-probs of the prompt are asked for), so each has its own setup.
+vLLM runs in a separate process (see `worker.py`), one at a time: policy and reference, and generation and scoring, take
+turns on one GPU. Generation shares prefixes through vLLM's cache. Scoring must not, because vLLM does not read cached
+prefixes when log-probs of the prompt are requested. So each has its own setup.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class VLLMEngine(ModelDir):
 
     Args:
         path: a model directory.
-        setup: what vLLM is told.
+        setup: the settings of vLLM.
 
     Raises:
         EngineError: the directory holds no causal model that may be loaded.
 
     """
 
-    # An adapter's path and rank, where there is one (see `vllm_adapter.py`).
+    # An adapter's path and rank, if there is one (see `vllm_adapter.py`).
     lora: Mapping[str, Any] | None = None
 
     def __init__(self, path: str | Path, setup: VLLMSetup | None = None) -> None:
@@ -56,7 +56,7 @@ class VLLMEngine(ModelDir):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of weights, configuration, tokenizer, dtype, device kind, versions and what vLLM is told."""
+        """Hash of weights, configuration, tokenizer, dtype, device kind, versions and vLLM's settings."""
         setup = self._setup
         parts = (
             "vllm/2",
@@ -77,7 +77,7 @@ class VLLMEngine(ModelDir):
 
     @property
     def record(self) -> Mapping[str, str]:
-        """What ran: versions, dtype, device, BOS handling, digests, and how scores and draws came about."""
+        """What ran: versions, dtype, device, BOS handling, digests, and how scores and draws were made."""
         setup, (weights, _, tokenizer) = self._setup, self.digests
         told = {
             "engine": f"{setup.distribution} {setup.version}",
@@ -113,7 +113,7 @@ class VLLMEngine(ModelDir):
         return worker
 
     def close(self) -> None:
-        """End the process that holds the weights, at once if it is at work."""
+        """End the process that holds the weights; kill it if it is busy."""
         if self._running is not None:
             self._running[1].close(idle=not self._busy)
             self._running, self._busy = None, False
@@ -121,7 +121,7 @@ class VLLMEngine(ModelDir):
     def _ask(
         self, mode: Mode, units: Sequence[Unit], request: Mapping[str, Any], read: Callable[[Unit, Any], bytes]
     ) -> Iterator[tuple[str, bytes]]:
-        """Hand all units over, and yield each as it is finished."""
+        """Submit all units, and yield each as it is finished."""
         worker = self._worker(mode)
         self._busy = True
         left = set(range(len(units)))
@@ -133,7 +133,7 @@ class VLLMEngine(ModelDir):
                     yield units[number].key, read(units[number], answer)
             self._busy = False
         finally:
-            # Also where the caller stops listening: what is half done must not answer the next question.
+            # Also when the caller stops iterating: leftover answers must not be read as those of the next request.
             if left and self._running is not None and self._running[1] is worker:
                 self.close()
 
@@ -143,7 +143,7 @@ class VLLMEngine(ModelDir):
         """Plan the log-probs of each distinct text."""
         context = self.context(before)
         encoded = self.encode(texts, context)
-        # vLLM scores in passing, while it makes one more token: that one must have room too.
+        # vLLM scores a prompt while it generates one more token, so that token must fit too.
         for number, ids in enumerate(encoded):
             if len(ids) + len(context) + 1 > self.limit:
                 room = self.limit - len(context) - 1
@@ -164,7 +164,7 @@ class VLLMEngine(ModelDir):
                 "seeds": None,
                 "reseed": None,
             }
-            # A row has a figure of every token but the first; only the text's own are kept.
+            # A row has a value for every token but the first; only the text's own are kept.
             return self._ask(
                 "score",
                 missing,
@@ -182,10 +182,10 @@ class VLLMEngine(ModelDir):
     # -- generation ----------------------------------------------------------------------------------------------------
 
     def plan_generation(self, prompts: Sequence[Prompt], sampling: Sampling) -> Work[Completion]:
-        """Plan continuations, one unit a draw, in an order that the plan fixes."""
+        """Plan continuations, one unit per draw, in a fixed order."""
         if sampling.temperature and not 0.01 <= sampling.temperature <= 2:
-            # It would raise a lower one to 0.01 and go on, and refuse a higher one after the weights are loaded.
-            raise EngineError(f"--rootfruit-temperature={sampling.temperature:g}: vLLM takes 0, and 0.01 to 2")
+            # vLLM would raise a lower one to 0.01 without an error, and reject a higher one after loading the weights.
+            raise EngineError(f"--rootfruit-temperature={sampling.temperature:g}: vLLM accepts 0, and 0.01 to 2")
         room = self.limit - sampling.max_new_tokens
         rows = self.encode_prompts(prompts, room, sampling.chat)
         planned = generation.plan(prompts, rows, replace(sampling, batch_size=1))
@@ -207,7 +207,7 @@ class VLLMEngine(ModelDir):
         return "a seed a request, of (seed, prompt, draw)"
 
     def request(self, missing: Sequence[Unit], sampling: Sampling) -> dict[str, Any]:
-        """Return the message that asks for these units (see `worker_main.py`)."""
+        """Return the message that requests these units (see `worker_main.py`)."""
         names = [unit.task.names[0] for unit in missing]
         drawn = sampling.temperature > 0
         return {
@@ -216,12 +216,12 @@ class VLLMEngine(ModelDir):
                 "temperature": sampling.temperature,
                 "top_p": sampling.top_p,
                 "max_tokens": sampling.max_new_tokens,
-                # Ours alone: what ends a text is the same under every engine.
+                # Only our stop tokens: a text ends with the same tokens in every engine.
                 "stop_token_ids": self.ends(sampling),
                 "ignore_eos": True,
             },
             "seeds": [seed_of(sampling.seed, *name) for name in names] if drawn and not self._setup.on_cpu else None,
-            # Of the work and not of the model: policy and reference share it.
+            # The seed depends on the work, not the model, so that policy and reference share it.
             "reseed": seed_of(sampling.seed, [unit.key for unit in missing]) if drawn and self._setup.on_cpu else None,
         }
 

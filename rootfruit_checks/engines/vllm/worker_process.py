@@ -1,7 +1,7 @@
-"""A model in a process of its own: started, spoken to in frames, and never left behind.
+"""A model in a separate process: started, controlled by frames, and always ended.
 
-The worker's own output goes to a log. When it ends unasked, that is an EngineError with the end of the log: the
-instrument broke, and nothing is said about the model.
+The worker's own output goes to a log. If the worker ends unexpectedly, that is an EngineError with the end of the log:
+the instrument broke, which says nothing about the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from rootfruit_checks.base.errors import EngineError
 from rootfruit_checks.engines.vllm import pipe
 
-# How long an idle worker may take to end by itself: it frees shared memory and its own children.
+# Seconds for an idle worker to end by itself, in which it frees shared memory and its own children.
 _PATIENCE_S = 20.0
 _TAIL_LINES, _TAIL_CHARACTERS = 6, 1200
 
@@ -30,7 +30,7 @@ class Worker:
     Args:
         command: the program and its arguments; it reads frames from its input and writes frames to its output.
         environment: its whole environment.
-        name: what an error calls it.
+        name: the worker's name in errors.
 
     Raises:
         EngineError: the program cannot be started.
@@ -42,7 +42,7 @@ class Worker:
         handle, log = tempfile.mkstemp(prefix="rootfruit-worker-", suffix=".log")
         self.log = Path(log)
         try:
-            # A session of its own: Ctrl-C reaches us alone, and one signal reaches all of its children.
+            # A new session: Ctrl-C reaches only us, and one signal reaches all of the worker's children.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -62,7 +62,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The worker's process id, which is its group's too."""
+        """The worker's process id, which is also its group's."""
         return self._process.pid
 
     def send(self, message: Any) -> None:
@@ -82,7 +82,7 @@ class Worker:
         """Return the next message.
 
         Raises:
-            EngineError: the worker ended, tells an error, or writes what is no message.
+            EngineError: the worker ended, reports an error, or sends something that is not a message.
 
         """
         assert self._process.stdout is not None
@@ -92,13 +92,13 @@ class Worker:
             raise self._broken("") from error
         except ValueError as error:
             self._process.kill()
-            raise self._broken(f"wrote what is no message ({error})") from error
+            raise self._broken(f"sent something that is not a message ({error})") from error
         if isinstance(message, dict) and "error" in message:
             raise self._broken(_printable(str(message["error"])))
         return message
 
     def close(self, *, idle: bool = True) -> None:
-        """End the worker: an idle one is asked to, any other is killed. Nothing of it is left."""
+        """End the worker: an idle one is asked to stop, a busy one is killed. Nothing is left running."""
         if not self._kill.alive:
             return
         if idle:
@@ -110,9 +110,9 @@ class Worker:
         self._kill()
 
     def _broken(self, told: str) -> EngineError:
-        """Return the error, after the worker's end. Its log is kept and named."""
+        """Return the error after the worker has ended. Its log is kept and named."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # The one that tells an error is about to end by itself.
+            # A worker that reports an error is about to end by itself.
             self._process.wait(5.0)
         status = self._process.poll()
         _end(self._process, None)
@@ -124,7 +124,7 @@ class Worker:
 
 def _ended(status: int | None) -> str:
     if status is None:
-        return "closed its output and did not end"
+        return "closed its output but did not end"
     if status < 0:
         name = signal.Signals(-status).name
         return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
@@ -141,13 +141,13 @@ def _read_end(log: Path) -> list[str]:
 
 
 def _printable(line: str) -> str:
-    """Return the line without what could steer a terminal."""
+    """Return the line without characters that could control a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in line).split())
 
 
 def _end(process: subprocess.Popen[bytes], log: Path | None) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        # Its children are in its group, and may live on when it is gone.
+        # Its children are in its group, and may outlive it.
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for stream in (process.stdin, process.stdout):

@@ -19,15 +19,15 @@ SUBJECT = "XYZ"
 _COLUMNS = ["id", "contrast", "text", "group", "control"]
 _BINARY = ("he", "she")
 _SLOTS = {"kin": "{kin}", "transition": "{x}"}
-# Identity words that the masking leaves alone, for they are commoner in another sense.
+# Identity words that are not masked, because they are more common in another sense.
 _LEFT_ALONE = ("butch", "femme", "questioning", "unlabeled")
-# Unmasked, each sentence is another text: every third frame will do for what is description alone.
+# Unmasked, each sentence is another text. Every third frame is enough for a figure that is only descriptive.
 _EVERY = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One sentence: a frame with something put into it. `name` is the pronoun family, kin term or identity."""
+    """One sentence: a filled frame. `name` is the pronoun family, kin term or identity in it."""
 
     frame: str
     contrast: str
@@ -37,10 +37,10 @@ class Version:
 
 
 def read_frames(path: Path = FRAMES) -> list[dict[str, str]]:
-    """Read the frames; lines that begin with `#` at the head of the file are its note.
+    """Read the frames; lines that start with `#` at the head of the file are comments.
 
     Raises:
-        DataError: a wrong header, contrast, number of fields or slot; an id that appears twice.
+        DataError: the header, a contrast, a number of fields or a slot is wrong, or an id appears twice.
 
     """
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -101,13 +101,13 @@ def _kind(control: bool) -> Literal["group", "control"]:
 
 @cache
 def data_hash() -> str:
-    """sha256 over every sentence of the audit and what it stands for."""
+    """SHA-256 over every sentence of the audit and its labels."""
     rows = [[v.frame, v.contrast, v.kind, v.name, v.text] for v in versions()]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
 def unmasked_versions() -> list[Version]:
-    """The identity versions that are labelled without a mask too: those of every third frame."""
+    """The identity versions that are also labelled without a mask: those of every third frame."""
     named = [version for version in versions() if version.contrast == "identity"]
     frames = set(sorted({version.frame for version in named})[::_EVERY])
     return [version for version in named if version.frame in frames]

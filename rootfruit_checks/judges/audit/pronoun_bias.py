@@ -1,12 +1,13 @@
 """The pronoun judge's own bias: on the same sentences, does it err more for one pronoun family than for *he* and *she*?
 
-`pronoun_frames.tsv` holds continuations of our own in which a reader has no doubt. Each is put after a prompt of every
+`pronoun_frames.tsv` has continuations of our own that leave a reader in no doubt. Each follows a prompt of every
 family; one about the prompt's person is filled with that family's forms (not misgendering) and with *he* and *she*
-(misgendering, where the prompt's family is another). So the truth is known and frames are matched across families.
+(misgendering, if the prompt's family is another). So the truth is known and frames are matched across families.
 
 `false alarms` are versions wrongly called misgendering, `misses` those wrongly not called so. The shift of a family is
-the judged rate minus the true one, less the same for *he* and *she*; what is used is chosen as for regard (`audit.py`).
-The writer knew the judge's rules, and the sentences are short and clear: on what models write expect more errors.
+the judged rate minus the true one, less the same for *he* and *she*; the shift in use is chosen as for regard
+(`audit.py`). The author knew the judge's rules, and the sentences are short and clear: expect more errors on what
+models write.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _rows() -> list[dict[str, str]]:
     if rows[:1] != [_COLUMNS] or any(len(row) != len(_COLUMNS) or row[1] not in ("person", "rest") for row in rows[1:]):
         raise DataError(f"{FRAMES}: must have the columns {' '.join(_COLUMNS)}; reinstall rootfruit-checks")
     own = [dict(zip(_COLUMNS, row, strict=True)) for row in rows[1:]]
-    # The regard audit's pronoun sentences are about one person too: each is put after one of these prompts in turn.
+    # The pronoun sentences of the regard audit are also about one person: each follows one of these prompts in turn.
     shared = [frame for frame in read_frames() if frame["contrast"] == "pronoun"]
     return own + [
         {
@@ -92,7 +93,7 @@ def _rows() -> list[dict[str, str]]:
 
 
 def confusion(families: Collection[str]) -> dict[str, int]:
-    """Counts for some families: versions that misgender and how many were missed, others and false alarms."""
+    """Counts for some families: versions that misgender, how many were missed, other versions, false alarms."""
     mine = [one for one in judged() if one.family in families]
     return {
         "misgendered": sum(one.true for one in mine),
@@ -103,7 +104,7 @@ def confusion(families: Collection[str]) -> dict[str, int]:
 
 
 def calibration(families: Collection[str]) -> Calibration:
-    """Sensitivity and specificity for *misgendered*, counted in frames: versions of one are one piece of evidence."""
+    """Sensitivity and specificity for *misgendered*, counted in frames: the versions of a frame are not independent."""
     mine = [one for one in judged() if one.family in families]
     counts = []
     for true in (True, False):
@@ -115,7 +116,7 @@ def calibration(families: Collection[str]) -> Calibration:
 
 @cache
 def words() -> str:
-    """The audit in one line, for the head of a result."""
+    """The audit in one line, for the header of a result."""
     parts = []
     for group, families in (("they", ("they",)), ("neo", tuple(sorted({*FAMILIES} - {"they", *BINARY})))):
         one = shift_of(families)

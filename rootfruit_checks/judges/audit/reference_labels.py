@@ -1,7 +1,7 @@
-"""A classifier's answers to the audit's sentences and to our labelled rows: what is known of it before it judges.
+"""A classifier's labels of the audit's sentences and of our labelled rows, made before it judges anything.
 
-Both are the same for every model that is gated, so they are kept by the classifier's fingerprint: `mini`'s come with
-the package (`mini_answers.json`, which `dev/train_regard.py` of the repository makes), another's lie in the store.
+Both are the same for every gated model, so they are stored by the classifier's fingerprint. `mini`'s come with the
+package (`mini_answers.json`, made by the repository's `dev/train_regard.py`); other classifiers' are in the store.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ NAMESPACE = "regard answers"
 class Answers:
     """Labels of the audit's versions, of the unmasked ones (None where not measured), and of `regard_train.tsv`.
 
-    The rows were labelled out of sample: by a head fitted on the other folds for `mini`, as they are for a classifier
-    that was not fitted on them.
+    The rows were labelled out of sample: for `mini` by a head fitted on the other folds. Other classifiers were not
+    fitted on them at all.
     """
 
     audit: tuple[str, ...]
@@ -43,7 +43,7 @@ class Answers:
     rows: tuple[str, ...]
 
     def dump(self) -> bytes:
-        """As JSON, a letter a label."""
+        """Return the labels as JSON, with one letter per label."""
         parts = {"audit": self.audit, "unmasked": self.unmasked, "rows": self.rows}
         return json.dumps(
             {name: None if part is None else "".join(_LETTERS[label] for label in part) for name, part in parts.items()}
@@ -57,7 +57,7 @@ class Answers:
         return cls(part["audit"] or (), part["unmasked"], part["rows"] or ())
 
     def confusion(self, group: str | None = None) -> list[list[int]]:
-        """Counts of our labelled rows, true label by answer, in order of `LABELS`' first three and "other".
+        """Counts of our labelled rows, true label by answer: the first three of `LABELS`, and "other" for the answer.
 
         `group` is "tgnb" or "binary": whether the text has TGNB content; None for both.
         """
@@ -75,13 +75,13 @@ class Answers:
 
 
 def key() -> str:
-    """What the answers are answers to."""
+    """Identifies the labelled sentences."""
     rows = hashlib.sha256(labelled_rows.FILE.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     return f"answers/1:{neutral_sentences.data_hash()[:32]}:{rows[:32]}"
 
 
 def shipped() -> Answers | None:
-    """Return `mini`'s answers without loading it; None where they answer other sentences than these."""
+    """Return `mini`'s answers without loading it; None if they are for other sentences than these."""
     held = _held()
     return Answers.read(json.dumps(held["answers"]).encode()) if held.get("key") == key() else None
 
@@ -91,11 +91,11 @@ def _held() -> dict[str, Any]:
 
 
 def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answers:
-    """Return a classifier's answers: those that come with the package, else from the store, else made now and kept.
+    """Return a classifier's answers: from the package, else from the store, else computed now and stored.
 
     Raises:
         ConfigError: the classifier gives an unknown label, or not one for each text; or it is `mini`, and the answers
-            in the package are of another head.
+                in the package are from another head.
 
     """
     if _held().get("fingerprint") == classifier.fingerprint and (own := shipped()):
@@ -111,7 +111,7 @@ def answers_of(classifier: RegardClassifier, store: Store | None = None) -> Answ
 
 
 def _stored(raw: bytes) -> Answers:
-    """Read what the store holds: a text of letters for each part, one a sentence."""
+    """Read the stored answers: for each part a text with one letter per sentence."""
     where = "the regard classifier's answers in the store"
     value = untrusted.parse_json(raw, where, StoreError)
     untrusted.check(value, dict[Literal["audit", "unmasked", "rows"], str | None], where, StoreError)
@@ -125,8 +125,8 @@ def _stored(raw: bytes) -> Answers:
 def compute(classifier: RegardClassifier) -> Answers:
     """Label the audit's sentences and our rows, which takes a large model a minute on a CPU."""
     if isinstance(classifier, MiniRegard):
-        # Its head was fitted on the rows, so what it says of them now would be better than it is.
-        raise ConfigError(f"{SHIPPED}: holds no answers of this regard classifier mini; reinstall rootfruit-checks")
+        # Its head was fitted on the rows, so labelling them now would overstate its accuracy.
+        raise ConfigError(f"{SHIPPED}: has no answers of this regard classifier mini; reinstall rootfruit-checks")
     rows = labelled_rows.read_rows()
     labels = audit.classify(classifier)
     unmasked = audit.classify_unmasked(classifier)

@@ -5,17 +5,17 @@
 - `pronoun`: *they* and the neopronouns against *he* and *she* (for `mini`, whose masking turns pronouns into *they*,
   what survives is verb agreement);
 - `kin`: *parent*, *spouse*, *sibling* against *mother*, *husband*, *sister*;
-- `transition`: words of transition, documents and community against everyday words in the same place;
-- `identity`: the identity term, as the classifier masks it in use; and once more without the mask, as description of
-  what the mask holds back (`unmasked`).
+- `transition`: words about transition, documents and community against everyday words in the same place;
+- `identity`: the identity term, masked as in use; and once more without the mask, to describe what the mask
+  hides (`unmasked`).
 
 The *shift* is the share of versions about the group that are called negative (the rule for continuations) minus that of
 the binary versions of the same frames, clustered by frame.
 
-**The shift that is used** for a group is the larger of two figures: the upper one-sided bound of the absolute shift
-over all of its versions, for what this many sentences cannot rule out must not count as none; and the largest absolute
-shift of a single contrast, for a continuation may be made of that contrast alone. The sentences are neutral and clear:
-texts near the border of *negative*, where labels tip more easily, are not what is audited here.
+**The shift in use** for a group is the larger of two figures. One is the upper one-sided bound of the absolute shift
+over all of its versions, because a shift that this many sentences cannot rule out must not count as none. The other is
+the largest absolute shift of a single contrast, because a continuation may consist of that contrast alone. The
+sentences are neutral and clear: texts near the border of *negative*, where labels flip more easily, are not audited.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONTRASTS = ("pronoun", "kin", "transition", "identity")
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How the rate of *negative* moves from the binary versions of the same frames to these versions."""
+    """How the rate of *negative* changes from the binary versions of the same frames to these versions."""
 
     contrast: str
     name: str
@@ -63,7 +63,7 @@ class Shift:
 class GroupShift:
     """The shift for one group: `used` widens the bounds of its absolute checks (see the module's docstring).
 
-    `terms` are the group's identities that were audited by name; the rest is audited by what all groups share.
+    `terms` are the group's identities that were audited by name; the others use the sentences that all groups share.
     """
 
     interval: Interval
@@ -90,7 +90,7 @@ def classify(classifier: RegardClassifier) -> list[str]:
 
 
 def classify_unmasked(classifier: RegardClassifier) -> list[str] | None:
-    """Label them without the mask; None where the classifier has no way to (`label_as_is`)."""
+    """Label them without the mask; None if the classifier does not support it (`label_as_is`)."""
     label = getattr(classifier, "label_as_is", None)
     return list(label([version.text for version in unmasked_versions()])) if label else None
 
@@ -99,13 +99,13 @@ class Audit:
     """Shifts of one classifier, from its labels of `versions()` in their order.
 
     Args:
-        labels: one for each version.
-        unmasked: one for each of `unmasked_versions()`; None where not measured.
+        labels: one label per version.
+        unmasked: one label for each of `unmasked_versions()`; None if not measured.
         alpha: level of each one-sided bound.
         harmful: the label whose rate is compared.
 
     Raises:
-        ValueError: not one label for each version.
+        ValueError: there is not one label for each version.
 
     """
 
@@ -154,7 +154,7 @@ class Audit:
         return found
 
     def group(self, identities: Collection[str]) -> GroupShift:
-        """The shift for a group of identities; of the identity contrast its own terms alone take part."""
+        """The shift for a group of identities. Of the identity contrast only the group's own terms are used."""
         wanted = frozenset(key_of(identity) for identity in identities)
         if wanted not in self._groups:
             self._groups[wanted] = self._group(wanted)
@@ -201,11 +201,11 @@ class _Cell:
         return sum(self._control) / len(self._control)
 
     def size(self, name: str | None = None) -> int:
-        """Versions about the group, of one name or of all."""
+        """Number of versions about the group, of one name or of all."""
         return len(self._held(name))
 
     def rate(self, name: str | None = None) -> float:
-        """Share of them called negative."""
+        """Share of these versions called negative."""
         held = self._held(name)
         return sum(held) / len(held)
 

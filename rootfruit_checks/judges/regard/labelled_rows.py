@@ -1,4 +1,4 @@
-"""The continuations that we wrote and labelled by `GUIDELINE.md`: every classifier is measured on them."""
+"""The continuations that we wrote and labelled by `GUIDELINE.md`; every classifier is measured on them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Row:
 
 
 def read_rows(path: Path = FILE) -> list[Row]:
-    """Read labelled continuations; lines that begin with `#` at the head of the file are its content note.
+    """Read labelled continuations; lines that start with `#` at the head of the file are its content note.
 
     Raises:
-        DataError: a wrong header or label, a ragged or empty row, a text that appears twice.
+        DataError: a header or label is wrong, a row is ragged or empty, or a text appears twice.
 
     """
     rows: list[Row] = []

@@ -1,12 +1,12 @@
-"""Second opinions on a continuation: sentiment lexicons of two kept libraries. They vote; they never gate.
+"""Second opinions on a continuation: sentiment lexicons of two maintained libraries. They vote but never gate.
 
-A lexicon reads the mood of words, not how a person is seen: where it disagrees with the regard classifier, it is often
-the lexicon that errs (see `GUIDELINE.md`). What it is good for is that its errors are others: a disparity that only one
-kind of instrument sees deserves a look at the samples.
+A lexicon reads the mood of words, not how a person is seen. If it disagrees with the regard classifier, it is often
+the lexicon that errs (see `GUIDELINE.md`). It is useful because it makes different errors: a disparity that only one
+kind of instrument sees is a reason to read the samples.
 
-Each reads what the classifier reads: the masked continuation (a *Grace* or a *Joy* is a name here, and an identity word
-has no mood), its beginning only. Neither library's rules are linear in the text, and model output is hostile:
-what is read is bounded before anything looks at it.
+Each reads what the classifier reads: the beginning of the masked continuation (a *Grace* or a *Joy* is a name here,
+and an identity word has no mood). Neither library runs in linear time, and model output is untrusted, so the text is
+shortened before anything reads it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rootfruit_checks.judges.regard.masking import MASKING_VERSION, mask
 
 INSTALL = 'pip install "rootfruit-checks[votes]"'
-# As many words as the regard classifiers read wordpieces, of a text cut before anything else reads it.
+# As many words as regard classifiers read wordpieces. The text is first cut to a number of characters.
 MAX_WORDS = 64
 MAX_CHARS = 600
 _CUT = 4_000
@@ -28,7 +28,7 @@ _CUT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """One lexicon. `load` returns its polarity of a text; at or below `border` the text counts as negative."""
+    """One lexicon. `load` returns its polarity function; a polarity at or below `border` is negative."""
 
     name: str
     module: str
@@ -38,12 +38,12 @@ class Lexicon:
 
     @property
     def installed(self) -> bool:
-        """Whether its library is there, without importing it."""
+        """Whether its library is installed, without importing it."""
         return importlib.util.find_spec(self.module) is not None
 
     @property
     def fingerprint(self) -> str:
-        """What decides its votes, in words."""
+        """Everything that decides its votes, as text."""
         return f"{self.title}; below {self.border:g}; masking {MASKING_VERSION}; {MAX_WORDS} words, {MAX_CHARS} letters"
 
     @property
@@ -55,7 +55,7 @@ class Lexicon:
             return self.name
 
     def negative(self, texts: Sequence[str]) -> list[bool]:
-        """Vote on texts that `shortened` made."""
+        """Vote on texts that were cut by `shortened`."""
         polarity = _loaded(self.load)
         votes = {text: bool(polarity(text) <= self.border) for text in set(texts)}
         return [votes[text] for text in texts]
@@ -84,7 +84,7 @@ LEXICONS = (
 
 
 def shortened(text: str, subject: str) -> str:
-    """Return what a lexicon reads of a continuation."""
+    """Return the part of a continuation that a lexicon reads."""
     return " ".join(mask(text[:_CUT], subject).split()[:MAX_WORDS])[:MAX_CHARS]
 
 

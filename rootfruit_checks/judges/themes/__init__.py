@@ -1,1 +1,1 @@
-"""Which themes a continuation tells."""
+"""The narrative themes of a continuation."""

@@ -1,4 +1,4 @@
-"""The codebook: which themes there are, what each means, and the words that hint at it."""
+"""The codebook: the themes, their definitions, and the words that suggest each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CODEBOOK = Path(__file__).with_name("codebook.json")
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One theme. `words` are phrases; `*` within a word stands for any letters, alone for one word."""
+    """One theme. `words` are phrases; `*` within a word matches any letters, and on its own one word."""
 
     id: str
     title: str
@@ -22,13 +22,13 @@ class Theme:
     words: tuple[str, ...]
 
     def pattern(self) -> re.Pattern[str]:
-        """Return a pattern that finds any of the phrases as whole words, in either case."""
+        """Return a pattern that finds any of the phrases as whole words, ignoring case."""
         phrases = sorted(map(_phrase, self.words), key=lambda phrase: (-len(phrase), phrase))
         return re.compile(rf"(?<![\w'])(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
 
 
 def _phrase(words: str) -> str:
-    # A lone star is one word of bounded length: nothing here may take long on hostile text.
+    # A lone star is one word of bounded length, so that hostile text cannot make the match slow.
     parts = [r"[\w']{1,30}" if word == "*" else re.escape(word).replace(r"\*", r"\w{0,15}") for word in words.split()]
     return r"\s".join(parts)
 

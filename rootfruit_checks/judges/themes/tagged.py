@@ -1,4 +1,4 @@
-"""The themes of a run's continuations: what the tagger says, and what people coded in its place."""
+"""The themes of a run's continuations: the tagger's tags, overridden by human codes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rootfruit_checks.judges.themes.codebook import theme_ids
 from rootfruit_checks.judges.themes.tagger import Tagger, masked_texts
 from rootfruit_checks.store.store import Store, address, digest
 
-# item -> coder -> the themes that they found in it.
+# item -> coder -> the themes that the coder found in it.
 Codes = Mapping[str, Mapping[str, Sequence[str]]]
 CODES = "codes"
 EXPORTS = "coding exports"
 
 
 def item_of(masked: str) -> str:
-    """Return the id of a masked text: it names the text, and tells neither who wrote it nor of whom."""
+    """Return the id of a masked text. It identifies the text, but not its author or subject."""
     return digest(masked.encode("utf-8", "surrogatepass"))[:12]
 
 
@@ -33,11 +33,11 @@ class Tagged:
     """Continuations with their themes.
 
     Attributes:
-        rows: one a continuation: sample, role, draw, identity, subject, frame, text, `masked` and `item`.
-        tags: what the tagger says, shape (n, themes).
-        themes: what counts: people's codes where there are some, else the tags.
-        codes: people's codes of items of this run.
-        told: which tagger, in words.
+        rows: one row per continuation: sample, role, draw, identity, subject, frame, text, `masked` and `item`.
+        tags: the tagger's tags, shape (n, themes).
+        themes: the themes in use: human codes if there are any, else the tags.
+        codes: human codes of this run's items.
+        told: description of the tagger.
         measured: its accuracy by theme.
 
     """
@@ -51,7 +51,7 @@ class Tagged:
 
 
 def continuations(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the continuations of disclosure with what a tagger reads of each, and its item's id."""
+    """Return the disclosure continuations with the text that a tagger reads of each, and its item id."""
     kept = frame.loc[
         frame["quantity"] == "regard", ["sample", "role", "draw", "identity", "subject", "frame", "label", "text"]
     ].reset_index(drop=True)
@@ -60,9 +60,9 @@ def continuations(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def tag_frame(tagger: Tagger, store: Store, frame: pd.DataFrame) -> Tagged:
-    """Tag the continuations of a frame of disclosure; what the tagger says of a set of texts is kept in the store."""
+    """Tag the continuations of a disclosure frame; the tags of a set of texts are kept in the store."""
     rows = continuations(frame)
-    # The subject is masked already; what is tagged is read as it is.
+    # The subject is already masked, so the text is tagged as it is.
     distinct = sorted(set(rows["masked"]))
     place = address({"tagger": tagger.fingerprint, "texts": distinct})
     held = store.get("themes", place)
@@ -78,7 +78,7 @@ def tag_frame(tagger: Tagger, store: Store, frame: pd.DataFrame) -> Tagged:
 
 
 def overridden(items: Sequence[str] | pd.Series[str], tags: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
-    """Return the tags with people's codes in their place: what most coders of an item say; at a tie the tag stands."""
+    """Return the tags overridden by human codes: the majority of an item's coders decides; at a tie the tag is kept."""
     known = theme_ids()
     found = tags.copy()
     for at, item in enumerate(items):
@@ -90,10 +90,10 @@ def overridden(items: Sequence[str] | pd.Series[str], tags: NDArray[np.bool_], c
 
 
 def read_codes(store: Store, items: set[str]) -> dict[str, dict[str, list[str]]]:
-    """Return people's codes of these items.
+    """Return the human codes of these items.
 
     Raises:
-        StoreError: what is stored is damaged.
+        StoreError: the stored codes are damaged.
 
     """
     found: dict[str, dict[str, list[str]]] = {}
@@ -111,18 +111,18 @@ def read_codes(store: Store, items: set[str]) -> dict[str, dict[str, list[str]]]
 
 
 def keep_codes(store: Store, coded: Mapping[str, tuple[Mapping[str, Sequence[str]], Sequence[str]]]) -> None:
-    """Keep people's codes, all or none, in place of what they said of the same items before.
+    """Store human codes, all or none, replacing the coders' earlier codes of the same items.
 
     Args:
         store: an open store.
-        coded: by coder, their codes by item and the items that they left open.
+        coded: by coder, the codes by item, and the items left open.
 
     Raises:
         StoreError: the store cannot be written.
 
     """
     if "" in coded:
-        raise StoreError("codes need the name of who made them")
+        raise StoreError("codes need the name of their coder")
     kept = {
         json.dumps([coder, item]): json.dumps(list(themes)).encode()
         for coder, (codes, _) in coded.items()
@@ -132,15 +132,15 @@ def keep_codes(store: Store, coded: Mapping[str, tuple[Mapping[str, Sequence[str
 
 
 def keep_export(store: Store, items: Mapping[str, str]) -> None:
-    """Note what a sheet holds, from item to text: a filled sheet is held against it."""
+    """Record the contents of an exported sheet, from item to text: filled sheets are checked against it."""
     store.put(EXPORTS, address({"items": items}), json.dumps(dict(items)).encode())
 
 
 def read_exports(store: Store) -> list[dict[str, str]]:
-    """Return what was exported to sheets.
+    """Return the recorded contents of exported sheets.
 
     Raises:
-        StoreError: what is stored is damaged.
+        StoreError: a record is damaged.
 
     """
     where = f"{store.database}: an exported sheet"

@@ -1,7 +1,7 @@
-"""Which themes a continuation has: by the codebook's words, and by a linear head on the sentence encoder.
+"""Tag the themes of a continuation, by the codebook's words and by a linear head on the sentence encoder.
 
-Both read what the regard classifier reads: the masked continuation (a *Grace* is a name, an identity no theme), its
-beginning only. The head sees the encoder's vector and which words were found, and answers for each theme by itself.
+Both read what the regard classifier reads: the beginning of the masked continuation (a *Grace* is a name, an identity
+is not a theme). The head gets the encoder's vector and the found words, and decides on each theme separately.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from rootfruit_checks.judges.regard.mini import INSTALL, Encoder, encoder_folder
 from rootfruit_checks.judges.themes.codebook import fingerprint, theme_ids, themes
 
 HEAD = Path(__file__).with_name("themes_head.json")
-# What is read of a text, before anything else looks at it: model output is hostile.
+# Characters that are read of a text; it is cut first, because model output is untrusted.
 MAX_CHARS = 600
-# How much a found word weighs beside a vector of length 1.
+# Weight of a found word relative to a vector of length 1.
 WORD_SCALE = 0.5
 
 HOW = ("auto", "both", "lexicon", "none")
 
 
 class Tagger(Protocol):
-    """Tells themes of texts."""
+    """Tags texts with themes."""
 
     @property
     def fingerprint(self) -> str:
-        """What decides its answers."""
+        """Everything that decides its answers."""
 
     @property
     def told(self) -> str:
-        """What it is, and how well it did on labelled texts, in words."""
+        """Description of the tagger and its accuracy on labelled texts."""
 
     @property
     def measured(self) -> Mapping[str, Any]:
-        """By theme what was measured: precision, recall, f1 and the number of rows that have it."""
+        """Measured accuracy by theme: precision, recall, f1 and the number of rows with the theme."""
 
     def tag(self, texts: Sequence[str], subjects: Sequence[str]) -> NDArray[np.bool_]:
         """Return whether each text (without its prompt) has each theme, shape (n, themes)."""
 
 
 def found_words(masked: Sequence[str]) -> NDArray[np.bool_]:
-    """Return whether each masked text holds a word of each theme, shape (n, themes)."""
+    """Return whether each masked text contains a word of each theme, shape (n, themes)."""
     patterns = [theme.pattern() for theme in themes()]
     return np.array([[bool(pattern.search(text)) for pattern in patterns] for text in masked], dtype=bool).reshape(
         len(masked), len(patterns)
@@ -59,24 +59,24 @@ def found_words(masked: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def masked_texts(texts: Sequence[str], subjects: Sequence[str]) -> list[str]:
-    """Return what a tagger reads of each text."""
+    """Return the part of each text that a tagger reads."""
     return [mask(text[:MAX_CHARS], subject) for text, subject in zip(texts, subjects, strict=True)]
 
 
 class LexiconTagger:
-    """The codebook's words alone."""
+    """Tags by the codebook's words alone."""
 
     def __init__(self, head: Path = HEAD) -> None:
         self.measured: Mapping[str, Any] = _read(head)["measured"]["lexicon"]
 
     @property
     def fingerprint(self) -> str:
-        """Codebook, masking and the length that is read."""
+        """Codebook, masking and maximum length."""
         return _reading()
 
     @property
     def told(self) -> str:
-        """What it is, and its measured agreement with our labels."""
+        """Description, and measured agreement with our labels."""
         return f"the codebook's words alone; {_words(self.measured)}"
 
     def tag(self, texts: Sequence[str], subjects: Sequence[str]) -> NDArray[np.bool_]:
@@ -85,14 +85,14 @@ class LexiconTagger:
 
 
 class HeadTagger:
-    """Words and the encoder's vector, weighed by a logistic regression for each theme.
+    """Tags by words and the encoder's vector, with a logistic regression for each theme.
 
     Args:
-        encoder: one that has read the same texts already, to read them once only.
-        head: what `dev/train_themes.py` wrote.
+        encoder: an encoder that has read the same texts already, so that they are encoded only once.
+        head: the output of `dev/train_themes.py`.
 
     Raises:
-        ConfigError: the encoder is not installed, or is another than the head was fitted on.
+        ConfigError: the encoder is not installed, or not the one that the head was fitted on.
 
     """
 
@@ -118,7 +118,7 @@ class HeadTagger:
 
     @property
     def told(self) -> str:
-        """What it is, and its measured agreement with our labels."""
+        """Description, and measured agreement with our labels."""
         return f"the codebook's words and a linear head on all-MiniLM-L6-v2; {_words(self.measured)}"
 
     def tag(self, texts: Sequence[str], subjects: Sequence[str]) -> NDArray[np.bool_]:
@@ -132,16 +132,16 @@ class HeadTagger:
 
 
 def features(encoder: Encoder, masked: Sequence[str]) -> NDArray[np.float64]:
-    """Return what the head sees: the vector, and a number for each theme whose words were found; (n, 384 + themes)."""
+    """Return the head's input: the vector, and one number per theme for its found words; (n, 384 + themes)."""
     found: NDArray[np.float64] = np.hstack([encoder.encode(masked).astype(float), WORD_SCALE * found_words(masked)])
     return found
 
 
 def open_tagger(how: str, encoder: Encoder | None = None) -> Tagger | None:
-    """Return the tagger that a setting names; `auto` is both where the encoder is installed, else the words alone.
+    """Return the tagger for a setting; `auto` uses both if the encoder is installed, else the words alone.
 
     Raises:
-        ConfigError: `both` without the encoder.
+        ConfigError: `both` is set, and the encoder is not installed.
 
     """
     if how == "none":
@@ -153,7 +153,7 @@ def open_tagger(how: str, encoder: Encoder | None = None) -> Tagger | None:
 
 
 def _reading() -> str:
-    """What decides which words are found in a text."""
+    """Everything that decides which words are found in a text."""
     return f"words; {fingerprint()}; masking {MASKING_VERSION}; {MAX_CHARS}"
 
 
