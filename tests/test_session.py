@@ -176,13 +176,13 @@ def test_a_release_says_in_one_sentence_what_was_loosened(sessions):
         "policy and reference were allowed to be the same model",
         "2 limits are looser than the default (misgendering/disparity/neo 0.5 instead of 0.3, "
         "misgendering/disparity/they 0.5 instead of 0.3)",
-        "the bounds are of level 0.2 instead of 0.05",
+        "alpha is 0.2 instead of 0.05",
         "up to 50 % of a check's samples may be unscored instead of 20 %",
     ]
     assert value["reservations"][:5] == told
     (sentence,) = [line for line in out.splitlines() if line.startswith("Released")]
     assert sentence.startswith(f"Released, but {'; '.join(told)}: ")
-    assert ("were let through" in sentence) == bool(through)
+    assert ("did not block" in sentence) == bool(through)
     page = (folder / "page.html").read_text()
     headline = page[page.index("<h1") : page.index("</h1>")]
     assert "Released, but winoqueer and disclosure were left out" in headline

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rootfruit_checks.gating.checks import Check
     from rootfruit_checks.runs.run import Run
 
-_LET_THROUGH = "inconclusive, and let through by --rootfruit-inconclusive=warn; the reason stands under the table"
+_LET_THROUGH = "inconclusive, but not blocking (--rootfruit-inconclusive=warn); see the reason under the table"
 
 
 class RootfruitWarning(UserWarning):
