@@ -85,7 +85,7 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
     [
         ("no json", "line 1: is not JSON"),
         ("[]", "is not a result of a run"),
-        (json.dumps({**result(), "schema": "x"}), "is of version x"),
+        (json.dumps({**result(), "schema": "x"}), "has version x"),
         (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "$.checks[0].verdict: 'splendid' is none of"),
         (
             json.dumps(result({**row("a/b/c"), "estimate": "1"})),

@@ -545,7 +545,7 @@ def test_the_workflow_to_copy_computes_joins_and_gates(project):
         done = shell(project, f"{share.strip()} {small} -rs {more}", SHARD=index, **names)
         assert done.returncode == 0, done.stdout + done.stderr
         counted = re.search(
-            rf"^shard {index}/2: (\d+) units computed, 0 were there; no gate$", done.stdout, re.MULTILINE
+            rf"^shard {index}/2: (\d+) units computed, 0 already stored; no gate$", done.stdout, re.MULTILINE
         )
         assert counted, done.stdout
         with Store(project / f"shard-{index}") as store:

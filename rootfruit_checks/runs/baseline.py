@@ -184,7 +184,7 @@ def read(path: str | Path) -> Baseline:
     head = untrusted.parse_json(kept, told, BaselineError)
     found = head.get("schema") if isinstance(head, dict) else None
     if found != SCHEMA:
-        raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
+        raise BaselineError(f"{where}: has version {plain(str(found), 40)}, but this package reads {SCHEMA}; {again}")
     untrusted.check(head, Head, told, BaselineError)
     result = typed_result(head["result"], f"{where}: its result", BaselineError)
     if tuple(table.column_names) != tuple(ALL_COLUMNS):
