@@ -1,7 +1,7 @@
-"""Start and end of a session: earlier results are removed first; the exit status is 0 only if the gate allows it.
+"""Start and end of a session: remove earlier results first, and exit with 0 only if the gate allows it.
 
-Tests, marks, other plugins and `pytest.exit()` may change the exit status, but a blocked gate, or a session that names a
-model and gates nothing, never ends with 0.
+Tests, marks, other plugins and `pytest.exit()` may change the exit status, but a blocked gate, or a session that names
+a model and gates nothing, never ends with 0.
 """
 
 from __future__ import annotations
