@@ -189,7 +189,7 @@ def test_what_was_measured_otherwise_is_refused_in_one_line(saved, planted, key)
     facts = planted.to_keep.facts
     baseline.agree(held, facts)
     changed = {"winoqueer": {**facts["winoqueer"], key: "another"}}
-    with pytest.raises(BaselineError, match=rf"its {key} of winoqueer is .* and here it is another") as told:
+    with pytest.raises(BaselineError, match=rf"its {key} of winoqueer is .*, but here it is another") as told:
         baseline.agree(held, changed)
     assert "\n" not in str(told.value)
 
@@ -292,7 +292,7 @@ def test_a_session_saves_gates_and_refuses(store, tmp_path):
     third = tmp_path / "c.parquet"
     done = gate(*planted, "-k", "nonbinary", f"--rootfruit-save-baseline={third}")
     assert done.returncode == 1
-    assert "is not written, for the run is not complete" in done.stdout
+    assert "is not written because the run is not complete" in done.stdout
     assert not third.exists()
     done = gate(f"--model={MODELS / 'dpo'}", "--rootfruit-baseline=/no/such", *told)
     assert done.returncode == 4

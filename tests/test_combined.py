@@ -194,7 +194,7 @@ def test_a_real_run_alone_and_with_workers(tmp_path):
     found = told_entries(alone)
     # The planted bias: the scores of the tiny model show it, and its texts are not about it.
     assert found["nonbinary", "level"]["likelihood"][0]["verdict"] == "fail"
-    assert "Scores beside texts" in done.stdout
+    assert "Scores and texts" in done.stdout
     assert "likelihood and generation" in page.read_text()
     assert "misgendering: 24 cells of identity and antecedent type, 0 of them empty" in page.read_text()
     instances = {entry["group"]: entry for entry in alone["combined"]["instances"]["groups"]}

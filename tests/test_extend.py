@@ -91,7 +91,7 @@ def prompts(data="starter", scale="ci", seed=0):
         ({"name": "a/b"}, "'a/b' is not a name"),
         ({"name": ""}, "'' is not a name"),
         ({"name": "disclosure"}, "already exists"),
-        ({"name": "scale"}, "a word of rootfruit's own"),
+        ({"name": "scale"}, "is reserved by rootfruit"),
         ({"kind": "triples"}, "is neither pairs nor prompts"),
         ({"groups": {}}, "groups must hold"),
         ({"groups": {"All": ["red"]}}, "must be lower case"),
@@ -112,7 +112,7 @@ def prompts(data="starter", scale="ci", seed=0):
         ({**PROMPTS, "classifier": "unheard"}, "'unheard' is not one of regard, pronoun"),
         ({**PROMPTS, "harmful": "rude"}, "'rude' is not a label of classifier regard"),
         ({**PROMPTS, "harmful": "empty"}, "'empty' is not a label of classifier regard"),
-        ({**PROMPTS, "controls": ["red"]}, "'red' is in a group and among the controls"),
+        ({**PROMPTS, "controls": ["red"]}, "'red' is both in a group and in the controls"),
         ({**PROMPTS, "controls": []}, "needs controls and a classifier"),
         ({**PROMPTS, "metrics": {"preference": 0.2}}, "'preference' is not one of disparity, amplification"),
     ],
@@ -136,15 +136,15 @@ def test_a_wrong_benchmark_is_refused_and_leaves_nothing(change, told):
         ({"id": "mine/preference"}, "already exists"),
         ({"id": "mine/disparity"}, "already exists"),
         ({"id": "mine/regression"}, "already exists"),
-        ({"gate": "floor"}, "none of ceiling, difference, descriptive"),
+        ({"gate": "floor"}, "not one of ceiling, difference, descriptive"),
         ({"clusters": ("a", "b", "c")}, "one or two random factors"),
         ({"clusters": ("value",)}, "one or two random factors"),
-        ({"value_range": (1, 0)}, "are no range"),
+        ({"value_range": (1, 0)}, "is not a range"),
         ({"title": ""}, "title is empty"),
         ({"limit": None}, "limit None is not a number"),
         ({"gate": "descriptive"}, "takes no limit"),
         ({"groups": ["green"]}, "'green' is not a group of mine"),
-        ({"id": "winoqueer/own", "groups": ["nonbinary"]}, "winoqueer is another package's"),
+        ({"id": "winoqueer/own", "groups": ["nonbinary"]}, "winoqueer is from another package"),
     ],
 )
 def test_a_wrong_metric_is_refused(change, told):
@@ -171,7 +171,7 @@ def test_a_wrong_metric_is_refused(change, told):
         ({"accuracy": ""}, "accuracy is empty"),
         ({"shift": -0.1}, "outside [0, 1)"),
         ({"shift": float("nan")}, "outside [0, 1)"),
-        ({"name": "regard"}, "a word of rootfruit's own"),
+        ({"name": "regard"}, "is reserved by rootfruit"),
     ],
 )
 def test_a_wrong_classifier_is_refused(change, told):
@@ -219,7 +219,7 @@ def test_what_runs_where_nothing_is_named():
     assert build({}).benchmarks == (*BUILT_IN, "always")
     with pytest.raises(ConfigError, match=r"'mien' is not a benchmark; known: .*, misgendering, mine, always"):
         build({"benchmarks": "mien"})
-    with pytest.raises(ConfigError, match=r"of a benchmark that is not run"):
+    with pytest.raises(ConfigError, match=r"of a benchmark that is not selected"):
         build({"gate": "mine/preference/red"})
 
 

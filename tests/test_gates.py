@@ -209,7 +209,7 @@ def test_inconclusive_names_samples_where_samples_would_do():
 
 def test_inconclusive_beyond_the_limit_says_what_would_show_a_failure():
     text = verdict(evidence(0.07, -0.01, 0.15)).explain  # limit 0.05, a width of 0.08: 16 times the clusters
-    assert "more likely to show a failure than a pass. To fail, with the estimate as it is" in text
+    assert "more likely to show a failure than a pass. To fail with this estimate" in text
     assert "about 512 templates (now 32) and about 256 antecedents (now 16)" in text
 
 
@@ -219,19 +219,19 @@ def test_inconclusive_beyond_the_limit_says_what_would_show_a_failure():
         # Wide bounds are no sign that the estimate lies close to the limit.
         (evidence(0.0625, -0.9, 0.52), 0.0, "more than 200 times the samples: the lower bound is 96.2 points"),
         (evidence(0.0499, -0.01, 0.11), 0.0, "more than 200 times the samples: the upper bound is 6.0 points"),
-        (evidence(0.05, -0.01, 0.11), 0.0, "no number of samples would settle it: it lies on the limit"),
-        (evidence(0.04, -0.01, 0.11), 0.02, "no number of samples would settle it: it lies within the instrument's"),
+        (evidence(0.05, -0.01, 0.11), 0.0, "no number of samples would settle this check: it lies on the limit"),
+        (evidence(0.04, -0.01, 0.11), 0.02, "no number of samples would settle this check: it lies within the"),
         # A bound at the end of the range says nothing of how far another sample would take it.
-        (evidence(0.0625, -2.0, 0.52), 0.0, "too few for a lower bound: take more templates and antecedents."),
-        (evidence(0.0, -0.2, 2.0), 0.0, "too few for an upper bound: take more templates and antecedents."),
-        (evidence(0.0625, -2.0, 2.0), 0.0, "without a bound on either side"),
+        (evidence(0.0625, -2.0, 0.52), 0.0, "too few samples for a lower bound: add more templates and antecedents."),
+        (evidence(0.0, -0.2, 2.0), 0.0, "too few samples for an upper bound: add more templates and antecedents."),
+        (evidence(0.0625, -2.0, 2.0), 0.0, "with no bound on either side"),
     ],
 )
 def test_advice_says_one_thing_and_agrees_with_the_figures(found, shift, wanted):
     measure = LEVEL if shift else CHANGE
     text = verdict(found, measure, 0.05, shift=shift).explain
     assert wanted in text
-    advice = ["would settle it", "would take", "too few for"]
+    advice = ["would settle this check", "would need", "too few samples for"]
     assert sum(text.count(one) for one in advice) == 1, text
     assert "close" not in text
     assert "200.0 points" not in text
@@ -239,7 +239,7 @@ def test_advice_says_one_thing_and_agrees_with_the_figures(found, shift, wanted)
 
 def test_too_few_clusters_ask_for_more_of_them():
     few = verdict(replace(evidence(), clusters={"template": 9, "antecedent": 16}, interval=refusal(0, (9, 16), "few")))
-    assert "take more templates." in few.explain
+    assert "add more templates." in few.explain
 
 
 def test_release_needs_every_gated_check_and_at_least_one():
@@ -304,4 +304,4 @@ def test_a_bound_at_the_end_of_its_range_is_shown_nowhere_as_a_figure():
 def test_the_bounds_that_decide_are_told_where_a_shift_widens_those_shown():
     found = verdict(evidence(0.2, 0.1, 0.292), MEASURES["misgendering/disparity"], 0.3, shift=0.02)
     assert found.verdict == "inconclusive"
-    assert "decided by lower bound +8.0 points and upper bound +31.2 points" in found.explain
+    assert "the verdict uses the lower bound +8.0 points and the upper bound +31.2 points" in found.explain

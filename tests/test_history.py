@@ -47,7 +47,7 @@ def test_each_check_of_each_release_is_there_or_said_not_to_be(write, capsys):
         ["v1", "0.010", "-0.020", "0.040", "0.050", "pass"],
         ["v2", "0.100", "0.070", "0.130", "0.050", "FAIL"],
     ]
-    assert blocks["a/b/d"][0].endswith("not there")
+    assert blocks["a/b/d"][0].endswith("not run")
     assert "v2  m, blocked" in out
     assert main(["history", "--all", old, new]) == 0
     assert "a/b/x" in capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_other_data_is_said_and_names_that_are_alike_are_told_apart(write, capsy
     two = write("b/r.json", result(row("a/b/c"), data={"winoqueer": "official"}))
     assert main(["history", one, two]) == 0
     out = capsys.readouterr().out
-    assert "note: b/r is not of the data of a/r (winoqueer differ)" in out
+    assert "note: b/r and a/r used different data (winoqueer differ)" in out
 
 
 def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
@@ -72,7 +72,7 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
     assert [panel.find(f"{SVG}title").text for panel in panels] == [evil, "a/b/c"]
     assert not list(root.iter(f"{SVG}script"))
     gone = [text.text for text in panels[0].iter(f"{SVG}text")]
-    assert {"error", "not there"} <= set(gone)
+    assert {"error", "not run"} <= set(gone)
     # The bars of the second panel lie on one scale: a higher figure is higher up.
     bars = [line for line in panels[1].iter(f"{SVG}line") if line.get("stroke-width") == "3"]
     (low1, high1), (low2, high2) = ((float(bar.get("y1")), float(bar.get("y2"))) for bar in bars)
@@ -85,7 +85,7 @@ def test_the_picture_shows_every_check_and_escapes_names(write, tmp_path):
     [
         ("no json", "line 1: is not JSON"),
         ("[]", "is not a result of a run"),
-        (json.dumps({**result(), "schema": "x"}), "is of version x"),
+        (json.dumps({**result(), "schema": "x"}), "has version x"),
         (json.dumps(result({**row("a/b/c"), "verdict": "splendid"})), "$.checks[0].verdict: 'splendid' is not one of"),
         (
             json.dumps(result({**row("a/b/c"), "estimate": "1"})),

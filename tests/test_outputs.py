@@ -89,7 +89,7 @@ def test_a_result_that_cannot_be_unlinked_is_emptied(tmp_path, monkeypatch):
     assert file.read_text() == ""
     file.write_text(OURS)
     monkeypatch.setattr(os, "truncate", busy)
-    with pytest.raises(ConfigError, match="would be taken for this run's"):
+    with pytest.raises(ConfigError, match="would be mistaken for this run's"):
         forget(file)
 
 
@@ -145,20 +145,20 @@ def test_an_output_is_no_input(tmp_path):
     wrong = {
         "config.json": Settings(**settings, json=str(model / "config.json")),
         "part of the store": Settings(**settings, json=str(tmp_path / "store" / "tables" / "r.json")),
-        "is what --rootfruit-baseline reads": Settings(
+        "is also read by --rootfruit-baseline": Settings(
             **settings, baseline=str(tmp_path / "base"), report=str(tmp_path / "base")
         ),
     }
     for told, given in wrong.items():
         with pytest.raises(ConfigError, match=told):
             check(given)
-    with pytest.raises(ConfigError, match="is what pytest reads"):
+    with pytest.raises(ConfigError, match="is also read by pytest"):
         check(Settings(**settings, json=str(tmp_path / "base")), inputs={"pytest": tmp_path / "base"})
     with pytest.raises(ConfigError, match="name one file"):
         check(Settings(**settings, json="r.xml"), {"--junit-xml": "r.xml"})
     for name in ("old.json", "empty.json", "new.json"):
         check(Settings(**settings, json=str(model / name)))
-    with pytest.raises(ConfigError, match="is what is read"):
+    with pytest.raises(ConfigError, match="is also an input"):
         distinct(tmp_path / "base", [tmp_path / "base"], "option --out")
 
 
@@ -236,7 +236,7 @@ def test_a_command_does_not_write_over_what_it_reads(tmp_path, capsys):
         ["report", str(result), "--model-card", "-o", str(result)],
     ):
         assert main.main(command) == 1
-        assert "is what is read" in capsys.readouterr().err
+        assert "is also an input" in capsys.readouterr().err
     assert result.read_text() == OURS
     for command in (
         ["report", str(result), "-o", "/"],

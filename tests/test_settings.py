@@ -76,7 +76,7 @@ def test_without_a_setting_the_registry_decides():
         ({"gate": ["winoqueer/preservation/nonbinary"]}, "described and never gated"),
         ({"gate": ["disclosure/amplification/agender"], "absolute_only": True}, "needs a reference"),
         ({"device": "banana"}, "--rootfruit-device: 'banana' is not one of auto, cpu, cuda, cuda:N"),
-        ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not run"),
+        ({"gate": ["disclosure/disparity/agender"], "benchmarks": "winoqueer"}, "benchmark that is not selected"),
         ({"regard": "hub:sasha/regardv3"}, "pin the revision"),
         ({"regard": "maxi"}, "--rootfruit-regard"),
         ({"engine": "hf", "tensor_parallel": "2"}, "--rootfruit-tensor-parallel: is for vLLM"),
@@ -186,7 +186,7 @@ def test_a_plan_is_asked_for_on_the_command_line_alone():
     [
         ({"plan_from": "x.json"}, "is for --rootfruit-plan and"),
         ({"plan_json": "x.json"}, "is for --rootfruit-plan;"),
-        ({"target_mde": "0.02", "scale": "smoke"}, "smoke is for trying"),
+        ({"target_mde": "0.02", "scale": "smoke"}, "smoke is only for trying"),
         ({"target_mde": "0.02", "absolute_only": True}, "gates none"),
         *(({"target_mde": raw}, "target-mde") for raw in ("0", "-0.02", "nan", "1", "inf", "2 points")),
         *(({"names": raw}, "names") for raw in ("0", "9", "-3", "many")),

@@ -341,15 +341,15 @@ def another_plan(where, stores):
 
 
 REFUSED = {
-    "model": (of_another(model="other"), r"shard-2: .* its policy's fingerprint is \w{12}, and in \S*shard-1 it is \w"),
+    "model": (of_another(model="other"), r"shard-2: .* its policy's fingerprint is \w{12}, but in \S*shard-1 it is \w"),
     "reference": (
         of_another(reference="other"),
-        r"shard-2: .* its reference's fingerprint is \w{12}, and in \S*shard-1",
+        r"shard-2: .* its reference's fingerprint is \w{12}, but in \S*shard-1",
     ),
-    "seed": (of_another(seed="7"), r"shard-2: .* its setting seed is 7, and in \S*shard-1 it is 0"),
+    "seed": (of_another(seed="7"), r"shard-2: .* its setting seed is 7, but in \S*shard-1 it is 0"),
     "limit": (
         of_another(limit="winoqueer/preference=0.5"),
-        r"shard-2: .* its setting limit is winoqueer/preference=0.5, and in \S*shard-1 it is defaults",
+        r"shard-2: .* its setting limit is winoqueer/preference=0.5, but in \S*shard-1 it is defaults",
     ),
     "rounded": (
         of_a_limit_that_reads_the_same,
@@ -357,13 +357,13 @@ REFUSED = {
     ),
     "data": (
         of_other_data,
-        r"shard-2: .* its data of misgendering is .* sha256 \w{12}, and in \S*shard-1 it is .*\w{12}",
+        r"shard-2: .* its data of misgendering is .* sha256 \w{12}, but in \S*shard-1 it is .*\w{12}",
     ),
-    "benchmarks": (of_another(benchmarks="winoqueer"), r"shard-2: .* its setting benchmarks is winoqueer, and in"),
-    "count": (of_another(count=4), r"shard-2: .* its number of shards is 4, and in \S*shard-1 it is 3"),
+    "benchmarks": (of_another(benchmarks="winoqueer"), r"shard-2: .* its setting benchmarks is winoqueer, but in"),
+    "count": (of_another(count=4), r"shard-2: .* its number of shards is 4, but in \S*shard-1 it is 3"),
     "version": (
         of_another_version,
-        r"shard-2: .* its version of rootfruit-checks is 0\.0\.9, and in \S*shard-1 it is 0\.",
+        r"shard-2: .* its version of rootfruit-checks is 0\.0\.9, but in \S*shard-1 it is 0\.",
     ),
     "missing": (missing, r"1 of 3 shards are missing: 2/3; give"),
     "incomplete": (
@@ -373,13 +373,13 @@ REFUSED = {
     "empty": (an_empty_directory, r"shard-2: contains no result store; give"),
     "no directory": (no_directory, r"shard-2: no such directory; give"),
     "no database": (no_database, r"shard-2/units.sqlite: is not a readable result store"),
-    "no shard": (not_a_shard, r"shard-2: is not a shard's store; it is made by a run with --rootfruit-shard=I/N"),
+    "no shard": (not_a_shard, r"shard-2: is not the store of a shard; create one with --rootfruit-shard=I/N"),
     "manifest": (an_unreadable_manifest, r"shard-2: the note of its shard run: \$: expected an object, got a list"),
-    "answer": (another_answer, r"shard-2: policy's unit \w{12} has the value \w{12}, and in \S*shard-1 it is \w{12}"),
+    "answer": (another_answer, r"shard-2: policy's unit \w{12} has the value \w{12}, but in \S*shard-1 it is \w{12}"),
     "damaged": (damaged, r"shard-2/units.sqlite: unit \w+ is damaged"),
     "plan": (
         another_plan,
-        r"shard-2: is a shard of another plan: its policy winoqueer score has \d+ units, and in \S*shard-1",
+        r"shard-2: is a shard of another plan: its policy winoqueer score has \d+ units, but in \S*shard-1",
     ),
 }
 
@@ -400,11 +400,11 @@ def test_what_does_not_belong_together_is_refused_in_one_line(tmp_path, stores, 
 
 
 def test_a_store_that_is_there_is_not_overwritten(tmp_path, stores):
-    with pytest.raises(StoreError, match="is already there"):
+    with pytest.raises(StoreError, match="already exists"):
         merge.join(stores, stores[0])
     (tmp_path / "empty").mkdir()
     merge.join(stores, tmp_path / "empty")
-    with pytest.raises(StoreError, match="is already there"):
+    with pytest.raises(StoreError, match="already exists"):
         merge.join(stores, tmp_path / "empty")
 
 
@@ -545,7 +545,7 @@ def test_the_workflow_to_copy_computes_joins_and_gates(project):
         done = shell(project, f"{share.strip()} {small} -rs {more}", SHARD=index, **names)
         assert done.returncode == 0, done.stdout + done.stderr
         counted = re.search(
-            rf"^shard {index}/2: (\d+) units computed, 0 were there; no gate$", done.stdout, re.MULTILINE
+            rf"^shard {index}/2: (\d+) units computed, 0 already stored; no gate$", done.stdout, re.MULTILINE
         )
         assert counted, done.stdout
         with Store(project / f"shard-{index}") as store:

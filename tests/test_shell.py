@@ -112,7 +112,7 @@ def test_a_part_of_the_checks_is_no_release_gate(project):
     value = result(project)
     assert value["complete"] is False
     assert value["released"] is False
-    assert "This is no release gate" in done.stdout
+    assert "This run is not a release gate" in done.stdout
 
 
 @pytest.mark.parametrize("more", [("-k", "amplification"), ("-n", "2")])
@@ -164,9 +164,9 @@ def test_a_release_with_inconclusive_checks_does_not_say_that_all_hold():
         whole_row("winoqueer/preference/transgender", verdict="inconclusive"),
     ]
     assert closing(typed(whole_result(*rows)))[-1].startswith(
-        "Released: 1 of 2 gated checks are inconclusive and were let through"
+        "Released: 1 of 2 gated checks are inconclusive and did not block"
     )
-    assert closing(typed(whole_result(rows[0])))[-1].startswith("Released: all 1 gated checks hold")
+    assert closing(typed(whole_result(rows[0])))[-1].startswith("Released: all 1 gated checks pass")
 
 
 def test_hostile_answers_reach_neither_terminal_nor_page_nor_xml(project):
@@ -407,7 +407,7 @@ def test_each_reason_is_printed_once(project, how, status, style, ci, monkeypatc
     for reason in reasons:
         assert text.count(reason.partition(". ")[2]) == 1, text
     # Said once for all, with the tests that it is about.
-    assert text.count("let through by --rootfruit-inconclusive=warn") == (1 if how == "warn" else 0)
+    assert text.count("not blocking (--rootfruit-inconclusive=warn)") == (1 if how == "warn" else 0)
 
 
 def test_a_warning_that_was_asked_for_is_no_error_where_warnings_are(project):
@@ -416,7 +416,7 @@ def test_a_warning_that_was_asked_for_is_no_error_where_warnings_are(project):
         "--rootfruit-limit=misgendering/disparity=0.05", "--rootfruit-inconclusive=warn", "-W", "error",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert "let through by --rootfruit-inconclusive=warn" in done.stdout
+    assert "not blocking (--rootfruit-inconclusive=warn)" in done.stdout
 
 
 def test_one_directory_as_both_models_is_refused_in_one_line(tmp_path):

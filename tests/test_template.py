@@ -52,7 +52,7 @@ def test_a_template_passes_its_own_tests_and_is_gated(tmp_path, kind, capsys):
         ("1st", "cannot name a package"),
         ("tests", "cannot name a package"),
         ("winoqueer", "cannot name a package"),
-        ("json", "there is a module 'json' here already"),
+        ("json", "a module 'json' is already installed"),
         ("full", "already exists"),
     ],
 )

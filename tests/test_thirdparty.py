@@ -115,7 +115,7 @@ def test_the_planted_double_is_blocked_where_it_was_planted(project):
     assert checks["choices/disparity/everyone"]["verdict"] == "fail"
     assert checks["dutch/warmth/nonbinary"]["verdict"] == "pass"
     assert (
-        "The instrument's own shift of 1.0 points widens both bounds: it is decided by lower bound "
+        "The instrument's own shift of 1.0 points widens both bounds, so the verdict uses the lower bound "
         in checks["choices/disparity/everyone"]["explain"]
     )
     assert "FAIL dutch/preference/nonbinary" in done.stdout

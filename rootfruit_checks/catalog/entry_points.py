@@ -1,6 +1,6 @@
 """Loads what is registered by packages: modules named in the entry-point group `rootfruit_checks`, once a process.
 
-The benchmarks that come with this package are registered in the same way as anybody's.
+The benchmarks that come with this package are registered in the same way as those of other packages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load_built_in() -> None:
     except PackageNotFoundError:
         found = EntryPoints()
     if not found:
-        raise ConfigError("the installation of rootfruit-checks lacks its own benchmarks; install it again")
+        raise ConfigError("the installation of rootfruit-checks lacks its own benchmarks; reinstall it")
     for entry in found:
         entry.load()
 

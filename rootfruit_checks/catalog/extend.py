@@ -1,9 +1,9 @@
-"""Benchmarks, metrics and classifiers: the three decorators that register them, and what they refuse.
+"""The three decorators that register benchmarks, metrics and classifiers, and what they reject.
 
 A package names a module in the entry-point group `rootfruit_checks`; importing it registers (see
 `catalog/entry_points.py`). The benchmarks that come with this package are registered in the same way. A project's own
-conftest.py may register too. What is registered is gated, declared and reported alike, whoever registers it. A metric
-gives values and clusters, never bounds: those are ours.
+conftest.py may register too. All registrations are declared, gated and reported in the same way. A metric
+returns values and clusters; this package computes the bounds.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, MEASURES,
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Words of results and options, which a name must not stand beside.
+# Words used in results and options, which a name must not repeat.
 RESERVED = frozenset({"all", "baseline", "binary", "controls", "official", "prompts", "pronouns", "registered"})
 RESERVED |= frozenset({"scale", "scores", "starter", "pronoun", "regard"})
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 def reopen() -> None:
-    """End a session: the next one in this process may register again, and its conftest.py is another."""
+    """End a session: the next one in this process may register again, with another conftest.py."""
     registry.unseal()
     if registry.sealed():
         return
@@ -74,7 +74,7 @@ def _of_conftest(table: Mapping[str, Benchmark] | Mapping[str, Metric] | Mapping
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Register or remove for a while, and forget it: for tests of a benchmark, metric or classifier."""
+    """Register or remove temporarily, for tests of a benchmark, metric or classifier."""
     kept: list[tuple[Any, dict[str, Any]]] = [(table, dict(table)) for table in TABLES]
     try:
         with registry.unsealed():
@@ -168,7 +168,7 @@ def benchmark(
         variances: a TOML file of what `rootfruit plan` assumes (see `planning/variances.py`).
 
     Raises:
-        ConfigError: anything of this is wrong; the message says which.
+        ConfigError: an argument is wrong; the message says which.
 
     """
 
@@ -193,14 +193,12 @@ def benchmark(
         for what, wanted in (("twins", twins), ("themes", themes)):
             others_with = [other for other, held in BENCHMARKS.items() if wanted and getattr(held, what)]
             if others_with:
-                raise ConfigError(
-                    f"{where}: {what} are described of one benchmark alone, and {others_with[0]} has them"
-                )
+                raise ConfigError(f"{where}: only one benchmark can have {what}, and {others_with[0]} has them")
         for what, value in (("source", source), ("licence", licence)):
             if not isinstance(value, str) or not value.strip():
                 raise ConfigError(f"{where}: {what} is empty; say whose data these are, and under which licence")
         if unknown := [group for group in side_by_side if group not in named]:
-            raise ConfigError(f"{where}: side_by_side names {unknown[0]!r}, which is none of its groups")
+            raise ConfigError(f"{where}: side_by_side names {unknown[0]!r}, which is not one of its groups")
         made = Benchmark(
             name, kind, reader, named, others, control_group, columns, classifier, label, source, licence, default,
             origin_of(where, reader, version), audited, twins, themes, tuple(side_by_side), crossed_with, count_names,
@@ -211,7 +209,7 @@ def benchmark(
         earlier = regression_of(made, rows, chosen, words)
         rows += [earlier] if earlier else []
         if odd := sorted(set(words) - {row.metric for row in rows}):
-            raise ConfigError(f"{where}: titles names {odd[0]!r}, which is none of its metrics")
+            raise ConfigError(f"{where}: titles names {odd[0]!r}, which is not one of its metrics")
         BENCHMARKS[name] = made
         for row in rows:
             MEASURES[row.id] = row
@@ -233,12 +231,12 @@ def metric(
     no_change: float | None = None,
     version: str = "",
 ) -> Callable[[F], F]:
-    """Register a metric of one's own; decorates `(frame, group) -> DataFrame`.
+    """Register a custom metric; decorates `(frame, group) -> DataFrame`.
 
     The function is given the tidy frame of the benchmark (`observations/frame.py`) and a Group (`name`, `members`,
     `controls`); it returns a row for each sample of the group that counts: columns `sample`, `value` (higher is more
     harmful; NaN where it could not be scored), one of each name in `clusters`, and, if there are such levels, `policy`
-    and `reference`. Estimate and bounds are made of these rows as of our own.
+    and `reference`. Estimate and bounds are computed from these rows as for built-in metrics.
 
     Args:
         id: `benchmark/metric`; the benchmark is registered before.
@@ -254,7 +252,7 @@ def metric(
         version: of the rules; needed only where the source cannot be read.
 
     Raises:
-        ConfigError: anything of this is wrong; the message says which.
+        ConfigError: an argument is wrong; the message says which.
 
     """
 
@@ -263,17 +261,19 @@ def metric(
         bench, slash, name = id.partition("/")
         if not slash or bench not in BENCHMARKS:
             known = ", ".join(BENCHMARKS)
-            raise ConfigError(f"{where}: must be BENCHMARK/METRIC, of a benchmark that is registered before ({known})")
+            raise ConfigError(
+                f"{where}: must be BENCHMARK/METRIC, with a benchmark that is already registered ({known})"
+            )
         own = {REGRESSION, *(metric for kind in DEFINITIONS.values() for metric in kind)}
         _name(where, name, [*own, *(m.metric for m in registry.measures() if m.benchmark == bench)])
         if gate not in ("ceiling", "difference", "descriptive"):
-            raise ConfigError(f"{where}: gate {gate!r} is none of ceiling, difference, descriptive")
+            raise ConfigError(f"{where}: gate {gate!r} is not one of ceiling, difference, descriptive")
         factors = tuple(clusters)
         if isinstance(clusters, str) or not 1 <= len(factors) <= 2 or {"sample", "value"} & set(factors):
             raise ConfigError(f"{where}: clusters={clusters!r} must name one or two random factors")
         low, high = value_range
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ConfigError(f"{where}: value_range {value_range!r} are no range")
+            raise ConfigError(f"{where}: value_range {value_range!r} is not a range")
         if not title.strip():
             raise ConfigError(f"{where}: title is empty; say in words what is estimated")
         compares = gate == "difference" if needs_reference is None else needs_reference
@@ -294,19 +294,19 @@ def classifier(
 ) -> Callable[[F], F]:
     """Register a classifier of continuations; decorates `(texts, prompts) -> list of labels`.
 
-    It is given continuations without their prompts, and the Prompt of each; empty ones are labelled `empty` and never
-    reach it. `unscored` says that it cannot tell. A model that it needs is best loaded inside it, once.
+    It receives continuations without their prompts, and the Prompt of each; empty ones are labelled `empty` and never
+    reach it. It returns `unscored` if it cannot decide. Load a model that it needs inside the function, once.
 
     Args:
         name: of the classifier.
         labels: the labels that it may give, beside `empty` and `unscored`.
-        accuracy: its measured accuracy in words, or that there is none: it stands in every result.
+        accuracy: its measured accuracy in words, or that there is none; every result shows it.
         shift: how far its own bias may shift a disparity, as a share: it widens the bounds of ceilings. None: it was
             not measured, which every result says.
         version: of the rules and of what they load (weights, say); beside it, the source of the package counts.
 
     Raises:
-        ConfigError: anything of this is wrong; the message says which.
+        ConfigError: an argument is wrong; the message says which.
 
     """
 
@@ -331,12 +331,12 @@ def classifier(
 def _name(where: str, name: str, taken: Sequence[str] | Mapping[str, Any]) -> None:
     if registry.sealed():
         raise ConfigError(
-            f"{where}: comes too late, the settings are read and it would not be gated; register it in an entry point "
+            f"{where}: comes too late: the settings are read, so it would not be gated; register it in an entry point "
             "or in the conftest.py of the project's root (a test of it: inside rootfruit_checks.isolated())"
         )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"{where}: {name!r} is not a name: lower-case letters and digits, with - or _ between")
     if name in RESERVED:
-        raise ConfigError(f"{where}: {name!r} is a word of rootfruit's own; choose another")
+        raise ConfigError(f"{where}: {name!r} is reserved by rootfruit; choose another")
     if name in taken:
         raise ConfigError(f"{where}: {name!r} already exists; is it registered twice?")

@@ -1,6 +1,6 @@
 """Which identity belongs to which group, by benchmark, as each registered it.
 
-A label that a benchmark's groups do not name is an error, for a group must never silently lack some of its people.
+A label that no group of a benchmark names is an error, so that a group never silently lacks some of its people.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _include(label: str, group: str, named: Mapping[str, tuple[str, ...]], where
     if not label.startswith("+"):
         return (label,)
     if label[1:] not in named:
-        raise DataError(f"{where} {group} includes {label[1:]!r}, which is no group above it")
+        raise DataError(f"{where} {group} includes {label[1:]!r}, which is not a group above it")
     return named[label[1:]]
 
 
@@ -128,7 +128,7 @@ def section(raw: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, ..
     for label in spelled.values():
         own = _group_name(label)
         if (label,) in alone:
-            continue  # a named group is that identity already, and a second name for it would be another check
+            continue  # a named group already is that identity; a second name would add another check
         if own not in named:
             named[own] = (label,)
         elif named[own] != (label,):

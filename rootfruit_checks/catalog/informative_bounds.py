@@ -1,6 +1,6 @@
-"""Which bounds say anything. One at the end of its measure's range holds for every model, and is not shown as a figure.
+"""Which bounds are informative. One at the end of its measure's range holds for every model and is not shown.
 
-The JSON result, JUnit's properties and a baseline keep the number; whatever people read shows a dash, or "no bound".
+The JSON result, JUnit's properties and a baseline keep the number; reports show a dash, or "no bound".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is registered: a benchmark, its measures, and the classifiers and metrics that others bring.
+"""The types of registrations: a benchmark, its measures, classifiers and custom metrics.
 
 Higher always means more harm. Limits are starting points: set your own.
 """
@@ -26,7 +26,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "regard": ("negative", "neutral", "positive", "other", *NO_ANSWER),
     "pronoun": ("consistent", "misgendered", "none", "plural", "other", *NO_ANSWER),
 }
-# The label of theirs that a disparity counts where a benchmark names no other.
+# The label that a disparity counts by default.
 HARMFUL: Mapping[str, str] = {"regard": "negative", "pronoun": "misgendered"}
 
 _OWN_PACKAGE = __name__.partition(".")[0]
@@ -103,7 +103,7 @@ class Origin:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the sources that it is made of; files are read when it is first asked for."""
+        """A hash of its sources; files are read on first use."""
         return self.digest_of()
 
     @property
@@ -126,7 +126,7 @@ class OfficialFile:
         path: where it lies below https://raw.githubusercontent.com: owner/repository/commit/path.
         licence: upstream's licence.
         pin: "git:" and the id of its git blob, or "sha256:" and hex.
-        most: bytes after which a download is given up; the pin holds the exact size.
+        most: maximum size of a download in bytes; the pin fixes the exact content.
 
     """
 

@@ -1,6 +1,6 @@
 """Where a registration comes from: its module, and a hash over the source that it is made of.
 
-The hash is part of the instrument's fingerprint: a changed rule is another instrument, whose tables are made anew.
+The hash is part of the instrument's fingerprint: a changed rule is another instrument, whose tables are rebuilt.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def origin_of(where: str, function: Callable[..., Any], version: str) -> Origin:
     if package is not None:
         source = partial(_of_package, package)
     elif file and Path(file).is_file():
-        # Read now: a conftest.py may be another one by the time that somebody asks.
+        # Read now: another conftest.py may be loaded by the time the hash is needed.
         source = partial(str, _of_files([Path(file)], Path(file).parent))
     elif version:
         source = str

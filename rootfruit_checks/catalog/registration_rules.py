@@ -1,4 +1,4 @@
-"""What a registration must say, field by field; everything else is refused (see `catalog/extend.py`)."""
+"""Validates a registration, field by field (see `catalog/extend.py`)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def groups_of(
         raise ConfigError(str(error)) from None
     both = sorted({label for group in given for label in named[group]} & set(controls))
     if both:
-        raise ConfigError(f"{where}: {both[0]!r} is in a group and among the controls that it is compared with")
+        raise ConfigError(f"{where}: {both[0]!r} is both in a group and in the controls")
     chosen = tuple(given) if gated is None else tuple(gated)
     for group in chosen:
         if group not in named or group == control_group:
@@ -70,7 +70,7 @@ def groups_of(
 
 
 def needs_prompts(where: str, kind: Kind, classifier: str, **given: object) -> None:
-    """Refuse what only prompts of certain judges can have."""
+    """Reject options that only prompts with certain judges can have."""
     needs = {"audited": tuple(HARMFUL), "twins": ("pronoun",), "themes": ("regard",)}
     for what, value in given.items():
         if value and kind != "prompts":
@@ -83,11 +83,11 @@ def needs_prompts(where: str, kind: Kind, classifier: str, **given: object) -> N
 
 
 def declared_of(where: str, bench: str, given: Sequence[str] | None, origin: Origin) -> tuple[str, ...]:
-    """Return the groups on which a metric of one's own decides."""
+    """Return the groups on which a custom metric decides."""
     if origin.package != BENCHMARKS[bench].origin.package:
         if given:
             raise ConfigError(
-                f"{where}: takes no groups, for {bench} is another package's; name checks with --rootfruit-gate"
+                f"{where}: takes no groups, because {bench} is from another package; name checks with --rootfruit-gate"
             )
         return ()
     if given is None:
@@ -141,7 +141,7 @@ def built_in_of(
         title = titles.get(name) or known[name].title.format(harmful=made.harmful)
         row = _row(made, name, known[name], title, chosen, made.harmful)
     else:
-        raise ConfigError(f"{where}: metric {name!r} is not one of {', '.join(known)}; your own ones take @metric")
+        raise ConfigError(f"{where}: metric {name!r} is not one of {', '.join(known)}; register your own with @metric")
     if given is None:
         return replace(row, limit=None, gate="descriptive")
     return replace(row, limit=limit_of(f"{where}: metric {name}", row, given))

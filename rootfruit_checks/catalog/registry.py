@@ -1,4 +1,4 @@
-"""The registry: every benchmark, measure, classifier and metric there is, by name.
+"""The registry: every benchmark, measure, classifier and metric, by name.
 
 Check ids, limits, reports and docs all come from these tables. The benchmarks that come with the package are loaded
 when a table is first read; others are loaded by `catalog/entry_points.py`, or register themselves. Only
@@ -76,13 +76,13 @@ def _changed() -> None:
 
 
 def version() -> int:
-    """A number that changes with every registration, so that what is made of the tables can be kept."""
+    """A number that changes with every registration, for caches of values derived from the tables."""
     _load_built_in()
     return _version
 
 
 def seal() -> None:
-    """Take no more registrations: the settings were read, and a check that comes later would silently not be gated."""
+    """Close registration: the settings were read, and a later check would silently not be gated."""
     global _readers
     _readers += 1
 
@@ -100,7 +100,7 @@ def sealed() -> bool:
 
 @contextmanager
 def unsealed() -> Iterator[None]:
-    """Take registrations for a while, whoever has read settings."""
+    """Allow registration temporarily, even after settings were read."""
     global _readers
     kept, _readers = _readers, 0
     try:
@@ -120,7 +120,7 @@ def benchmarks() -> tuple[str, ...]:
 
 
 def defaults() -> tuple[str, ...]:
-    """The benchmarks that run where none are named."""
+    """The benchmarks that run if none are named."""
     return tuple(name for name, held in BENCHMARKS.items() if held.default)
 
 

@@ -1,1 +1,1 @@
-"""Labels by people: blinded sheets, their import, and agreement."""
+"""Labels by human coders: blinded sheets, their import, and agreement."""

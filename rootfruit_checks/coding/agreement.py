@@ -1,4 +1,4 @@
-"""How far coders agree with one another, and the tagger with them. Figures from krippendorff and statsmodels."""
+"""Agreement between coders, and of the tagger with coders, computed by krippendorff and statsmodels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def agreement(tagged: Tagged) -> dict[str, Any]:
         pairs = np.stack([first[both], second[both]]).astype(int)
         counts = np.zeros((2, 2))
         np.add.at(counts, (pairs[0], pairs[1]), 1)
-        # Where both always say the same one thing, chance explains all of it.
+        # If both always give the same single code, kappa is not defined.
         if not both.any() or counts.max() == counts.sum():
             return None
         return finite(float(cohens_kappa(counts, return_results=False)))

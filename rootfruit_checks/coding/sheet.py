@@ -1,4 +1,4 @@
-"""A sheet for people to code: blinded and stratified, out and in again as CSV."""
+"""The sheet for human coders, as CSV: blinded and stratified export, and import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rootfruit_checks.catalog.measures import NO_ANSWER
 from rootfruit_checks.judges.themes.codebook import theme_ids
 
 _MARKS = {"1": True, "x": True, "yes": True, "0": False, "": False, "no": False}
-# A spreadsheet takes a cell that begins so for a formula.
+# Spreadsheets treat a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -31,9 +31,9 @@ def columns() -> list[str]:
 
 
 def sample(rows: pd.DataFrame, benchmark: str, size: int, seed: int) -> list[tuple[str, str]]:
-    """Return items and their masked texts, in random order, as evenly as may be over model, side and regard label.
+    """Return items and their masked texts, in random order, as balanced as possible over model, side and regard label.
 
-    Blinded: names, identities and pronouns are masked, and neither the order nor an item's id tells a stratum.
+    Blinded: names, identities and pronouns are masked, and neither the order nor an item's id reveals a stratum.
 
     Args:
         rows: what `tagged.continuations` returns.
@@ -65,14 +65,14 @@ def sample(rows: pd.DataFrame, benchmark: str, size: int, seed: int) -> list[tup
 
 
 def write(path: Path, items: Sequence[tuple[str, str]]) -> None:
-    """Write a sheet: UTF-8 with a mark, so that spreadsheets read it so; no cell is a formula.
+    """Write a sheet: UTF-8 with a byte order mark for spreadsheets; no cell is a formula.
 
     Raises:
         DataError: it cannot be written, or there is nothing to code.
 
     """
     if not items:
-        raise DataError("there is no continuation to code")
+        raise DataError("there are no continuations to code")
     file = io.StringIO(newline="")
     out = csv.writer(file)
     out.writerow(columns())
@@ -87,15 +87,15 @@ def write(path: Path, items: Sequence[tuple[str, str]]) -> None:
 
 
 def letters(text: str) -> str:
-    """Return what no spreadsheet changes of a text: its letters and digits, in one case and one spelling."""
+    """Return the part of a text that spreadsheets do not change: letters and digits, normalized and in lower case."""
     return "".join(letter for letter in unicodedata.normalize("NFKD", text).casefold() if letter.isalnum())
 
 
 def read(path: Path, exported: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[str]], list[str]]:
     """Return the codes of a filled sheet by item, and the items of its rows that were not coded.
 
-    A row counts as coded where `done` or a theme is marked, with 1, x or yes. Comma, semicolon or tab may separate.
-    Every row of the export must be there once: a quote that never closes would otherwise swallow rows in silence.
+    A row counts as coded if `done` or a theme is marked, with 1, x or yes. Comma, semicolon or tab may separate.
+    Every row of the export must be there once: a quote that never closes would otherwise swallow rows silently.
 
     Args:
         path: the sheet.
@@ -155,7 +155,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_head(path: Path, number: int, head: Sequence[str]) -> None:
-    keep = "keep the head of the exported sheet"
+    keep = "keep the header of the exported sheet"
     if lacking := [name for name in columns() if name not in head]:
         raise DataError.at(path, number, f"lacks the column {lacking[0]!r}; {keep}")
     if twice := [name for name in columns() if head.count(name) > 1]:
@@ -167,16 +167,16 @@ def _check_head(path: Path, number: int, head: Sequence[str]) -> None:
 def _mark(path: Path, number: int, column: str, given: str) -> bool:
     found = _MARKS.get(given.casefold())
     if found is None:
-        raise DataError.at(path, number, f"column {column} holds {plain(given, 40)!r}; mark with 1, or leave empty")
+        raise DataError.at(path, number, f"column {column} contains {plain(given, 40)!r}; write 1, or leave it empty")
     return found
 
 
 def _check_whole(path: Path, given: set[str], exported: Sequence[Mapping[str, str]]) -> None:
-    """Raise where the rows are not those of one export, neither fewer nor more."""
+    """Raise DataError unless the rows are exactly those of one export."""
     if any(given == set(one) for one in exported):
         return
     nearest = min(exported, key=lambda one: (len(given ^ set(one)), sorted(one)), default={})
     lacking, extra = [item for item in nearest if item not in given], sorted(given - set(nearest))
     told = [f"lacks {len(lacking)} of the {len(nearest)} exported rows, such as item {lacking[0]}"] if lacking else []
     told += [f"has {len(extra)} rows of another export, such as item {extra[0]}"] if extra else []
-    raise DataError(f"{path}: {' and '.join(told) or 'has no rows'}; rows may be left empty and not left out")
+    raise DataError(f"{path}: {' and '.join(told) or 'has no rows'}; leave rows empty instead of removing them")

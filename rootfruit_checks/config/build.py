@@ -1,6 +1,6 @@
-"""Options, ini keys and `[tool.rootfruit]` become one frozen Settings. Unknown keys are errors.
+"""Merges options, ini keys and `[tool.rootfruit]` into one frozen Settings. Unknown keys are errors.
 
-Precedence: command line > ini > `[tool.rootfruit]` in pyproject.toml > default. `options.py` says which there are.
+Precedence: command line > ini > `[tool.rootfruit]` in pyproject.toml > default. `options.py` lists the options.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build(
     values: dict[str, object] = {}
     sources: Sequence[tuple[Mapping[str, object], Callable[[Option], str]]] = (
         (_table(table or {}), lambda o: f"[tool.rootfruit] {o.key}"),
-        # An empty line of an ini file, and a list that pytest fills in, say nothing.
+        # Ignore empty lines of an ini file and the empty lists that pytest fills in.
         ({key: raw for key, raw in (ini or {}).items() if raw not in ([], "")}, lambda o: f"ini key {o.ini}"),
         (cli, lambda o: f"option {o.flag}"),
     )
@@ -48,7 +48,7 @@ def build(
     values.setdefault("benchmarks", defaults())
     if values.get("plan") and not cli.get("plan"):
         raise ConfigError(
-            "option --rootfruit-plan: is for the command line; were it configured, no gate would ever run"
+            "option --rootfruit-plan: give it on the command line only; in a configuration file no gate would ever run"
         )
     settings = with_base(Settings(**values))  # type: ignore[arg-type]
     conflicts.refuse(settings)
@@ -56,35 +56,35 @@ def build(
 
 
 def first_given(key: str, *sources: Mapping[str, object]) -> object:
-    """Return one option's raw value by precedence (the sources as `build` takes them); None where it is not given."""
+    """Return one option's raw value by precedence (sources as in `build`); None if it is not given."""
     given = (source[name] for source in sources for name in (key, key.replace("_", "-")) if name in source)
     return next((raw for raw in given if raw not in (None, [], "")), None)
 
 
 def with_base(settings: Settings) -> Settings:
-    """Return the settings with an adapter's own base as its reference, where no other is named.
+    """Return the settings, with an adapter's own base as the reference if no other is named.
 
     Raises:
-        ConfigError: `--reference=base` and the model is no adapter.
+        ConfigError: `--reference=base`, but the model is not an adapter.
 
     """
     adapter = is_adapter(settings.model)
     if adapter and not settings.reference and not settings.absolute_only:
         return replace(settings, reference=BASE)
-    # A model of the Hub may turn out to be an adapter, and a directory may bear the name.
+    # A model on the Hub may turn out to be an adapter, and a directory may be named `base`.
     known = settings.model is not None and is_there(settings.model)
     if settings.reference == BASE and known and not adapter and not Path(BASE).is_dir():
         raise ConfigError(
-            f"option --reference: base means the base of an adapter, and --model {settings.model} is none "
-            f"(it holds no {ADAPTER_CONFIG}); give the reference's directory"
+            f"option --reference: base means the base of an adapter, but --model {settings.model} is not an "
+            f"adapter (it has no {ADAPTER_CONFIG}); give the reference's directory"
         )
     return settings
 
 
 def _joined(key: str, before: Any, value: Any) -> object:
-    """Gates and limits add up over the sources, so that one more on the command line drops none of the project's.
+    """Merge one option. Gates and limits accumulate, so adding one on the command line keeps the project's.
 
-    Two limits of one check follow the rule of precedence; any other value replaces.
+    For two limits of the same check, precedence applies; any other value is replaced.
     """
     if key == "limit":
         return {**(before or {}), **value}
@@ -104,7 +104,7 @@ def _table(table: Mapping[str, object]) -> dict[str, object]:
 
 
 def check_ini_keys(keys: Iterable[str]) -> None:
-    """Raise ConfigError for an ini key that begins like ours and is none of ours."""
+    """Raise ConfigError for an ini key with our prefix that is not one of our options."""
     names = {option.ini: option for option in OPTIONS}
     for key in sorted(keys):
         if key.startswith("rootfruit_"):

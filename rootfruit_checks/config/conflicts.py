@@ -1,4 +1,4 @@
-"""Options that contradict each other, told before anything is run."""
+"""Rejects options that contradict each other, before anything runs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def refuse(settings: Settings) -> None:
     _served(settings)
     if settings.chat_scores and "pairs" not in map(kind_of, settings.benchmarks):
         raise ConfigError(
-            "option --rootfruit-chat-scores: is for sentence pairs, and no benchmark that is run has them; drop it"
+            "option --rootfruit-chat-scores: is for sentence pairs, but no selected benchmark has them; drop it"
         )
     if settings.stop and "prompts" not in map(kind_of, settings.benchmarks):
-        raise ConfigError("option --rootfruit-stop: ends continuations, and no benchmark that is run has any; drop it")
+        raise ConfigError("option --rootfruit-stop: ends continuations, but no selected benchmark has any; drop it")
     if settings.absolute_only and settings.reference:
         raise ConfigError("options --rootfruit-absolute-only and --reference contradict each other; drop one")
     if settings.absolute_only and settings.decision == "superior":
@@ -50,8 +50,8 @@ def refuse(settings: Settings) -> None:
         old, new = (Path(path).absolute() for path in (settings.baseline, settings.save_baseline))
         if old == new:
             raise ConfigError(
-                "option --rootfruit-save-baseline: names the baseline that is gated against; releases that are each a "
-                "little worse would each pass: name another file"
+                "option --rootfruit-save-baseline: names the baseline that this run is compared with, so a series of "
+                "slightly worse releases would each pass; name another file"
             )
     if settings.plan_from and not (settings.plan or settings.target_mde):
         raise ConfigError(
@@ -61,12 +61,12 @@ def refuse(settings: Settings) -> None:
         raise ConfigError("option --rootfruit-plan-json is for --rootfruit-plan; add that, or drop it")
     if settings.target_mde and settings.scale == "smoke":
         raise ConfigError(
-            "option --rootfruit-target-mde chooses the sample, and --rootfruit-scale=smoke is for trying things out; "
-            "use ci"
+            "option --rootfruit-target-mde chooses the sample, but --rootfruit-scale=smoke is only for trying things "
+            "out; use ci"
         )
     if settings.target_mde and settings.absolute_only:
         raise ConfigError(
-            "option --rootfruit-target-mde is about changes from the reference, and --rootfruit-absolute-only gates "
+            "option --rootfruit-target-mde is about changes from the reference, but --rootfruit-absolute-only gates "
             "none; drop one"
         )
     if settings.shard and settings.stored_only:
@@ -76,7 +76,7 @@ def refuse(settings: Settings) -> None:
     for check in settings.gate:
         measure = MEASURES[check.rpartition("/")[0]]
         if measure.benchmark not in settings.benchmarks:
-            raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not run")
+            raise ConfigError(f"option --rootfruit-gate: {check!r} is of a benchmark that is not selected")
         if measure.needs_baseline and not settings.baseline:
             raise ConfigError(f"option --rootfruit-gate: {check!r} needs --rootfruit-baseline=FILE")
         if measure.needs_reference and settings.absolute_only:
@@ -86,11 +86,11 @@ def refuse(settings: Settings) -> None:
 
 
 def _sequential(settings: Settings) -> None:
-    """Refuse what looks at a growing sample cannot be joined with."""
+    """Reject options that cannot be combined with sequential looks."""
     others = {
         "--rootfruit-shard": (settings.shard, "a share of the samples cannot tell whether a check is settled"),
         "--rootfruit-decision=point": (settings.decision == "point", "without bounds every check is settled at once"),
-        "--rootfruit-baseline": (settings.baseline, "an earlier release is compared with on whole samples"),
+        "--rootfruit-baseline": (settings.baseline, "an earlier release is compared on whole samples"),
         "--rootfruit-save-baseline": (settings.save_baseline, "a baseline holds whole samples"),
     }
     for option, (given, why) in others.items() if settings.sequential else ():
@@ -99,13 +99,13 @@ def _sequential(settings: Settings) -> None:
 
 
 def _served(settings: Settings) -> None:
-    """Refuse an engine that cannot run what is named, and a served model against one that is run here."""
+    """Reject an engine that cannot run the named models, and a served model compared with a local one."""
     named = {"--model": settings.model, "--reference": settings.reference}
     served = {option: endpoints.is_served(name) for option, name in named.items() if name}
     if len(set(served.values())) == 2:
         raise ConfigError(
-            "options --model and --reference: one is served and the other is not; both must be run by the same engine, "
-            "or the difference of the engines would be read as one of the models: serve both, or neither"
+            "options --model and --reference: one is served and the other is not. Both must run on the same engine, "
+            "or a difference between engines would look like one between models; serve both, or neither"
         )
     if settings.chat_scores and any(served.values()):
         raise ConfigError(
@@ -121,6 +121,6 @@ def _served(settings: Settings) -> None:
             raise ConfigError(f"option {option}: {settings.engine} runs no served model; use --rootfruit-engine=openai")
         if not is_served and settings.engine == "openai":
             raise ConfigError(
-                f"option {option}: --rootfruit-engine=openai runs served models, and {named[option]!r} is not an "
-                "address; write http://HOST:PORT/v1#NAME"
+                f"option {option}: --rootfruit-engine=openai runs served models; {named[option]!r} is not an address; "
+                "write http://HOST:PORT/v1#NAME"
             )

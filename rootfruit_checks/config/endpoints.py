@@ -1,6 +1,6 @@
 """Names of served models: `http://host:port/v1#name`, where `#name` may be left out if the server has one model.
 
-An address stands in reports and logs, so it may hold nothing secret: no user, no password, no query.
+Addresses appear in reports and logs, so they must not contain secrets: no user, no password, no query.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def split(where: str, name: str) -> tuple[str, str]:
     """Return the address without its trailing slash, and the model's name there ("" where none is given).
 
     Raises:
-        ConfigError: no host, a broken port, or a user, password or query, which are not repeated in the message.
+        ConfigError: no host, a broken port, or a user, password or query (the message does not repeat them).
 
     """
     address, _, model = name.partition("#")
@@ -32,10 +32,10 @@ def split(where: str, name: str) -> tuple[str, str]:
     except ValueError:
         raise ConfigError(f"{where}: is not an address of a server; write http://HOST:PORT/v1#NAME") from None
     if "@" in parts.netloc:
-        raise ConfigError(f"{where}: an address must not hold a user or password; put the key into ROOTFRUIT_API_KEY")
+        raise ConfigError(f"{where}: an address must not contain a user or password; put the key in ROOTFRUIT_API_KEY")
     if "?" in address:
         raise ConfigError(
-            f"{where}: an address must not hold a query (it would stand in reports); put a key into the environment "
+            f"{where}: an address must not contain a query (reports would show it); put a key into the environment "
             "(ROOTFRUIT_API_KEY)"
         )
     if not host or not address.isprintable() or " " in address:
@@ -44,11 +44,11 @@ def split(where: str, name: str) -> tuple[str, str]:
 
 
 def is_private(address: str) -> bool:
-    """Whether a key may be sent there unasked: over TLS, or within this machine."""
+    """Whether a key may be sent there by default: over TLS, or within this machine."""
     parts = urlsplit(address)
     return parts.scheme == "https" or parts.hostname in _LOOPBACK
 
 
 def root_of(address: str) -> str:
-    """Return the server's root, beside which its `/version` lies."""
+    """Return the server's root, which has its `/version`."""
     return address.removesuffix("/v1")

@@ -1,4 +1,4 @@
-"""The one table of options: the plugin registers them from it, and `config/build.py` reads their values by it."""
+"""The table of all options: the plugin registers them from it, and `config/build.py` reads values with it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Option:
 
 _ENGINES = ("auto", "hf", "vllm", "openai", "ray")
 _SCALES = ("smoke", "ci", "paper", "full")
-# Sized so that a policy that changed nothing is seldom blocked at `ci` for want of samples (bench/RESULTS.md): what a
-# model draws varies far more than prompts do. The larger scales have prompts enough.
+# At `ci`, enough that a policy that changed nothing is rarely blocked for lack of samples (bench/RESULTS.md):
+# continuations vary far more than prompts do. The larger scales have enough prompts.
 CONTINUATIONS = {"smoke": 1, "ci": 4, "paper": 1, "full": 1}
 INSTRUCTION = "Continue this text. Write only what comes next: {prompt}"
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -51,7 +51,7 @@ OPTIONS: tuple[Option, ...] = (
         "reference",
         parsing.model,
         None,
-        "reference: the model that the policy was aligned from; base (an adapter's default): the adapter's own base",
+        "reference, the model that the policy was aligned from; base (default for an adapter): the adapter's own base",
         "PATH",
     ),
     Option("engine", parsing.one_of(*_ENGINES), "auto", "what runs the models: auto, hf, vllm, openai, ray", "NAME"),
@@ -97,7 +97,7 @@ OPTIONS: tuple[Option, ...] = (
         "benchmarks",
         parsing.benchmarks,
         (),
-        "benchmarks to run, comma-separated; without it all that come with the package",
+        "benchmarks to run, comma-separated; by default all that come with the package",
         "LIST",
         "list",
     ),

@@ -1,7 +1,7 @@
-"""Raw values of options, ini keys and TOML become typed ones; what cannot be read is refused by its option's name.
+"""Parsers that turn raw values of options, ini keys and TOML into typed ones; errors name the option.
 
-Every reader takes `where` (option, ini key or table entry, for the message) and the raw value, which is text from the
-command line and the ini file and may be of any TOML type from `[tool.rootfruit]`.
+Every parser takes `where` (option, ini key or table entry, for the message) and the raw value: text from the command
+line and the ini file, or any TOML type from `[tool.rootfruit]`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def text(where: str, raw: object) -> str:
 
 
 def tokens(where: str, raw: object) -> tuple[str, ...]:
-    """Return the texts of tokens, each an entry of its own: a token may hold a comma."""
+    """Return tokens, one per entry: a token may contain a comma."""
     entries = raw if isinstance(raw, (list, tuple)) else [raw]
     return tuple(dict.fromkeys(text(where, line) for entry in entries for line in _lines(where, entry)))
 
@@ -49,12 +49,12 @@ def instruction(where: str, raw: object) -> str:
     """Return a text with `{prompt}` in it, once."""
     value = text(where, raw)
     if value.count("{prompt}") != 1:
-        raise ConfigError(f"{where}: {value!r} must hold {{prompt}} once, where the benchmark's text goes")
+        raise ConfigError(f"{where}: {value!r} must contain {{prompt}} exactly once, where the benchmark's text goes")
     return value
 
 
 def model(where: str, raw: object) -> str:
-    """Return the name of a model; one that is an address holds no user, password or query."""
+    """Return the name of a model; an address must not contain a user, password or query."""
     value = text(where, raw)
     if endpoints.is_served(value):
         endpoints.split(where, value)
@@ -75,7 +75,7 @@ def switch(where: str, raw: object) -> bool:
 
 
 def number(low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> Parse:
-    """Return a reader of numbers of one interval, which may be open at either end."""
+    """Return a parser for numbers in an interval, which may be open at either end."""
 
     def parse(where: str, raw: object) -> float:
         try:
@@ -107,7 +107,7 @@ def whole(low: int, high: int) -> Parse:
 
 
 def one_of(*words: str) -> Parse:
-    """Return a reader of one of some words."""
+    """Return a parser for one of several words."""
 
     def parse(where: str, raw: object) -> str:
         if str(raw) not in words:
@@ -118,7 +118,7 @@ def one_of(*words: str) -> Parse:
 
 
 def _several(raw: object) -> list[str]:
-    """Split at commas and lines, inside the entries of a list too: an ini line may name several."""
+    """Split at commas and lines, also inside the entries of a list: one ini line may name several."""
     entries = raw if isinstance(raw, (list, tuple)) else [raw]
     parts = [part for entry in entries for part in str(entry).replace("\n", ",").split(",")]
     return [part.strip() for part in parts if part.strip()]
@@ -138,7 +138,7 @@ def benchmarks(where: str, raw: object) -> tuple[str, ...]:
 
 
 def _gated_check(where: str, text: str, *, group: bool) -> tuple[str, str]:
-    """Return (measure, check id) of a measure or check that can be gated; only a check, where `group` is asked for."""
+    """Return (measure, check id) of a measure or check that can be gated; with `group`, only of a check."""
     text = text.lower()
     measure = text
     if measure not in MEASURES:
@@ -156,7 +156,7 @@ def _gated_check(where: str, text: str, *, group: bool) -> tuple[str, str]:
 def limit(where: str, measure: str, raw: object) -> float:
     """Return a limit on the measure's own scale: a share in [0, 1), a difference of shares in [-1, 1).
 
-    Beyond these it could never be exceeded, or never be met; it is a slip, such as 5 for 5 %.
+    A limit outside could never be exceeded, or never be met: it is a mistake, such as 5 for 5 %.
     """
     low = -1.0 if MEASURES[measure].signed else 0.0
     return float(str(number(low, 1.0, open_high=True)(where, str(raw).strip())))
@@ -173,12 +173,12 @@ def limits(where: str, raw: object) -> Mapping[str, float]:
 
 
 def gates(where: str, raw: object) -> tuple[str, ...]:
-    """Return the ids of checks to gate beside the declared ones."""
+    """Return the ids of checks to gate in addition to the declared ones."""
     return tuple(dict.fromkeys(_gated_check(where, part, group=True)[1] for part in _several(raw)))
 
 
 def regard(where: str, raw: object) -> str:
-    """Return which regard classifier: the own one, a pinned one of the Hub, or a directory."""
+    """Return the regard classifier: the built-in one, a pinned one on the Hub, or a directory."""
     value = text(where, raw)
     if value.startswith("local:") and len(value) > len("local:"):
         return "local:" + expanded(where, value.removeprefix("local:").strip())

@@ -1,6 +1,6 @@
 """The project that a run belongs to: its `[tool.rootfruit]`, and paths that are relative to its root.
 
-Knows nothing of pytest but two of its habits: which files it takes for configuration, and where it looks for them.
+It depends on pytest only in two ways: which files are its configuration, and where it looks for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.base.untrusted import CONFIG_LIMIT, is_file, is_there, read_bytes
 
-# File name -> what it must hold to be pytest's configuration (or ours).
+# File name -> what the file must contain to be pytest's configuration (or ours).
 _CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
     "pytest.toml": (b"",),
     ".pytest.toml": (b"",),
@@ -24,7 +24,7 @@ _CONFIGURATION: Mapping[str, tuple[bytes, ...]] = {
     "tox.ini": (b"[pytest]",),
     "setup.cfg": (b"[tool:pytest]",),
 }
-# Options that name a file, there or not.
+# Options that name a file, whether it exists or not.
 _FILES = ("json", "report", "baseline", "save_baseline", "plan_from", "plan_json")
 
 
@@ -37,7 +37,7 @@ def table(root: Path) -> dict[str, object]:
     """
     file = root / "pyproject.toml"
     raw = read_bytes(file, ConfigError, limit=CONFIG_LIMIT) if is_there(file) else b""
-    if b"rootfruit" not in raw:  # reading TOML costs milliseconds that a project without us need not pay
+    if b"rootfruit" not in raw:  # parsing TOML takes milliseconds; skip it in projects that do not use us
         return {}
     try:
         tool = tomllib.loads(raw.decode()).get("tool", {})
@@ -50,9 +50,9 @@ def table(root: Path) -> dict[str, object]:
 
 
 def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, object]:
-    """Return configured values with relative paths taken from the project's root, as seen from `here`.
+    """Return configured values; relative paths resolve from the project root, and are returned relative to `here`.
 
-    What may be a name as well as a path (a Hub id, `starter`) is a path only where it is there.
+    A value that may be a name or a path (a Hub id, `starter`) counts as a path only if it exists.
     """
     found = dict(values)
     for key in found.keys() & {"model", "reference", "data", "store", *_FILES}:
@@ -66,17 +66,17 @@ def anchored(values: Mapping[str, object], root: Path, here: Path) -> dict[str, 
 
 
 def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str], root: Path, here: Path) -> None:
-    """Raise ConfigError where a path given with a space made pytest look for its configuration elsewhere.
+    """Raise ConfigError if an option's path, given after a space, made pytest read its configuration elsewhere.
 
-    pytest seeks its configuration before plugins tell it that `--model` takes a value: in `--model /else/where` it
-    takes the path for one of tests, and the limits of the project at hand would silently not apply.
+    pytest looks for its configuration before plugins declare that `--model` takes a value. In `--model /else/where` it
+    treats the path as one of tests, so the limits of the project at hand would silently not apply.
 
     Args:
         arguments: the command line.
         flags: our options that take a value.
         targets: files and directories of tests, as pytest understood them.
-        root: the root directory that pytest settled on.
-        here: where it was started.
+        root: the root directory that pytest chose.
+        here: the working directory.
 
     """
     if any(argument.split("=")[0] in {"-c", "--config-file", "--rootdir"} for argument in arguments):
@@ -90,7 +90,7 @@ def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str
     if homes and root.resolve() not in homes:
         flag, value = spaced[0]
         raise ConfigError(
-            f"option {flag}: write {flag}={value}; with a space pytest took the path for one of tests, "
+            f"option {flag}: write {flag}={value}; after a space, pytest took the path for a test path, "
             f"made {root} its root directory, and did not read the configuration in {homes[0]}"
         )
 
@@ -98,12 +98,12 @@ def misled(arguments: Sequence[str], flags: Iterable[str], targets: Iterable[str
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no file can have this name; its option says so
+    except (OSError, ValueError):  # no file can have this name; parsing the option reports it
         return False
 
 
 def _home(start: Path) -> Path | None:
-    """Return the nearest directory from `start` upward that holds pytest's or our configuration."""
+    """Return the nearest directory from `start` upward with pytest's or our configuration."""
     for folder in (start, *start.parents):
         for name, marks in _CONFIGURATION.items():
             file = folder / name

@@ -84,12 +84,12 @@ class Settings:
 
     @property
     def chat_format(self) -> Chat:
-        """How a prompt is put to a chat model, if it is put so."""
+        """The format of a prompt for a chat model, if one is used."""
         return Chat(self.chat_instruction, self.chat_system or "")
 
     @property
     def draws(self) -> int:
-        """Continuations per prompt: as many as asked for, or what the scale takes."""
+        """Continuations per prompt: as given, or the default of the scale."""
         return self.continuations or CONTINUATIONS[self.scale]
 
     @property
@@ -106,7 +106,7 @@ class Settings:
         )
 
     def vllm_only(self) -> list[str]:
-        """Return the flags of the options given that vLLM alone reads."""
+        """Return the flags of the given options that only vLLM reads."""
         keys = ("tensor_parallel", "quantization", "max_model_len", "gpu_memory")
         return [BY_KEY[key].flag for key in keys if getattr(self, key) != BY_KEY[key].default]
 
@@ -117,7 +117,7 @@ class Settings:
 
     @property
     def reference_name(self) -> str:
-        """What a report calls the reference."""
+        """The name of the reference in reports."""
         return "base of the adapter" if self.own_base else str(self.reference)
 
     def limit_for(self, measure: str, group: str) -> float | None:
@@ -126,9 +126,9 @@ class Settings:
         return self.limit.get(f"{measure}/{group}", self.limit.get(measure, default))
 
     def explain(self) -> dict[str, str]:
-        """The settings as strings, for the record; where results go, how fast and by whom is not what was run."""
+        """The settings as strings, for the record, without those on output, speed and hardware."""
         speed = {"gpu_memory", "concurrency", "timeout", "ray_address", "workers"}
-        # `plan_from` stays: with `target_mde` it decides the sample.
+        # `plan_from` is kept: with `target_mde` it determines the sample.
         skip = {
             "model",
             "reference",

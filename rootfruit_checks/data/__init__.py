@@ -1,1 +1,1 @@
-"""Reading, verifying, downloading and sampling of files. Knows formats, not benchmarks."""
+"""Reading, verifying, downloading and sampling of data files, independent of benchmarks."""

@@ -1,4 +1,4 @@
-"""The samples of one benchmark, and whose they are."""
+"""The samples of one benchmark and their source."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rootfruit_checks.base.types import Pair, Prompt
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The samples of one benchmark, and whose they are.
+    """The samples of one benchmark and their source.
 
-    `sha256` is that of the data files; `notes` say what a reader of the result must know (what was sampled, what could
-    not be parsed). Of `pairs` and `prompts` one is empty, never both.
+    `sha256` is the hash of the data files; `notes` tell readers of the result what was sampled and what could not be
+    parsed. Exactly one of `pairs` and `prompts` is empty.
     """
 
     name: str

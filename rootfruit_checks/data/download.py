@@ -1,4 +1,4 @@
-"""`rootfruit data`: the official files, pinned by the id under which upstream's git holds them."""
+"""`rootfruit data`: downloads the official files, pinned by their git object ids."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def official_files() -> tuple[OfficialFile, ...]:
 def pin_of(content: bytes, kind: str) -> str:
     """Return the pin of a file: `git:` is sha1 over "blob <size>\\0" and the bytes, `sha256:` over them."""
     if kind == "git":
-        # git's own object id: it names the file upstream, and is no protection against a forger with a SHA-1 collision.
+        # git's object id identifies the upstream file; it does not protect against a deliberate SHA-1 collision.
         head = f"blob {len(content)}\0".encode()
         return f"git:{hashlib.sha1(head + content, usedforsecurity=False).hexdigest()}"
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -43,7 +43,7 @@ def matches(path: Path, pin: str) -> bool:
 
 
 def cache_directory() -> Path:
-    """Where fetched files lie: `ROOTFRUIT_DATA`, else the user's cache directory."""
+    """The directory of fetched files: `ROOTFRUIT_DATA`, else the user's cache directory."""
     import platformdirs
 
     if named := os.environ.get("ROOTFRUIT_DATA"):
@@ -61,7 +61,7 @@ def verified(names: Sequence[str]) -> list[Path]:
     """Return the fetched files of these names, each verified.
 
     Raises:
-        DataError: a file is not fetched, or is not what upstream holds; it says what to run.
+        DataError: a file is not fetched, or differs from upstream; the message says what to run.
 
     """
     folder = cache_directory()
@@ -78,13 +78,13 @@ def verified(names: Sequence[str]) -> list[Path]:
 
 
 def fetch(remote: OfficialFile, folder: Path, *, offline: bool = False) -> Path:
-    """Return the verified file, downloading it where it is missing.
+    """Return the verified file, downloading it if it is missing.
 
     Only a verified file is ever written, in one step; a download that breaks off leaves nothing. Processes that fetch
     the same file wait for each other.
 
     Raises:
-        DataError: offline and not there; the server cannot be reached or gives another file.
+        DataError: offline and missing; the server cannot be reached or sends another file.
 
     """
     from filelock import FileLock
@@ -93,7 +93,7 @@ def fetch(remote: OfficialFile, folder: Path, *, offline: bool = False) -> Path:
     if path.is_file() and matches(path, remote.pin):
         return path
     if offline:
-        raise DataError(f"{path}: is not there (or changed) and --offline forbids fetching it")
+        raise DataError(f"{path}: is missing or changed, and --offline forbids fetching it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{remote.name}.lock", timeout=_TIMEOUT_S + _SILENCE_S):
@@ -109,7 +109,7 @@ def fetch(remote: OfficialFile, folder: Path, *, offline: bool = False) -> Path:
 def _download(remote: OfficialFile, path: Path) -> bytes:
     """Return the content of the pinned file.
 
-    It is collected in another thread: only so does an end come to a server that sends a byte now and then.
+    A separate thread downloads it, so that the timeout also stops a server that sends a byte now and then.
     """
     url = _url(remote)
     came: list[bytes | str] = []
@@ -129,13 +129,13 @@ def _download(remote: OfficialFile, path: Path) -> bytes:
     found = pin_of(content, remote.pin.partition(":")[0])
     if found != remote.pin:
         raise DataError(
-            f"{url}: gave another file than the pinned {remote.pin} ({found}, {len(content)} bytes); it was thrown away"
+            f"{url}: sent a file that is not the pinned {remote.pin} ({found}, {len(content)} bytes); it was discarded"
         )
     return content
 
 
 def _transfer(url: str, most: int, stop: threading.Event) -> bytes | str:
-    """Return what the address holds, or in words why it could not be had."""
+    """Return the content at the address, or a message that says why it could not be fetched."""
     import requests
     import urllib3
 
@@ -168,20 +168,20 @@ def add_data_parser(commands: Any) -> None:
     data: argparse.ArgumentParser = commands.add_parser("data", help="the official files of the benchmarks")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     for action, text in (
-        ("list", "what there is, with licences and pins"),
+        ("list", "list the files, with licences and pins"),
         ("fetch", "download and verify"),
-        ("verify", "check what is there against the pins"),
+        ("verify", "check the fetched files against the pins"),
         ("path", "print the directory of the files"),
     ):
         parser = actions.add_parser(action, help=text)
         if action in {"fetch", "verify"}:
             parser.add_argument("names", nargs="*", metavar="FILE", help="files, by name (default: all)")
         if action == "fetch":
-            parser.add_argument("--offline", action="store_true", help="fetch nothing; fail where a file is missing")
+            parser.add_argument("--offline", action="store_true", help="fetch nothing; fail if a file is missing")
 
 
 def run_data(arguments: argparse.Namespace, say: Callable[[str], None] = say_line) -> int:
-    """Run one `rootfruit data` action and return the exit status: 1 where `verify` finds a file missing or changed.
+    """Run one `rootfruit data` action and return the exit status: 1 if `verify` finds a file missing or changed.
 
     Raises:
         DataError: an unknown file name, or a file that cannot be fetched.

@@ -1,4 +1,4 @@
-"""The samples of a benchmark: what its reader gives, checked before any model is loaded."""
+"""Loads the samples of a benchmark from its reader, and checks them before any model is loaded."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def load(name: str, data: str, scale: str, seed: int, names: int | None = None) 
         data: what `--rootfruit-data` says: starter, official, or a directory.
         scale: how much of the data is sampled.
         seed: of the sample.
-        names: how many names, instead of the scale's; of no effect on a benchmark that does not sample names.
+        names: number of names, instead of the scale's; ignored by benchmarks that do not sample names.
 
     Raises:
-        DataError: no such benchmark or scale; the reader fails, returns something else than samples, or samples that
-            cannot be measured.
+        DataError: no such benchmark or scale; the reader fails, or does not return samples that can be
+            measured.
 
     """
     if name not in BENCHMARKS:
@@ -43,7 +43,7 @@ def load(name: str, data: str, scale: str, seed: int, names: int | None = None) 
         given = bench.reader(data, scale, seed, **({"names": names} if bench.count_names else {}))
     except RootfruitError:
         raise
-    except Exception as error:  # whatever somebody else's reader raises
+    except Exception as error:  # a reader of another package may raise anything
         raise DataError(f"{where}: its reader fails with {type(error).__name__}: {error}") from error
     held = given if isinstance(given, DataSet) else _from_list(bench, where, given, scale, seed)
     return _checked(bench, where, held)
@@ -65,7 +65,7 @@ def _from_list(bench: Benchmark, where: str, given: object, scale: str, seed: in
 
 
 def _checked(bench: Benchmark, where: str, held: DataSet) -> DataSet:
-    """Refuse samples that could not be measured, or would silently not be."""
+    """Raise DataError for samples that cannot be measured, or would silently be skipped."""
     samples: Sequence[Pair | Prompt] = held.pairs if bench.kind == "pairs" else held.prompts
     if not samples or (held.pairs and held.prompts):
         raise DataError(f"{where}: its reader gives no {bench.kind}, or both kinds of samples")
@@ -79,7 +79,7 @@ def _checked(bench: Benchmark, where: str, held: DataSet) -> DataSet:
         seen.add(sample.id)
         if isinstance(sample, Pair) and sample.kind not in _KINDS:
             raise DataError(f"{where}: sample {sample.id!r} has kind {sample.kind!r}; known: {', '.join(_KINDS)}")
-        # A field of a sample has the name of its column, but for a pair's name.
+        # Fields of a sample have the names of their columns, except a pair's name.
         fields = ["name" if isinstance(sample, Pair) and c == "subject" else c for c in bench.clusters.values()]
         if not any(getattr(sample, field) for field in fields):
             raise DataError(f"{where}: sample {sample.id!r} has neither of its clusters ({', '.join(fields)})")

@@ -86,7 +86,7 @@ def read_csv(path: str | Path, header: Sequence[str]) -> Iterator[Row]:
 def read_jsonl(path: str | Path, keys: Sequence[str]) -> Iterator[Row]:
     """Yield (line, row) of a JSON-lines file whose objects have at least `keys`; values are given as CSV would.
 
-    A whole number is given without a fraction (`0.0` as `0`), for table tools turn integer columns into floats.
+    A whole number is given without a fraction (`0.0` as `0`), because table tools turn integer columns into floats.
 
     Raises:
         DataError: as `read_csv`; a line that is not a JSON object; a key that is missing, null, a list or an object.
@@ -121,7 +121,7 @@ def _plain(source: Path, number: int, key: str, value: object) -> str:
     if not isinstance(value, str | int | float):
         raise DataError.at(source, number, f"{key} is {json.dumps(value)[:40]}, expected a string or a number")
     text = str(value)
-    # JSON can spell what UTF-8 cannot hold: half of a surrogate pair.
+    # JSON can contain what UTF-8 cannot encode: half of a surrogate pair.
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError.at(source, number, f"{key} holds half of a character (a lone surrogate); the file is damaged")
     if "\0" in text:

@@ -1,4 +1,4 @@
-"""How much is sampled at each scale: whole matched cells, chosen by labels and seed alone, so that no pairing breaks.
+"""Sampling at each scale: whole matched cells, chosen by labels and seed alone, so that pairs stay together.
 
 | scale | pairs | prompts |
 |---|---|---|
@@ -26,7 +26,7 @@ SMOKE_NAMES = 2
 
 
 def pick(labels: Iterable[str], count: int | None, seed: int) -> list[str]:
-    """Return `count` of the distinct labels (all, if None), in an order that the seed and the labels alone decide."""
+    """Return `count` of the distinct labels (all, if None), in an order that depends on seed and labels alone."""
     distinct = sorted(set(labels))
     if count is None:
         return distinct
@@ -76,7 +76,7 @@ def _smoke_frames(pairs: Sequence[Pair], seed: int) -> set[str]:
     for pair in pairs:
         kinds[pair.frame].add(pair.kind)
     every = {pair.kind for pair in pairs}
-    # Frames that take no control predicate are left out, unless no frame does.
+    # Leave out frames without control predicates, unless no frame has any.
     whole = {frame for frame, held in kinds.items() if held == every} or set(kinds)
     naming = pick({pair.frame for pair in pairs if pair.name} & whole, SMOKE_FRAMES - 1, seed)
     return {*naming, *pick(whole.difference(naming), SMOKE_FRAMES - len(naming), seed)}
@@ -85,7 +85,7 @@ def _smoke_frames(pairs: Sequence[Pair], seed: int) -> set[str]:
 def sample_prompts(prompts: Sequence[Prompt], scale: str, seed: int) -> list[Prompt]:
     """Return the prompts of a scale, in their given order; a kept cell keeps every identity and its controls.
 
-    A cell is a (frame, subject). At `smoke` the two factors are crossed sparsely (the i-th subject stands in the i-th
+    A cell is a (frame, subject). At `smoke` the two factors are crossed sparsely (the i-th subject is in the i-th
     frame and in the next), so that both keep their clusters in few prompts.
     """
     if checked(scale) != "smoke":

@@ -25,7 +25,7 @@ def starter_set(
         every: all samples that the tables give.
         kept: those of the run's scale.
         files: the tables, for the digest.
-        in_place_of: the community-made set that it stands in for.
+        in_place_of: the community-made set that it replaces.
 
     """
     notes = (sampled(kept, every, "samples"),) if len(kept) < len(every) else ()

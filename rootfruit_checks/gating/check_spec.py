@@ -1,4 +1,4 @@
-"""One check, resolved once: all that its decision depends on beside what was measured."""
+"""One check, resolved once: everything that its decision depends on, apart from the measurements."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class CheckSpec:
         measure: the registry's row.
         group: the group's name.
         gated: whether this check decides.
-        bar: what its bounds are held against: the limit, or what no change comes to where that is stricter and the
-            policy must be superior; None where it is only described.
-        max_unscored: the largest share of unscored answers in any arm with which a check may still be decided.
-        decision: `confident`; `point`: the estimate itself decides; or `superior`: a difference must lie below that of
-            a policy that changed nothing.
-        shift: the instrument's own shift b. A ceiling passes if upper + b <= bar and fails if lower - b > bar; to first
-            order it cancels in what is compared with a reference, and is only spoken of there.
+        bar: what its bounds are compared with: the limit, or no change if that is stricter and the policy must be
+            superior; None if the check is only described.
+        max_unscored: the largest share of unscored answers, in any arm, with which a check can still be decided.
+        decision: `confident`; `point`: the estimate itself decides; `superior`: a difference must be below that of a
+            policy that changed nothing.
+        shift: the instrument's own shift b. A ceiling passes if upper + b <= bar and fails if lower - b > bar. In
+            comparisons with a reference it cancels to first order, and is only mentioned.
         members: identities of the group.
         controls: identities that they are compared with; empty for pairs.
         data: name of the data, for the result.
@@ -84,7 +84,7 @@ class CheckSpec:
 
     @property
     def widening(self) -> float:
-        """How far the instrument's shift widens the bounds; 0 where it cancels."""
+        """How far the instrument's shift widens the bounds; 0 if it cancels."""
         return self.shift if self.measure.gate == "ceiling" else 0.0
 
     @property
@@ -94,10 +94,10 @@ class CheckSpec:
 
 
 def resolve(check: Check, settings: Settings, shift: float = 0.0, data: str = "") -> CheckSpec:
-    """Return what a declared check comes to under the settings.
+    """Resolve a declared check under the settings.
 
     Args:
-        check: the check; its own limit, if it has one, comes before the settings'.
+        check: the check; its own limit, if any, overrides the settings.
         settings: limits, and how to decide.
         shift: the instrument's own shift for its group.
         data: name of the data.
@@ -123,7 +123,7 @@ def resolve(check: Check, settings: Settings, shift: float = 0.0, data: str = ""
 
 def _bar(measure: Measure, check_id: str, limit: float | None, decision: str) -> float:
     if limit is None:
-        raise ConfigError(f"{check_id}: is gated and has no limit; set one with --rootfruit-limit={check_id}=X")
+        raise ConfigError(f"{check_id}: is gated but has no limit; set one with --rootfruit-limit={check_id}=X")
     low = 0.0 if unit_of(measure) == "%" else -1.0
     if not low <= limit < 1.0:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Which checks a run declares: the family that decides a release comes from the settings, never from `-k`."""
+"""The checks that a run declares. The family that decides a release comes from the settings, never from `-k`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NO_MODEL = (
     "for the suite that comes with the package: rootfruit gate path/to/policy path/to/reference"
 )
 _NO_REFERENCE = (
-    "this gate compares the policy with a reference and none is given: add --reference=PATH, "
+    "this gate compares the policy with a reference, but none is given: add --reference=PATH, "
     "or --rootfruit-absolute-only to gate on ceilings alone"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One measure on one group. `gated` tells whether it decides; `limit` is a test's own, before any setting."""
+    """One measure for one group. `gated`: whether it decides; `limit`: set by a test, before any setting."""
 
     measure: Measure
     group: str
@@ -39,7 +39,7 @@ class Check:
 
 
 def parse(check_id: str, *, gated: bool, where: str) -> Check:
-    """Return the Check named `benchmark/metric/group`, or say which groups there are."""
+    """Return the check named `benchmark/metric/group`; an error lists the known groups."""
     measure_id, _, group = check_id.rpartition("/")
     if measure_id not in MEASURES:
         raise ConfigError(f"{where}: {check_id!r} is not a check (benchmark/metric/group)")
@@ -55,8 +55,8 @@ def parse(check_id: str, *, gated: bool, where: str) -> Check:
 def family(settings: Settings) -> tuple[Check, ...]:
     """Return the declared checks in registry order: the registry's groups, then what the user added.
 
-    With `absolute_only`, measures that need a reference are not declared at all; nor, without a baseline, those that
-    compare with one.
+    With `absolute_only`, measures that need a reference are not declared. Without a baseline, those that compare with
+    one are not declared either.
     """
     found: dict[str, Check] = {}
     for measure in measures():
@@ -74,7 +74,7 @@ def family(settings: Settings) -> tuple[Check, ...]:
 
 
 def _declared(settings: Settings, measure: Measure) -> bool:
-    """Whether checks of this measure are declared at all."""
+    """Whether checks of this measure are declared."""
     if measure.benchmark not in settings.benchmarks or (measure.needs_baseline and not settings.baseline):
         return False
     return not (settings.absolute_only and measure.needs_reference)
@@ -83,11 +83,11 @@ def _declared(settings: Settings, measure: Measure) -> bool:
 def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[Check, ...]:
     """Return the checks that are described but not declared: every other group with identities in `present`."""
     declared = {check.id for check in family(settings)}
-    # The controls are what every other group is compared with: they have no disparity of their own.
+    # Every other group is compared with the controls, so controls have no disparity of their own.
     compared_with = set(controls(benchmark))
     found = []
     for measure in measures():
-        # A metric on another package's benchmark says nothing unless it is asked for.
+        # A metric on another package's benchmark is described only on request.
         if measure.benchmark != benchmark or is_foreign(measure.id):
             continue
         if measure.needs_baseline and not settings.baseline:
@@ -101,19 +101,19 @@ def exploratory(settings: Settings, benchmark: str, present: set[str]) -> tuple[
 
 
 def require_model(settings: Settings) -> None:
-    """Raise ConfigError, with the right command in it, where no policy is named."""
+    """Raise ConfigError, with the right command in it, if no policy is named."""
     if not settings.model:
         raise ConfigError(_NO_MODEL)
 
 
 def require_reference(settings: Settings, measure: Measure) -> None:
-    """Raise ConfigError where a measure compares with a reference and none is named."""
+    """Raise ConfigError if a measure compares with a reference and none is named."""
     if measure.needs_reference and not settings.reference:
         raise ConfigError(_NO_REFERENCE)
 
 
 def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[Check, ...]:
-    """Return the checks of a marker `rootfruit(measure, groups=None, limit=None)`; none where they are not run.
+    """Return the checks of a marker `rootfruit(measure, groups=None, limit=None)`; none if they are not run.
 
     `measure` is the id of a measure, or a list of ids.
 
@@ -137,7 +137,7 @@ def asked(settings: Settings, args: Sequence[object], kwargs: Mapping[str, objec
         )
     if measure is None:
         raise ConfigError(
-            'a test that asks for rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '
+            'a test that uses rootfruit_check needs @pytest.mark.rootfruit("MEASURE"); '
             f"MEASURE is one of {', '.join(MEASURES)}"
         )
     declared = tuple(check for check in family(settings) if check.measure is measure)

@@ -1,4 +1,4 @@
-"""From measurements to verdicts: evidence for each check, its level within the declared family, the decision."""
+"""Turns measurements into verdicts: the evidence of each check, its level in the declared family, the decision."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Decider:
     """Decides checks on frames that one run has measured.
 
     Args:
-        settings: what is declared, limits, levels.
+        settings: declared checks, limits, levels.
         data: the samples by benchmark.
         frames: tidy frames by benchmark, policy and reference.
         noise_floor: nats within which a difference of two log-probs is a tie.
-        baseline: the earlier release, where one is given.
-        auditing: what is known of the regard classifier; None where none was used.
-        share: how much of a check's planned clusters was seen, where looks are sequential.
-        books: pairs token by token, by benchmark.
+        baseline: the earlier release, if given.
+        auditing: what is known about the regard classifier; None if none was used.
+        share: for sequential looks, the share of a check's planned clusters that was seen.
+        books: token scores of pairs, by benchmark.
 
     """
 
@@ -74,9 +74,9 @@ class Decider:
         return self._frames[benchmark]
 
     def spec(self, check: Check) -> CheckSpec:
-        """Return what a check comes to in this run, resolved once."""
+        """Return a check as this run resolves it; resolved once."""
         if check not in self._specs:
-            # Of a benchmark whose tests were not selected there are no data; its checks count in the family.
+            # Benchmarks whose tests were not selected have no data, but their checks count in the family.
             data = self.data.get(check.measure.benchmark)
             named = f"{data.name}, scale {self.settings.scale}" if data else ""
             self._specs[check] = resolve(check, self.settings, self._shift(check), named)
@@ -91,9 +91,9 @@ class Decider:
         return decide(spec, evidence, level=level, correction=correction, shown=self._shown(check, evidence))
 
     def _shown(self, check: Check, evidence: Evidence) -> Shown:
-        """What is shown with the verdict: the worst samples, and what is known of instrument and looks."""
+        """What is shown with the verdict: the worst samples, and details on the instrument and the looks."""
         measure = check.measure
-        # A baseline keeps no tokens: beside the reference's they would be told for its own.
+        # A baseline keeps no tokens; without this, the reference's tokens would be shown as its own.
         tokens = None if measure.needs_baseline else self._books.get(measure.benchmark)
         samples = worst_samples(evidence, self.data[measure.benchmark], self._compared(check), tokens)
         details = self._audited(check)
@@ -107,7 +107,7 @@ class Decider:
         )
 
     def evidence(self, check: Check) -> Evidence:
-        """What was measured for one check, evaluated once."""
+        """Return the evidence for one check, evaluated once."""
         if check.id not in self._evidence:
             self._evidence[check.id] = self._evaluated(check, self.frame(check.measure.benchmark))
         return self._evidence[check.id]
@@ -137,7 +137,7 @@ class Decider:
         return self._baseline
 
     def _compared(self, check: Check) -> pd.DataFrame:
-        """The rows of both sides of a check: for a regression the baseline's stand for the reference's."""
+        """Return the rows of both sides of a check; for a regression, the baseline's replace the reference's."""
         frame = self.frame(check.measure.benchmark)
         earlier = self._earlier().of(check.measure.benchmark) if check.measure.needs_baseline else None
         if earlier is None:
@@ -145,13 +145,13 @@ class Decider:
         return pd.concat([frame[frame["role"] == "policy"], earlier.assign(role="reference")], ignore_index=True)
 
     def _audited(self, check: Check) -> dict[str, object]:
-        """What is known of the instrument, for a check's details."""
+        """What is known about the instrument, for a check's details."""
         if self._auditing is None:
             return {}
         frame = self.frame(check.measure.benchmark)
-        if check.measure.needs_baseline:  # the earlier release's labels are all that is left of it
+        if check.measure.needs_baseline:  # only the labels of the earlier release are kept
             return {}
-        # Many groups are explored: what an evaluation more costs is spent where something is decided.
+        # There are many exploratory groups, so only gated checks get the extra evaluation.
         again = partial(self._evaluated, check) if check.gated else None
         return self._auditing.details(check.measure, check.group, frame, again)
 
@@ -163,8 +163,8 @@ class Decider:
     def _level(self, check: Check) -> tuple[float | None, str]:
         """The level of a gated check's lower bound, corrected for the declared family, and the correction in words.
 
-        A check of a test's own joins the family. A member that cannot be evaluated stays in it, as one of which
-        nothing is known: its own test tells what is wrong with it.
+        A check that a test adds joins the family. A member that cannot be evaluated stays in the family, with nothing
+        known about it: its own test reports the error.
         """
         family_of = {one.id: one for one in (*family(self.settings), check) if one.gated}
         known = self._levels.get(frozenset(family_of.values()))
@@ -191,6 +191,6 @@ class Decider:
         ]
 
     def _present(self, benchmark: str) -> set[str]:
-        """Identities of which there are samples."""
+        """Identities that have samples."""
         data = self.data[benchmark]
         return {pair.identity for pair in data.pairs} | {prompt.identity for prompt in data.prompts}

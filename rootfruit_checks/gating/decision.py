@@ -1,4 +1,4 @@
-"""Evidence becomes a verdict that explains itself; verdicts become a release decision. Pure."""
+"""Decides: from evidence to a verdict with its explanation, and from verdicts to a release. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rootfruit_checks.gating.explain import explanation
 
 if TYPE_CHECKING:
     from rootfruit_checks.gating.check_spec import CheckSpec
-    from rootfruit_checks.metrics.evidence import Evidence  # it brings pandas, which deciding does not need
+    from rootfruit_checks.metrics.evidence import Evidence  # imports pandas, which this module does not need
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown with a verdict and plays no part in it.
+    """What is shown with a verdict but does not affect it.
 
     Attributes:
-        samples: those that contribute most to harm.
-        details: description, plain values ready for JSON.
+        samples: the ones that contribute most to harm.
+        details: a description, as plain JSON values.
         remark: a sentence for the end of the explanation, or "".
 
     """
@@ -42,15 +42,15 @@ def decide(
 ) -> Verdict:
     """Decide one check: `pass` if the upper bound is at most the bar, `fail` if the lower bound exceeds it.
 
-    The lower bound may be corrected for the family of checks: it then stands at 1 - `level`, in what decides and in
-    what is shown. Anything between is `inconclusive`; so are too few clusters for a bound and too many unscored
-    answers. No data, or nothing that could be scored, is `error`. What is not gated gets `none`.
+    The lower bound may be corrected for the family of checks: it is then at 1 - `level`, both for the decision and for
+    display. Anything in between is `inconclusive`, and so are too few clusters for a bound and too many unscored
+    answers. No data, or no scored answer, is an `error`. Checks that are not gated get `none`.
 
     Args:
         spec: the check.
         evidence: what was measured for it.
-        level: level of the lower bound, corrected for the family; None leaves the interval's own.
-        correction: in words, how it was corrected, for the explanation.
+        level: level of the lower bound, corrected for the family; None keeps the interval's own bound.
+        correction: how it was corrected, in words, for the explanation.
         shown: what is shown with the verdict.
 
     """
@@ -103,21 +103,21 @@ def decide(
 
 
 def blocks(outcome: str, inconclusive: str = "fail") -> bool:
-    """Tell whether the outcome of a gated check blocks a release.
+    """Return whether the outcome of a gated check blocks a release.
 
-    A release passes when none of its declared checks does and each has an outcome. That needs no correction for many
-    checks (an intersection-union test).
+    A release passes if none of its declared checks blocks and each has an outcome. This needs no correction for
+    multiple checks (it is an intersection-union test).
 
     Args:
         outcome: `Verdict.verdict` of a gated check.
-        inconclusive: of `--rootfruit-inconclusive`; with "warn", inconclusive checks do not block.
+        inconclusive: value of `--rootfruit-inconclusive`; with "warn", inconclusive checks do not block.
 
     """
     return outcome in {"fail", "error"} or (outcome == "inconclusive" and inconclusive == "fail")
 
 
 def _judge(spec: CheckSpec, bar: float, evidence: Evidence) -> tuple[Outcome, str]:
-    """Return the outcome and, where the bounds alone do not tell it, the reason."""
+    """Return the outcome, and the reason if the bounds alone do not explain it."""
     interval, shift, strict = evidence.interval, spec.widening, spec.must_improve
     if shift >= bar and shift > 0.0:
         return "error", (
@@ -125,7 +125,7 @@ def _judge(spec: CheckSpec, bar: float, evidence: Evidence) -> tuple[Outcome, st
             f"is not below the limit of {100 * bar:.1f}"
         )
     if not math.isfinite(interval.estimate) or evidence.n == 0:
-        return "error", f"there is nothing to decide on: {interval.note or 'no data'}"
+        return "error", f"there is no estimate: {interval.note or 'no data'}"
     if evidence.unscored_share >= 1.0:
         return "error", "no answer of at least one model could be scored"
     if not evidence.unscored_share <= spec.max_unscored:
@@ -139,7 +139,7 @@ def _judge(spec: CheckSpec, bar: float, evidence: Evidence) -> tuple[Outcome, st
     reason = ""
     if spec.decision == "point":
         low = high = interval.estimate
-        reason = "the estimate alone decides (--rootfruit-decision=point), whatever its bounds"
+        reason = "the estimate alone decides (--rootfruit-decision=point), regardless of its bounds"
     if not (math.isfinite(low) and math.isfinite(high)):
         return "error", "the bounds are not numbers"
     if strict:

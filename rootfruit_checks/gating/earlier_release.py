@@ -1,4 +1,4 @@
-"""What a regression is decided against: the rows of an earlier release."""
+"""The interface to the rows of an earlier release, with which a regression is compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One paragraph for a release manager: what was measured, for whom, the figures, the verdict, what would settle it."""
+"""The paragraph that explains a verdict to a release manager: measure, group, figures, verdict and next step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rootfruit_checks.catalog.measures import Measure
     from rootfruit_checks.metrics.evidence import Evidence
 
-# A planned sample beyond this multiple is no plan.
+# Beyond this multiple of the current sample, a number of samples is not worth suggesting.
 _TOO_MANY = 200.0
-_BEYOND = "The estimate itself lies beyond the limit, so more samples are more likely to show a failure than a pass."
+_BEYOND = "The estimate itself is beyond the limit, so more samples are more likely to show a failure than a pass."
 
 
 def unit_of(measure: Measure) -> str:
@@ -41,12 +41,12 @@ def explanation(
     *,
     cancels: bool = False,
 ) -> str:
-    """Return the paragraph: plain text, a few sentences. See `decision.decide` for the arguments."""
+    """Return the paragraph as plain text, a few sentences long. See `decision.decide` for the arguments."""
     sentences = [f"Measured: {measure.title}, for {group}."]
     if evidence.n:
         sentences.append(_figures(measure, evidence))
     else:
-        sentences.append("There are no data for it.")
+        sentences.append("There are no data for this check.")
     if evidence.unscored:
         sentences.append(f"Not scored: {evidence.unscored} answers.")
     if shift:
@@ -55,7 +55,7 @@ def explanation(
         sentences.append("The instrument's own shift is the same for both models and cancels to first order.")
     if correction and limit is not None and not evidence.interval.refused:
         low, _ = _bounds(measure, evidence)
-        told = "The lower bound is" if low is not None else "No lower bound is left once it is"
+        told = "The lower bound is" if low is not None else "There is no lower bound once it is"
         sentences.append(f"{told} {correction}.")
     sentences.append(_verdict(measure, evidence, outcome, limit, reason))
     if outcome == "inconclusive" and not reason and limit is not None:
@@ -66,13 +66,13 @@ def explanation(
 
 
 def _shifted(measure: Measure, evidence: Evidence, shift: float) -> str:
-    """Say with which bounds it is decided: those shown are of the samples alone."""
+    """Name the bounds that decide. The ones shown before cover sampling error only."""
     unit = unit_of(measure)
     low, high = _bounds(measure, evidence)
     bounds = {"lower": None if low is None else low - shift, "upper": None if high is None else high + shift}
     decided = [f"{side} bound {figure(bound, unit)}" for side, bound in bounds.items() if bound is not None]
     text = f"The instrument's own shift of {100 * shift:.1f} points widens both bounds"
-    return f"{text}: it is decided by {' and '.join(decided)}." if decided else f"{text}."
+    return f"{text}, so the verdict uses the {' and the '.join(decided)}." if decided else f"{text}."
 
 
 def _bounds(measure: Measure, evidence: Evidence) -> tuple[float | None, float | None]:
@@ -92,7 +92,7 @@ def _figures(measure: Measure, evidence: Evidence) -> str:
         elif high is not None:
             text += f", upper bound {figure(high, unit)} and no lower bound"
         else:
-            text += ", without a bound on either side"
+            text += ", with no bound on either side"
     text += f", from {evidence.n} samples" + (f" in {counted}" if counted else "")
     if evidence.policy is not None and evidence.reference is not None:
         level, other = measure.levels, "baseline" if measure.needs_baseline else "reference"
@@ -111,7 +111,7 @@ def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, limit: floa
     if outcome == "fail":
         return f"FAIL: even the lower bound is above the limit of {bar}."
     if outcome == "error":
-        return f"ERROR, which never passes: {reason}."
+        return f"ERROR (never a pass): {reason}."
     if reason:
         return f"INCONCLUSIVE against the limit of {bar}: {reason}."
     low, high = _bounds(measure, evidence)
@@ -121,14 +121,14 @@ def _verdict(measure: Measure, evidence: Evidence, outcome: Outcome, limit: floa
         return f"INCONCLUSIVE: the upper bound is above the limit of {bar}."
     if low is not None:
         return f"INCONCLUSIVE: the lower bound is not above the limit of {bar}."
-    return f"INCONCLUSIVE: without bounds nothing is shown about the limit of {bar}."
+    return f"INCONCLUSIVE: there are no bounds to compare with the limit of {bar}."
 
 
 def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) -> str:
-    """Say how many clusters would settle it, were the truth where the estimate is: bounds shrink with sqrt(clusters).
+    """Say how many clusters would settle the check if the estimate is right: bounds shrink with sqrt(clusters).
 
-    The part of the variance that belongs to the clusters themselves does not shrink with more samples of the same
-    ones; where it alone keeps the bound beyond the limit, no number of samples settles anything.
+    More samples from the same clusters do not reduce the variance between clusters. If that variance alone keeps the
+    bound beyond the limit, no number of samples from them settles the check.
     """
     interval = evidence.interval
     passing = interval.estimate <= limit
@@ -138,14 +138,14 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
     room = abs(limit - interval.estimate) - shift
     if room <= 0:
         place = "within the instrument's shift of the limit" if shift > 0 else "on the limit"
-        return f"With the estimate as it is no number of samples would settle it: it lies {place}."
-    if bound is None:  # at the end of the range a bound says nothing of how fast it would come closer
+        return f"If the estimate stays the same, no number of samples would settle this check: it lies {place}."
+    if bound is None:  # a bound at the end of the range does not show how fast it would shrink
         others = " and ".join(f"{name}s" for name, number in evidence.clusters.items() if number) or "samples"
-        return f"{ahead}These samples are too few for {'an' if passing else 'a'} {side} bound: take more {others}."
+        return f"{ahead}There are too few samples for {'an' if passing else 'a'} {side} bound: add more {others}."
     width = abs(bound - interval.estimate)
     if width > room * math.sqrt(_TOO_MANY):
         return (
-            f"{ahead}To {verdict}, with the estimate as it is, it would take more than {_TOO_MANY:.0f} times the "
+            f"{ahead}To {verdict} with this estimate, the check would need more than {_TOO_MANY:.0f} times the "
             f"samples: the {side} bound is {100 * width:.1f} points from the estimate, and the limit {100 * room:.1f}."
         )
     times = (width / room) ** 2
@@ -154,7 +154,7 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
         for name, number in evidence.clusters.items()
         if number
     )
-    text = f"{ahead}To {verdict}, with the estimate as it is, it would take {wanted}"
+    text = f"{ahead}To {verdict} with this estimate, the check would need {wanted}"
     variance = interval.se**2
     share = interval.residual / variance if variance > 0 else math.nan
     if math.isfinite(share):
@@ -165,13 +165,13 @@ def _settle(measure: Measure, evidence: Evidence, limit: float, shift: float) ->
             text += f"; more samples of the same {names} would not be enough"
         else:
             more = math.ceil(evidence.n * max(1.0, share / spare))
-            text += f", or about {more} samples (now {evidence.n}) with these"
-    return text + f" ({100 * room:.1f} points of room)."
+            text += f", or about {more} samples (now {evidence.n}) from the same ones"
+    return text + f" (margin: {100 * room:.1f} points)."
 
 
 def _more_clusters(evidence: Evidence) -> str:
     names = " and ".join(f"{name}s" for name, number in evidence.clusters.items() if 0 < number < 10)
-    return f"More samples of the same {names} would not settle it: take more {names}." if names else ""
+    return f"More samples of the same {names} would not settle this check: add more {names}." if names else ""
 
 
 def count_of(number: int, name: str) -> str:

@@ -1,4 +1,4 @@
-"""At which level each check's lower bound stands, given the family of gated checks that the settings declare."""
+"""The level of each check's lower bound, given the family of gated checks that the settings declare."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _NAMES = {"max-t": "single-step max-t", "holm": "Holm", "bh": "Benjamini and Hoc
 def corrected(
     members: Mapping[str, Evidence | None], bars: Mapping[str, float], settings: Settings
 ) -> dict[str, tuple[float | None, str]]:
-    """Return the level of each check's lower bound, None for its own, and in words how it was derived.
+    """Return the level of each check's lower bound (None: not corrected) and how it was derived, in words.
 
     Args:
-        members: every gated check of the family; None for one of which nothing is known.
-        bars: what each of them is held against, the instrument's shift included.
-        settings: alpha, the seed of the multipliers, the way of correction.
+        members: every gated check of the family; None if nothing is known about it.
+        bars: what each of them is compared with, including the instrument's shift.
+        settings: alpha, the seed of the multipliers, the correction method.
 
     """
     way, alpha = settings.correction, settings.alpha
     if settings.sequential and way == "max-t":
-        way = "holm"  # the joint law that max-t takes is that of one look
+        way = "holm"  # the joint distribution that max-t uses holds for a single look
     found: dict[str, tuple[float | None, str]] = dict.fromkeys(members, (None, ""))
-    # A refused estimate has no bound that could fail: it rejects nothing, and counts nothing.
+    # A refused estimate has no bound and cannot fail, so it does not count in the correction.
     open_ones = {key: one for key, one in members.items() if one is None or not one.interval.refused}
     if way == "none" or len(members) < 2:
         return found

@@ -1,6 +1,6 @@
-"""What a run knows of its own instruments: the shifts that widen bounds, corrected rates, others' votes.
+"""What a run knows about its instruments: shifts that widen bounds, corrected rates, votes of other lexicons.
 
-The shift decides (see `decision.decide`). Everything else here is description in a check's `details`, and never gates.
+Only the shift affects verdicts (see `decision.decide`). The rest describes a check in its `details` and never gates.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from rootfruit_checks.metrics.evaluate import Evidence
     from rootfruit_checks.store.store import Store
 
-_DESCRIPTION = "description, never gated: it takes the errors on our own sentences for those on this text"
+_DESCRIPTION = "description, never gated: it assumes that the errors on our own sentences apply to this text"
 
 
 class Auditing:
-    """One run's instruments, looked at.
+    """The audit of one run's instruments.
 
     Args:
-        answers: what the regard classifier said to the audit's sentences and the labelled rows; None without one.
+        answers: the regard classifier's answers on the audit sentences and the labelled rows; None without one.
         ballots: by benchmark and lexicon, its vote on each row of the frame that has a continuation, by the row's
-            place.
+            index.
         alpha: level of each bound.
         seed: seed of the resampling.
 
@@ -56,20 +56,20 @@ class Auditing:
     ) -> None:
         self.answers = answers
         self.audit = Audit(answers.audit, answers.unmasked, alpha) if answers else None
-        # By harmful label: a registered benchmark may count another one.
+        # By harmful label: a registered benchmark may count a different one.
         self._audits = {"negative": self.audit}
         self._ballots = ballots or {}
         self._alpha, self._seed = alpha, seed
 
     def shift(self, measure: Measure, group: str) -> float:
-        """The shift that widens the bounds of this group's absolute checks; 0 where no audited rate is measured."""
+        """The shift that widens the bounds of this group's absolute checks; 0 if no audited rate is measured."""
         found = self._shift(measure, groups().members(measure.benchmark, group))
         return found.used if found else 0.0
 
     def _shift(self, measure: Measure, members: Sequence[str]) -> GroupShift | None:
-        """The shift of a rate of disparities; of a registered benchmark's identities, what those that we audited share.
+        """The shift of a disparity's rate; for identities of a registered benchmark, the shift shared by audited ones.
 
-        Identities that the audit does not name get the shift of what stands around any identity (see `audit.py`).
+        Identities that the audit does not name get the shift of the sentence around any identity (see `audit.py`).
         """
         own_ceiling = measure.id in METRICS and measure.gate == "ceiling"
         if not (own_ceiling or measure.metric in ("disparity", "amplification")):
@@ -90,13 +90,13 @@ class Auditing:
     def details(
         self, measure: Measure, group: str, frame: pd.DataFrame, again: Callable[[pd.DataFrame], Evidence] | None
     ) -> dict[str, object]:
-        """Description for one check, ready for JSON.
+        """Describe the instrument for one check, as JSON values.
 
         Args:
             measure: the registry's row.
             group: the group's name.
             frame: the tidy frame that the check was evaluated on.
-            again: evaluates the same check on another frame, on a lexicon's labels; None: its own figure is not shown.
+            again: evaluates the same check on a frame with a lexicon's labels; None: the lexicon's figure is left out.
 
         """
         members = groups().members(measure.benchmark, group)
@@ -105,7 +105,7 @@ class Auditing:
             return {}
         found: dict[str, object] = {"instrument_shift": shift.plain()}
         held = BENCHMARKS[measure.benchmark]
-        # Elsewhere nothing more is known: the labelled rows are of prompts like the audited ones, and of their rates.
+        # The labelled rows cover only prompts like the audited ones, so nothing more is known elsewhere.
         if not held.audited or measure.id in METRICS:
             return found
         rows = frame[frame["quantity"] == held.quantity]
@@ -123,7 +123,7 @@ class Auditing:
         return {"group": pronoun_bias.calibration(members), "control": pronoun_bias.calibration(BINARY)}
 
     def _corrected(self, benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> dict[str, object]:
-        """Rogan and Gladen's rates, group, control and their difference, by model."""
+        """Rogan-Gladen corrected rates of group, control and their difference, by model."""
         known = self._calibrations(benchmark, members)
         found: dict[str, object] = {
             "note": _DESCRIPTION,
@@ -150,7 +150,7 @@ class Auditing:
         ballot: pd.Series[bool],
         again: Callable[[pd.DataFrame], Evidence] | None,
     ) -> dict[str, object]:
-        """How often a lexicon and the classifier disagree on *negative*, and what the lexicon's own figure is."""
+        """How often a lexicon and the classifier disagree on *negative*, and the lexicon's own figure."""
         answered = rows[~rows["label"].isin(NO_ANSWER)]
         negative = ballot.reindex(answered.index)
         apart = (answered["label"] == "negative") != negative
@@ -171,7 +171,7 @@ class Auditing:
         return {"disagreement": disagreement, **{name: finite(value) for name, value in figures.items()}}
 
     def words(self) -> str:
-        """The audit of the regard classifier in one line, for the head of a result; "" where none was used."""
+        """The audit of the regard classifier in one line, for the header of a result; "" if none was used."""
         if self.audit is None or self.answers is None:
             return ""
         shifts = "; ".join(
@@ -185,19 +185,19 @@ class Auditing:
         known = self.answers.calibration()
         return (
             f"shift of its negative rate, in points, on {len(versions())} versions of neutral sentences: {shifts}; on "
-            f"{known.positives + known.negatives} labelled rows out of sample it finds {known.found} of "
-            f"{known.positives} negative ones and wrongly calls {known.false} of {known.negatives} others so"
+            f"{known.positives + known.negatives} held-out labelled rows it finds {known.found} of "
+            f"{known.positives} negative ones and wrongly labels {known.false} of {known.negatives} others negative"
         )
 
 
 def audit_run(
     classifier: RegardClassifier, store: Store, frames: Mapping[str, pd.DataFrame], *, alpha: float, seed: int
 ) -> tuple[Auditing, list[str]]:
-    """Look at a run's classifier and let the lexicons vote on continuations; return that and notes.
+    """Audit a run's classifier and let the lexicons vote on continuations; return the audit and notes.
 
     Args:
         classifier: the regard classifier.
-        store: keeps what was computed.
+        store: caches results.
         frames: benchmark -> its tidy frame; the lexicons vote on those whose regard is audited.
         alpha: level of each bound.
         seed: seed of the resampling.
@@ -229,7 +229,7 @@ def _ballot(lexicon: lexicons.Lexicon, store: Store, frame: pd.DataFrame) -> pd.
 
 
 def _matched(benchmark: str, rows: pd.DataFrame, members: Sequence[str]) -> pd.DataFrame:
-    """One row a prompt of the group: its rate of the harmful label, and the mean rate of its matched controls."""
+    """One row per prompt of the group: its rate of the harmful label, and the mean rate of its matched controls."""
     table = per_prompt(rows, (rows["label"] == BENCHMARKS[benchmark].harmful).astype(float))
     table = table.rename(columns={"value": "group"}).assign(control=of_controls(table, controls(benchmark)))
     return table[table["identity"].isin(members) & table["control"].notna()]

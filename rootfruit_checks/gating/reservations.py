@@ -1,6 +1,6 @@
-"""What a release was let through with: whatever the settings or a test loosened, in clauses for the verdict's sentence.
+"""Reservations: everything that the settings or a test loosened, as clauses for the sentence that states the verdict.
 
-Only what can make a release easier stands here. Stricter limits, other data and other models are in the result anyway.
+Only what makes it easier to pass is listed. The result already records stricter limits, other data and other models.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rootfruit_checks.config.settings import Settings
 
 _USUAL = Settings()
 _NAMED = 3
-LET_THROUGH = "were let through"
+LET_THROUGH = "did not block"
 
 
 class Decided(Protocol):
-    """What is asked of a verdict."""
+    """The part of a verdict that reservations need."""
 
     @property
     def id(self) -> str:
@@ -34,11 +34,11 @@ class Decided(Protocol):
 
     @property
     def gated(self) -> bool:
-        """Whether it decides on the release."""
+        """Whether it can block the release."""
 
     @property
     def limit(self) -> float | None:
-        """What it is held against."""
+        """The limit that decides it."""
 
     @property
     def verdict(self) -> str:
@@ -46,7 +46,7 @@ class Decided(Protocol):
 
 
 def reservations(settings: Settings, rows: Iterable[Decided]) -> list[str]:
-    """Return what makes a release of this run less than one by the defaults, as clauses; empty where nothing does.
+    """Return, as clauses, each way in which this run is less strict than the defaults; empty if it is not.
 
     Args:
         settings: of the run.
@@ -71,9 +71,9 @@ def reservations(settings: Settings, rows: Iterable[Decided]) -> list[str]:
             f"({', '.join(looser[:_NAMED])}{more})"
         )
     if settings.decision == "point":
-        told.append("estimates decided without their bounds")
+        told.append("checks were decided by their estimates alone, without bounds")
     if settings.alpha > _USUAL.alpha:
-        told.append(f"the bounds are of level {settings.alpha:g} instead of {_USUAL.alpha:g}")
+        told.append(f"alpha is {settings.alpha:g} instead of {_USUAL.alpha:g}")
     if settings.max_unscored > _USUAL.max_unscored:
         told.append(
             f"up to {100 * settings.max_unscored:g} % of a check's samples may be unscored instead of "
@@ -104,5 +104,5 @@ def _and(names: Sequence[str]) -> str:
 
 
 def released(told: Sequence[str]) -> str:
-    """Return the beginning of the sentence that tells a release: "Released", and everything it was let through with."""
+    """Return the start of the sentence for a release: "Released", followed by the reservations."""
     return f"Released, but {'; '.join(told)}" if told else "Released"

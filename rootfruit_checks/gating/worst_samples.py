@@ -1,4 +1,4 @@
-"""The samples shown with a verdict: the worst five, so that an auditor can trace it to what the models said."""
+"""The samples shown with a verdict: the five worst, so that an auditor can trace it to the models' answers."""
 
 from __future__ import annotations
 

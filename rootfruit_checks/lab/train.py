@@ -1,4 +1,4 @@
-"""Two stages of alignment, thinly over TRL: supervised fine-tuning and DPO, from a directory of weights to another.
+"""Two stages of alignment as thin wrappers around TRL: supervised fine-tuning and DPO.
 
 Both train all weights in float32 with a fixed seed, and write safetensors, tokenizer and configs.
 """
@@ -35,17 +35,17 @@ def train_sft(
     Args:
         model: directory or Hub id to start from.
         rows: each with `text`, or `prompt` and `completion` (then the loss is on the completion).
-        out: directory to write; made if need be.
+        out: directory to write; created if needed.
         steps: optimizer steps of `batch_size` rows; the rows are repeated as needed.
-        batch_size: rows a step.
+        batch_size: rows per step.
         learning_rate: peak of a cosine schedule that ends at 0.
         seed: of order and anything else random.
         warmup_steps: steps of linear warm-up.
-        shuffle: draw the order anew each pass, rows of like length together (less padding); else the order given.
+        shuffle: reshuffle each pass, with rows of similar length together (less padding); else keep the order.
         max_length: in tokens; longer rows are an error, never cut. None: the model's positions.
 
     Raises:
-        ConfigError: trl is not installed, a row lacks a column or is too long, a number makes no sense.
+        ConfigError: trl is not installed, a row lacks a column or is too long, or a number is out of range.
 
     """
     _check(rows, SFT_COLUMNS, steps, batch_size, learning_rate)
@@ -83,21 +83,21 @@ def train_dpo(
     Args:
         model: directory or Hub id to start from.
         rows: each with `prompt` (may be empty), `chosen` and `rejected`.
-        out: directory to write; made if need be.
+        out: directory to write; created if needed.
         steps: optimizer steps of `batch_size` pairs.
-        batch_size: pairs a step.
+        batch_size: pairs per step.
         learning_rate: peak of a cosine schedule that ends at 0.
         beta: DPO's beta (Rafailov et al. 2023).
         anchor: weight of the mean negative log-likelihood of the chosen text, added to DPO's loss (Pang et al. 2024,
             RPO): it keeps the likelihood of both texts from falling together.
         seed: of order and anything else random.
         warmup_steps: steps of linear warm-up.
-        shuffle: draw the order anew each pass; else the order given, again and again.
+        shuffle: reshuffle each pass; else repeat the given order.
         max_length: in tokens; longer rows are an error, never cut. None: the model's positions.
         reference: the frozen reference; by default the model that it starts from.
 
     Raises:
-        ConfigError: trl is not installed, a row lacks a column or is too long, a number makes no sense.
+        ConfigError: trl is not installed, a row lacks a column or is too long, or a number is out of range.
 
     """
     _check(rows, DPO_COLUMNS, steps, batch_size, learning_rate)
@@ -178,7 +178,7 @@ def _common(
     import torch
     import transformers
 
-    # TRL turns it on. transformers 5.24 has renamed it.
+    # TRL turns it on; transformers 5.24 renamed it.
     names = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
     checkpointing = "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
     return {
@@ -203,7 +203,7 @@ def _common(
 
 
 def _fits(tokenizer: Any, rows: Sequence[Mapping[str, str]], longest: int) -> None:
-    # TRL would cut without a word.
+    # TRL would truncate silently.
     for number, row in enumerate(rows):
         start = row.get("prompt", "")
         texts = [start + text for key, text in row.items() if key != "prompt"]

@@ -1,4 +1,4 @@
-"""A registered metric's values become evidence: checked row by row, and bounded as our own values are."""
+"""Turns the values of a registered metric into evidence: checked row by row, with bounds as for built-in metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def own(plan: Plan, frame: pd.DataFrame) -> Evidence:
     """Return the evidence of a registered metric.
 
     Raises:
-        DataError: the metric fails, or returns something else than it must.
+        DataError: the metric fails, or returns a wrong table.
 
     """
     metric = METRICS[plan.measure.id]
@@ -43,7 +43,7 @@ def own(plan: Plan, frame: pd.DataFrame) -> Evidence:
         answer = metric.function(frame.copy(), Group(plan.check_id.rpartition("/")[2], plan.members, plan.controls))
     except RootfruitError:
         raise
-    except Exception as error:  # whatever somebody else's metric raises
+    except Exception as error:  # a custom metric may raise anything
         raise DataError(f"{where} fails with {type(error).__name__}: {error}") from error
     rows = _checked(plan, where, answer, set(mine["sample"]))
     values = rows["value"].to_numpy(dtype=np.float64)
@@ -104,7 +104,7 @@ def _lost(plan: Plan, frame: pd.DataFrame) -> tuple[int, float]:
     rows = frame[frame["identity"].isin(plan.members | plan.controls)]
     if plan.measure.kind == "prompts":
         return unscored(plan, rows[rows["quantity"].isin(TEXTS)], roles)
-    # Scores are finite where they are there at all (see engines.base.score).
+    # Scores that exist are finite (see engines.base.score).
     return 0, 0.0
 
 

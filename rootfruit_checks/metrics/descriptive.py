@@ -1,4 +1,4 @@
-"""What is shown beside an estimate: other counts of a preference, label shares, second signals of a disparity."""
+"""Details shown with an estimate: other counts of a preference, label shares, second signals of a disparity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the tidy frame to the evidence for one check: pure functions of the frame, one a measure."""
+"""From the tidy frame to the evidence for one check: pure functions of the frame, one per measure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def evaluate(
     )
     definition = _definition(measure)
     if definition is None:
-        raise ConfigError(f"{measure.id}: this measure is in the registry and has no definition")
+        raise ConfigError(f"{measure.id}: this measure is registered but has no definition")
     mine = frame[frame["benchmark"] == measure.benchmark]
     return definition(plan, mine) if len(mine) else plan.nothing(f"nothing of {measure.benchmark} was measured")
 

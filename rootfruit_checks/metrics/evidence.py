@@ -68,7 +68,7 @@ class Plan:
     controls: frozenset[str]
 
     def nothing(self, why: str, unscored: int = 0) -> Evidence:
-        """Evidence of a group that has no rows to go by."""
+        """Evidence for a group without usable rows."""
         none = refusal(math.nan, (0,) * len(self.measure.clusters), why)
         share = 1.0 if unscored else 0.0
         return Evidence(self.check_id, 0, unscored, share, dict.fromkeys(self.measure.clusters, 0), None, None, none)
@@ -85,9 +85,9 @@ class Plan:
         )
 
     def sign_flips(self, values: Floats, clusters: Sequence[Any]) -> dict[str, float | None]:
-        """p-values of "no change" by factor: the permutation twin of the bounds, which leans on no variance.
+        """p-values of "no change" by factor: a permutation test beside the bounds, which assumes no variance.
 
-        A factor in which some rows take no part (they name nobody) cannot flip them, and is left out.
+        A factor that some rows lack (they name nobody) cannot flip them, and is left out.
         """
         columns = {
             name: np.asarray(labels, dtype=str) for name, labels in zip(self.measure.clusters, clusters, strict=True)
@@ -99,7 +99,7 @@ class Plan:
         }
 
     def components(self, values: Floats, clusters: Sequence[Any], strata: Sequence[str]) -> dict[str, float | int]:
-        """What `rootfruit plan --from` makes a later run's plan of: the variances of the parts of a value."""
+        """The variance components of a value, from which `rootfruit plan --from` plans a later run."""
         return asdict(fit(values, clusters, strata))
 
     def counted(self, interval: Interval) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Identity by what surrounds it, such as pronoun family by antecedent type. Described, never gated.
+"""Identity by context, such as pronoun family by antecedent type. Described, never gated.
 
 A group's mean can hide that all of the harm stands in one of its cells. Cells are small and many, so each has three
 figures: its own estimate, bounds where its clusters allow any, and an estimate that borrows strength from the other

@@ -1,4 +1,4 @@
-"""Measures on sentence pairs: which sentence a model finds likelier, and what the implicit reward prefers."""
+"""Measures on sentence pairs: which sentence a model finds more likely, and what the implicit reward prefers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rootfruit_checks.stats.variance_components import Components, fit
 
 # How many pairs the scatter of both models' differences shows.
 POINTS = 300
-_TIES = "every pair is a tie within the noise floor: the scores of {} tell no sentence from another"
+_TIES = "every pair is a tie within the noise floor: the scores of {} do not distinguish the sentences"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +228,7 @@ def _preservation(plan: Plan, frame: pd.DataFrame) -> Evidence:
             "stayed_away": int(((policy <= 0.5) & ~held).sum()),
         },
         "sign_flip_p": plan.sign_flips(policy - reference, pairs.clusters),
-        # As if every pair were drawn for itself: what other reports print, and too sure of itself by far.
+        # As if pairs were independent: what other reports print, and far too confident.
         "mcnemar_p_rows_as_units": mcnemar(int(((policy > 0.5) & ~held).sum()), int(((policy <= 0.5) & held).sum())),
         "log_ratio": math.log(rates[0] / rates[1]) if min(rates) > 0 else None,
         "points": _points(pairs) if plan.check_id.rpartition("/")[2] in plan.measure.groups else [],

@@ -1,4 +1,4 @@
-"""Evidence for a check against an earlier release: paired where the samples are the same, else two samples."""
+"""Evidence for a check against an earlier release: paired if the samples are the same, else two samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often each theme is told of a group, by policy and reference, with bounds. Pure; nothing here gates."""
+"""How often each theme occurs for a group, by policy and reference, with bounds. Pure; nothing here gates."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _plain(found: Interval) -> dict[str, float | None]:
 
 
 def quotes(rows: pd.DataFrame, themes: Bools, members: Sequence[str]) -> list[dict[str, str]]:
-    """Return some continuations of the policy for each theme: those whose hash is smallest, so chosen by nobody."""
+    """Return some continuations of the policy for each theme: the ones with the smallest hashes."""
     found = []
     mine = rows["identity"].isin(members).to_numpy(dtype=bool) & (rows["role"] == "policy").to_numpy(dtype=bool)
     for at, theme in enumerate(theme_ids()):

@@ -1,4 +1,4 @@
-"""Misgendering by likelihood beside misgendering by generation, prompt by prompt. Described, never gated.
+"""Misgendering by likelihood and by generation, prompt by prompt. Described, never gated.
 
 The log-prob twin says which family's pronoun a model finds likeliest at the slot; the continuation says which one it
 writes. Published work finds that such methods conflict on 20.2 % of instances (Subramonian et al. 2025, arXiv

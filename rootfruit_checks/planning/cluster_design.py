@@ -1,4 +1,4 @@
-"""How the samples that a plan would draw lie in the clusters of a check."""
+"""How the samples of a plan are distributed over the clusters of a check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.gating.checks import Check
 from rootfruit_checks.stats.variance_components import Design
 
-# Of a check of which nothing is known.
+# The design of a check about which nothing is known.
 NOTHING = Design.of([[]])
 
 
 def design_of(check: Check, data: DataSet) -> Design:
-    """Return the design of a check; one of a group without samples has n = 0."""
+    """Return the design of a check; n is 0 for a group without samples."""
     members = frozenset(groups().members(check.measure.benchmark, check.group))
     if check.measure.metric == "reward_stigma":
         return _concordance([pair for pair in data.pairs if pair.identity in members])

@@ -1,4 +1,4 @@
-"""`pytest --rootfruit-plan`: the table first, then, where a model is named, about ten seconds of it."""
+"""`pytest --rootfruit-plan`: print the table, then time about ten seconds of the model, if one is named."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rootfruit_checks.runs.factory import Factory
 
 
 def tell(settings: Settings, say: Callable[[str], None], factory: Factory | None = None) -> None:
-    """Print the plan of a run line by line, and write it as JSON where that is asked for.
+    """Print the plan of a run line by line, and write it as JSON if requested.
 
     Raises:
-        RootfruitError: data or an earlier result that cannot be read, a target out of reach, a model that cannot be
-            probed. The table is printed, and the JSON written without times, before any model is loaded.
+        RootfruitError: the data or an earlier result cannot be read, the target cannot be reached, or the model cannot
+            be timed. The table is printed, and the JSON written without times, before any model is loaded.
 
     """
     chosen = sizing.sized(settings)
@@ -29,8 +29,8 @@ def tell(settings: Settings, say: Callable[[str], None], factory: Factory | None
         say(line)
     _keep(chosen, rendering.as_json(plan, costs, None, models))
     if not timing.wanted(chosen):
-        why = "with --model=PATH about ten seconds of it are timed" if not chosen.model else "nothing is timed"
-        say(f"Time: not known; {why}.")
+        why = "give --model=PATH to time about ten seconds of it" if not chosen.model else "the model was not timed"
+        say(f"Time: unknown; {why}.")
         return
     say("")
     stages = timing.probe(replace(chosen, shard=None), plan.data, factory=factory)

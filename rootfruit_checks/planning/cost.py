@@ -1,4 +1,4 @@
-"""How much work a run is, counted in texts and, without a tokenizer, about how many tokens."""
+"""The work of a run: the number of texts and, without a tokenizer, an estimate of tokens."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rootfruit_checks.data.data_set import DataSet
 from rootfruit_checks.observations.from_answers import twin_slots
 from rootfruit_checks.observations.pair_scores import pair_texts
 
-# Tokens a word of English, as most tokenizers have it, with some room for names and neopronouns.
+# Tokens per English word for most tokenizers, with a margin for names and neopronouns.
 TOKENS_A_WORD = 1.4
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One model's work on one benchmark. Tokens are estimates; those generated are the most there can be.
+    """One model's work on one benchmark. Tokens are estimates; generated tokens are an upper limit.
 
     Attributes:
         samples: pairs or prompts.
         texts: texts to score.
         scored: tokens of these.
-        shared: of them what is left where common beginnings are computed once, as the prefix tree does.
+        shared: tokens of these when common prefixes are computed once, as the prefix tree does.
         answers: continuations to draw.
         read: tokens of their prompts.
-        written: tokens drawn, if every answer is as long as it may be.
+        written: tokens drawn, if every answer has the maximum length.
 
     """
 
@@ -66,7 +66,7 @@ def _one(settings: Settings, data: DataSet, *, twins: bool) -> Cost:
 
 
 def _words(texts: Iterable[str]) -> tuple[int, int]:
-    """Return how many words there are, and how many beginnings of texts differ, counted word by word."""
+    """Return the number of words, and the number of distinct prefixes, counted word by word."""
     total = 0
     seen: set[int] = set()
     for text in texts:

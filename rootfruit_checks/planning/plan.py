@@ -1,4 +1,4 @@
-"""What each check of a run could show: chances of its verdicts, and the smallest effects that it detects."""
+"""What each check of a run can show: the chances of its verdicts, and the smallest effects it detects."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from rootfruit_checks.stats.power import Power
 from rootfruit_checks.stats.variance_components import Components, Design
 
 POWERS = (0.8, 0.95)
-# Up to so many continuations a prompt are thought of; beyond, other prompts tell more.
+# Plans use at most this many continuations per prompt; beyond that, more prompts help more.
 MOST_CONTINUATIONS = 16
-# A plan of more than so many clusters is no plan.
+# Plans with more clusters than this are not worth suggesting.
 _MOST_CLUSTERS = 20_000
 
 
@@ -36,16 +36,16 @@ class Outlook:
 
     Attributes:
         check: which one.
-        design: how its samples lie in clusters.
+        design: how its samples are distributed over clusters.
         parts: the variances assumed.
         source: where they come from.
-        bar: what it will be held against.
+        bar: the limit it will be compared with.
         alpha: level of the upper bound.
-        level: level of the lower bound: at the least what the correction for the family leaves (Bonferroni's).
+        level: level of the lower bound after the most conservative correction for the family (Bonferroni).
         decision: `confident`, `point` or `superior`.
-        shift: the instrument's own shift, which widens a ceiling's bounds; 0 of what compares with a reference.
+        shift: the instrument's own shift, which widens a ceiling's bounds; 0 for comparisons with a reference.
         looks: whether looks are sequential.
-        unknown: why nothing can be told of it, or "".
+        unknown: why it cannot be planned, or "".
 
     """
 
@@ -63,7 +63,7 @@ class Outlook:
 
     @property
     def refused(self) -> str:
-        """Why the run could decide nothing, or nothing is known of it; or ""."""
+        """Why the check cannot be decided or planned; or ""."""
         if self.shift >= self.bar and self.shift > 0.0:
             return f"the instrument is unfit, its own shift is {100 * self.shift:.1f} points"
         return self.unknown or self.power.refused
@@ -78,7 +78,7 @@ class Outlook:
 
     @property
     def _bounded(self) -> Power:
-        """A bound tells a change from none, even where the point estimate decides."""
+        """A change is detected by a bound, even if the point estimate decides."""
         return replace(self.power, point=False) if self.power.point else self.power
 
     @property
@@ -88,7 +88,7 @@ class Outlook:
 
     @property
     def no_change(self) -> float | None:
-        """The true value of a policy that changed nothing; None for a ceiling, which knows of no reference."""
+        """The true value of a policy that changed nothing; None for a ceiling, which has no reference."""
         return self.check.measure.no_change
 
     @cached_property
@@ -107,14 +107,14 @@ class Outlook:
 
     @cached_property
     def fails_from(self) -> tuple[float | None, ...]:
-        """By power: the smallest true value that is failed."""
+        """By power: the smallest true value that fails."""
         if self.refused:
             return (None,) * len(POWERS)
         return tuple(self.power.fails_from(self.bar + self.shift, self.level, power) for power in POWERS)
 
     @cached_property
     def detects(self) -> tuple[float | None, ...]:
-        """By power: the smallest rise that is told from no change, whatever the limit; None for a ceiling."""
+        """By power: the smallest rise that is detected, whatever the limit; None for a ceiling."""
         return tuple(self.detected(power) for power in POWERS)
 
     def detected(self, power: float) -> float | None:
@@ -136,7 +136,7 @@ class Outlook:
         return self._bounded.p_fail(self.no_change + effect, self.no_change, self.alpha) >= POWERS[0]
 
     def rows_for(self, effect: float) -> int | None:
-        """Return how many clusters of the first factor would show `effect`, others as they are; None if none would."""
+        """Return how many clusters of the first factor would show `effect`, others unchanged; None if none would."""
         low, high = self.design.clusters[0], self.design.clusters[0]
         if not low:
             return None
@@ -159,7 +159,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is to be: its settings, its data, and what each gated check could show."""
+    """A planned run: its settings, its data, and what each gated check could show."""
 
     settings: Settings
     data: Mapping[str, DataSet]
@@ -167,7 +167,7 @@ class Plan:
 
     @cached_property
     def names(self) -> int | None:
-        """How many names the data hold; None where counting them takes reading files through once more."""
+        """How many names the data hold; None if counting them would mean reading files again."""
         if self.settings.data != STARTER:
             return None
         counted = [count(STARTER) for name in self.data if (count := BENCHMARKS[name].count_names)]
@@ -175,10 +175,10 @@ class Plan:
 
 
 def make(settings: Settings) -> Plan:
-    """Return the plan of a run. Data are read, no model is touched.
+    """Return the plan of a run. Data are read, but no model is loaded.
 
     Raises:
-        RootfruitError: data that cannot be read, or an earlier result that is none.
+        RootfruitError: the data or the earlier result cannot be read.
 
     """
     data = {
@@ -221,7 +221,7 @@ def outlooks(settings: Settings, data: Mapping[str, DataSet]) -> tuple[Outlook, 
 def _unknown(check: Check, assumed: Variances) -> str:
     """Why a check cannot be planned, or ""."""
     if check.measure.id in METRICS:
-        return "a metric of others is not known before"
+        return "the variance of a custom metric is not known"
     if not assumed.knows(check.id):
         return "its variances need --rootfruit-plan-from"
     return ""

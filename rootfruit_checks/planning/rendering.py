@@ -25,21 +25,21 @@ _HEAD = (
 )
 _KEY = (
     "passes to, fails from: the true value up to which a check passes, and from which it fails, in 80 and 95 of 100 "
-    "runs. sees a rise: the smallest change from the reference that is told from no change, whatever the limit. "
+    "runs. sees a rise: the smallest change from the reference that is detected as a change, whatever the limit. "
     "blocked if =: how often a policy that changed nothing is blocked. All in %, or points."
 )
-# What is thought of where nobody names an effect.
+# The effect to plan for if none is given.
 _EFFECT = 0.02
 
 
 def table(plan: Plan, costs: Mapping[str, Cost], models: int) -> list[str]:
-    """Return all that there is to say before a model is loaded, in lines of at most 80 columns."""
+    """Return the plan as known before a model is loaded, in lines of at most 80 columns."""
     settings = plan.settings
     lines = [*_wrapped(_about(plan))]
     for name, cost in costs.items():
         lines += _wrapped(f"{name}: {_work(cost)}", "  ")
     if models == 2:
-        lines += _wrapped("All of that twice: for the policy and for the reference.", "  ")
+        lines += _wrapped("All of that twice, for policy and reference.", "  ")
     lines.append("")
     lines += _HEAD
     for measure, outlooks in _by_measure(plan.outlooks).items():
@@ -54,7 +54,7 @@ def table(plan: Plan, costs: Mapping[str, Cost], models: int) -> list[str]:
     for source in dict.fromkeys(outlook.source for outlook in plan.outlooks if outlook.source):
         lines += _wrapped(f"Variances measured on: {plain(source)}.")
     lines += _wrapped(
-        "A model that moves more, or answers otherwise, scatters more; plan with --rootfruit-plan-from=RESULT of yours."
+        "Variances of your model may be larger; to plan with them, give --rootfruit-plan-from=RESULT of your own run."
     )
     return lines
 
@@ -71,22 +71,22 @@ def timing(stages: Sequence[Stage], models: int) -> list[str]:
     total = sum(stage.seconds for stage in stages) * models
     timed = sum(stage.took for stage in stages)
     twice = ", policy and reference" if models == 2 else ""
-    told = f"Time, from {timed:.0f} s of the policy: about {_duration(total)}{twice}; loading and labels come on top."
+    told = f"Time, from {timed:.0f} s of the policy: about {_duration(total)}{twice}; plus loading and labelling."
     return [*_wrapped(told), *lines]
 
 
 def sentence(outlook: Outlook, target: float | None = None, names: int | None = None) -> str:
-    """Say in plain words what a check of a run can show, and what it would take to show more; the data hold `names`."""
+    """Say what a check of a run can detect, and what it would take to detect more; the data have `names` names."""
     group = outlook.check.group
     if outlook.refused:
         return f"{group}: {'cannot be planned' if outlook.unknown else 'can decide nothing'}, {outlook.refused}."
     if outlook.no_change is None:
         passes, fails = outlook.passes_up_to[0], outlook.fails_from[0]
         told = f"a true value up to {_figure(outlook, passes)} passes" if passes is not None else "nothing passes"
-        told += f", one from {_figure(outlook, fails)} on fails" if fails is not None else ", and nothing fails"
-        return f"{group}: {told}, four times in five; between them it will often be inconclusive."
+        told += f", one from {_figure(outlook, fails)} up fails" if fails is not None else ", and nothing fails"
+        return f"{group}: {told}, four times in five; in between, it is often inconclusive."
     seen = outlook.detects[0]
-    told = "can see no rise at all" if seen is None else f"can see a rise of {_points(seen)} points"
+    told = "cannot detect any rise" if seen is None else f"can see a rise of {_points(seen)} points"
     effect = target or _EFFECT
     if seen is not None and seen <= effect:
         return f"{group}: this run {told}."
@@ -94,7 +94,7 @@ def sentence(outlook: Outlook, target: float | None = None, names: int | None = 
 
 
 def _needed(outlook: Outlook, effect: float, names: int | None) -> str:
-    """Say what it would take: more continuations or names, where they can be had; else clusters that the data lack."""
+    """Say what it would take: more continuations or names if possible, else clusters that the data lack."""
     ways = []
     more = outlook.continuations_for(effect)
     if more is not None:
@@ -109,10 +109,8 @@ def _needed(outlook: Outlook, effect: float, names: int | None) -> str:
         return f"it would take {' or '.join(ways)}"
     kinds = [count_of(2, name)[2:] for name in outlook.check.measure.clusters]
     if named:
-        return (
-            f"no more samples of the same {kinds[0]} would do: it would take {named} (now {outlook.design.clusters[0]})"
-        )
-    return f"more {kinds[0]} alone would not do: it would take more {' and '.join(kinds)}"
+        return f"more samples of the same {kinds[0]} will not do: {named} are needed (now {outlook.design.clusters[0]})"
+    return f"more {kinds[0]} alone will not do: it would take more {' and '.join(kinds)}"
 
 
 def as_json(plan: Plan, costs: Mapping[str, Cost], stages: Sequence[Stage] | None, models: int) -> dict[str, Any]:
@@ -181,29 +179,29 @@ def _about(plan: Plan) -> str:
 def _family(plan: Plan) -> str:
     settings = plan.settings
     if settings.decision == "point":
-        return "The estimate alone decides (--rootfruit-decision=point), so that bounds play no part in pass and fail."
-    looks = " All of it at the last of the sequential looks; clear cases are settled earlier." * settings.sequential
+        return "The estimate alone decides (--rootfruit-decision=point), so bounds do not affect pass and fail."
+    looks = " All of it is for the last sequential look; clear cases are settled earlier." * settings.sequential
     if settings.correction == "none":
         return f"Each bound at {100 * (1 - settings.alpha):g} %.{looks}"
     return (
         f"Upper bounds at {100 * (1 - settings.alpha):g} %; lower ones as if all {len(plan.outlooks)} gated checks "
-        "were independent, so that the run itself may fail a little more easily." + looks
+        "were independent, so the run itself may fail a little more easily." + looks
     )
 
 
 def _shifts(plan: Plan) -> str:
-    """What the instruments' own shift takes from the room of the ceilings; "" where nothing is labelled."""
+    """How much the instruments' own shift tightens the ceilings; "" if nothing is labelled."""
     labelled = [one for one in plan.outlooks if one.check.measure.gate == "ceiling" and classifier_of(_benchmark(one))]
     known = [100 * one.shift for one in labelled if one.shift]
     unknown = plan.settings.regard != "mini" and any(classifier_of(_benchmark(one)) == "regard" for one in labelled)
     told = ""
     if known:
         told = (
-            f"The instruments' own shift, {min(known):.1f} to {max(known):.1f} points, is taken from the room of the "
-            "ceilings of what is written. "
+            f"The instruments' own shift, {min(known):.1f} to {max(known):.1f} points, is subtracted from the "
+            "margin of the ceilings on generated text. "
         )
     if unknown:
-        told += "That of the regard classifier is not known before a run and is taken for none."
+        told += "The shift of the regard classifier is not known before a run and is assumed to be 0."
     return told.strip()
 
 
@@ -216,7 +214,7 @@ def _work(cost: Cost) -> str:
     if cost.texts:
         parts.append(
             f"{_number(cost.texts)} texts to score (about {_number(cost.scored)} tokens, {_number(cost.shared)} with "
-            "common beginnings computed once)"
+            "common prefixes computed once)"
         )
     if cost.answers:
         parts.append(
@@ -239,7 +237,7 @@ def _row(outlook: Outlook) -> str:
 
 
 def _rank(outlook: Outlook) -> tuple[float, float]:
-    """The check that shows least comes first."""
+    """Sort key: the check that detects least comes first."""
     if outlook.refused:
         return -1.0, 0.0
     seen = outlook.detects[0] if outlook.no_change is not None else outlook.power.se

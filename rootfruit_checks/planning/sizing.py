@@ -1,4 +1,4 @@
-"""`--rootfruit-target-mde=X`: the smallest sample that shows a change of X, from data and settings alone."""
+"""`--rootfruit-target-mde=X`: the smallest sample that detects a change of X, from data and settings alone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FLAG = "option --rootfruit-target-mde"
 
 
 def sized(settings: Settings) -> Settings:
-    """Return the settings with the names and continuations that `target_mde` asks for; unchanged without it.
+    """Return the settings with the names and continuations that `target_mde` needs; unchanged without it.
 
-    Every gated check against the reference must show a rise of X above no change at 80 % power. What can be chosen is
-    the number of names, where prompts are sampled by name, unless it is given, and of continuations, no fewer than
-    given: of the samples that do, the one with fewest answers. Doing it again changes nothing.
+    Every gated check against the reference must detect a rise of X above no change at 80 % power. The function chooses
+    the number of names (if prompts are sampled by name and it is not given) and the number of continuations (no fewer
+    than given), with the fewest answers in total. Calling it again changes nothing.
 
     Raises:
-        ConfigError: no sample of these data does; says which check falls short, and the best that it can show.
+        ConfigError: no sample of these data is large enough; names the check and the best it can detect.
         DataError: data that cannot be read.
 
     """
@@ -79,7 +79,7 @@ def _smallest(plan: Plan, judged: Sequence[Outlook], effect: float) -> Settings 
         return None
     _, names, count = best
     found = replace(settings, names=names or settings.names, continuations=count)
-    # The sample itself has the last word: its names may have fewer prompts than the first ones had.
+    # Check the sample itself: its names may have fewer prompts than the first ones.
     while held and not _shows(found, effect):
         if found.names is None or found.names >= held:
             return None
@@ -115,7 +115,7 @@ def _names(chosen: Sequence[Outlook], effect: float, given: int | None, held: in
 
 
 def _refusal(plan: Plan, judged: Sequence[Outlook], effect: float) -> str:
-    """Name the checks that fall short with all the data and continuations that there are, the worst first."""
+    """Name the checks that fall short even with all data and continuations, worst first."""
     held = _held(plan)
     short: list[tuple[float, str]] = []
     for one in judged:

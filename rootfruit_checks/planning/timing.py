@@ -1,4 +1,4 @@
-"""About ten seconds of the named model, to say how long a run would take on this machine."""
+"""Times about ten seconds of the named model, to estimate how long a run would take on this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Stage:
 
 
 def wanted(settings: Settings) -> bool:
-    """Whether the model is to be probed: a served one answers, and may charge, only where that is asked for."""
+    """Whether to time the model. A served model may cost money, so it is timed only on request."""
     if not settings.model or settings.plan_probe == "never":
         return False
     return settings.plan_probe == "always" or not endpoints.is_served(settings.model)
@@ -50,9 +50,9 @@ def probe(
     clock: Callable[[], float] = time.monotonic,
     factory: Factory | None = None,
 ) -> list[Stage]:
-    """Load the policy and time a part of each stage; nothing of it is stored.
+    """Load the policy and time a part of each stage; nothing is stored.
 
-    The first unit of a stage, with which weights are loaded and kernels made, is not timed unless it is the only one.
+    The first unit of a stage, which loads weights and compiles kernels, is not timed unless it is the only one.
 
     Raises:
         EngineError: the model cannot be loaded or does not work.
@@ -81,7 +81,7 @@ def _planned(engine: Engine, settings: Settings, data: Mapping[str, DataSet]) ->
 
 def _timed(name: str, work: Work[object], seconds: float, clock: Callable[[], float]) -> Stage:
     total = sum(unit.cost for unit in work.units)
-    # Spread over the stage, whose first units may be the cheap ones.
+    # Spread over the stage: its first units may be cheap.
     step = max(1, len(work.units) // 64)
     order = [*work.units[::step], *(unit for at, unit in enumerate(work.units) if at % step)]
     _run(work, order[:1], clock)
@@ -93,7 +93,7 @@ def _timed(name: str, work: Work[object], seconds: float, clock: Callable[[], fl
         took += _run(work, part, clock)
         done += sum(unit.cost for unit in part)
         at += len(part)
-        # So many at once as fit into the time left, up to twice as many as before.
+        # As many at once as fit into the remaining time, at most twice as many as before.
         size = max(1, min(2 * size, int(size * (seconds - took) / max(took, 1e-9))))
     return Stage(name, total, max(done, 1), took)
 
@@ -102,5 +102,7 @@ def _run(work: Work[object], units: Sequence[Unit], clock: Callable[[], float]) 
     began = clock()
     answered = sum(1 for _ in work.compute(units))
     if answered < len(units):
-        raise EngineError(f"the engine left {len(units) - answered} of {len(units)} units undone; report this")
+        raise EngineError(
+            f"the engine left {len(units) - answered} of {len(units)} units unfinished; please report this"
+        )
     return clock() - began

@@ -1,4 +1,4 @@
-"""Which variances a plan assumes: those measured beforehand, or those of an earlier result."""
+"""The variances that a plan assumes: the built-in ones, or those of an earlier result."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _NAMES = tuple(item.name for item in fields(Components))
 
 @dataclass(frozen=True, slots=True)
 class Variances:
-    """Components by check id, and in words where each comes from."""
+    """Components by check id, and the source of each in words."""
 
     parts: Mapping[str, Components]
     sources: Mapping[str, str]
 
     def knows(self, check_id: str) -> bool:
-        """Whether something is known of a check, or of another group of its measure."""
+        """Whether variances are known for a check, or for another group of its measure."""
         measure = check_id.rpartition("/")[0]
         return any(key.rpartition("/")[0] in (measure, _change(measure)) for key in self.parts)
 
     def of(self, check_id: str) -> tuple[Components, str]:
-        """Return what is assumed for a check: its own, else the least favorable group's of the same measure.
+        """Return what is assumed for a check: its own variances, else those of the worst group of the same measure.
 
-        A regression for which there are none is taken to vary as the amplification: two policies for policy and
-        reference.
+        A regression without variances is assumed to vary like the amplification, with two policies instead of policy
+        and reference.
         """
         if check_id in self.parts:
             return self.parts[check_id], self.sources[check_id]
@@ -44,7 +44,7 @@ class Variances:
             return self.of(f"{_change(measure)}/{group}")
         others = [key for key in self.parts if key.rpartition("/")[0] == measure]
         if not others:
-            raise ConfigError(f"{check_id}: nothing is known of its variances; plan with --rootfruit-plan-from=RESULT")
+            raise ConfigError(f"{check_id}: its variances are unknown; plan with --rootfruit-plan-from=RESULT")
         worst = max(others, key=lambda key: (self.parts[key].rows + self.parts[key].columns, key))
         return self.parts[worst], f"{self.sources[worst]} (of {worst}; none was measured for this group)"
 
@@ -72,12 +72,12 @@ def default() -> Variances:
 
 
 def from_result(path: str) -> Variances:
-    """Return the variances of an earlier JSON result, and the package's own for checks that it lacks.
+    """Return the variances of an earlier JSON result, and the built-in ones for checks that it lacks.
 
-    How much of them is the luck of the draw one result does not tell; that share stays the package's.
+    One result does not show how much of the variance is due to sampling continuations; that share stays built-in.
 
     Raises:
-        ConfigError: no such file, no result, or one without variances.
+        ConfigError: no such file, not a result, or a result without variances.
 
     """
     where = f"option --rootfruit-plan-from: {plain(path, 300)}"
@@ -96,7 +96,9 @@ def from_result(path: str) -> Variances:
         sources[check_id] = told
         found += 1
     if not found:
-        raise ConfigError(f"{where}: holds no variances (details.components); it is of an older version, run it again")
+        raise ConfigError(
+            f"{where}: holds no variances (details.components); it is from an older version, run it again"
+        )
     return Variances(parts, sources)
 
 

@@ -1,6 +1,6 @@
 """The audit page: one self-contained HTML file made from a result alone, and its digest.
 
-The same result gives the same page but for the time stamp, whoever makes it: the run, `rootfruit report`, or a merge.
+The same result gives the same page, except for the time stamp: from the run, from `rootfruit report` or from a merge.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rootfruit_checks.results.result import Result
 _MADE = re.compile(r'(<time id="made">)[^<]*(</time>)')
 _DIGEST = re.compile(r'(<code id="digest">)[0-9a-f]{0,64}(</code>)')
 _NONE = "\u2013"
-# Letters that end a script element, or that a script or an old parser reads otherwise than JSON does.
+# Characters that end a script element, or that a script or an old parser reads differently from JSON.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -41,8 +41,8 @@ def page(value: Result, made: str, redact: str = "none") -> str:
 
     Args:
         value: the result.
-        made: the time stamp that is shown; it is no part of the digest.
-        redact: `none`, `slurs` or `all`: what of the samples' texts is withheld, see `redact.py`.
+        made: the time stamp to show; it is not part of the digest.
+        redact: `none`, `slurs` or `all`: which sample texts are withheld, see `redact.py`.
 
     Raises:
         ConfigError: Jinja2 or matplotlib is not installed.
@@ -84,28 +84,30 @@ def page(value: Result, made: str, redact: str = "none") -> str:
 
 
 def digest(html: str) -> str:
-    """Return the sha256 of a page without its time stamp and the digest that it carries."""
+    """Return the SHA-256 of a page without its time stamp and its embedded digest."""
     bare = _DIGEST.sub(r"\1\2", _MADE.sub(r"\1\2", html))
     return hashlib.sha256(bare.encode("utf-8")).hexdigest()
 
 
 def verify(html: str, outside: str | None = None) -> list[str]:
-    """Return what is wrong with a page, in words; nothing where it is as it was made.
+    """Return what is wrong with a page, in words; empty if it is unchanged.
 
     Args:
         html: the page.
-        outside: the digest from the run's log or JSON. Without it this is a check for damage only: who changes a page
-            can change the digest in it as well.
+        outside: the digest from the run's log or JSON. Without it, only accidental damage is detected: anyone who
+            changes a page can also change the digest in it.
 
     """
     found = _DIGEST.search(html)
     if not found:
-        return ["it is not an audit page of rootfruit: it carries no digest"]
+        return ["this is not a rootfruit audit page: it has no digest"]
     told = found[0][len(found[1]) : -len(found[2])]
     real = digest(html)
-    wrong = [] if told == real else [f"its content has digest {real[:16]}…, and it says {told[:16] or 'nothing'}…"]
+    wrong = (
+        [] if told == real else [f"the content has digest {real[:16]}…, but the page states {told[:16] or 'nothing'}…"]
+    )
     if outside is not None and outside.strip().lower() != real:
-        wrong.append(f"its content has digest {real[:16]}…, and the run's was {plain(outside, 80)[:16]}…")
+        wrong.append(f"the content has digest {real[:16]}…, but the run's was {plain(outside, 80)[:16]}…")
     return wrong
 
 
@@ -117,7 +119,7 @@ def _block(value: Result) -> str:
 
 
 def _view(value: Result) -> dict[str, object]:
-    """What the template shows, already chosen and ordered."""
+    """The template's variables, already selected and sorted."""
     checks, gated = value.checks, value.gated
     described = [row for row in checks if not row.gated and is_declared(row)]
     explored = [row for row in checks if not row.gated and not is_declared(row)]
@@ -148,7 +150,7 @@ def _view(value: Result) -> dict[str, object]:
 
 
 def _asked(data: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what was asked by benchmark, in one entry where it is the same for several."""
+    """Return the data by benchmark; benchmarks with the same data share one entry."""
     found: dict[str, list[str]] = {}
     for name, text in data.items():
         if name not in ("scale", "prompts"):
@@ -161,17 +163,17 @@ def sentence(value: Result) -> str:
     gated = value.gated
     counts = {word: sum(row.verdict == word for row in gated) for word in ("fail", "inconclusive", "error", "pass")}
     if not value.complete:
-        return f"No release gate: {len(value.missing)} declared checks have no verdict."
+        return f"Not a release gate: {len(value.missing)} declared checks have no verdict."
     if value.released:
         head = released(value.reservations)
-        return f"{head}: {counts['pass']} of {len(gated)} gated checks pass and none blocks."
+        return f"{head}: {counts['pass']} of {len(gated)} gated checks pass and none block."
     told = [f"{number} {word}" for word, number in counts.items() if number and word != "pass"]
     return f"Blocked: of {len(gated)} gated checks {', '.join(told)}; {counts['pass']} pass."
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """An estimate, and how deep its color is: harm above 0."""
+    """An estimate and the strength of its color: above 0 means harm."""
 
     row: Check
     strength: float
@@ -180,7 +182,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Heat:
-    """Groups by measure: the estimates, for the table that is its own figure."""
+    """The estimates by group and measure, for the heat table."""
 
     measures: Sequence[str]
     lines: Sequence[tuple[str, Sequence[_Cell | None]]]
@@ -204,7 +206,7 @@ def _cell(row: Check | None) -> _Cell | None:
 
 @dataclass(frozen=True, slots=True)
 class _Bars:
-    """Label shares of the gated groups that one judge labels: policy beside reference, each beside its control."""
+    """Label shares of the gated groups for one judge: policy and reference, each with its control."""
 
     svg: str
     labels: Sequence[str]
@@ -222,7 +224,7 @@ def _bars(rows: Sequence[Check], quantity: str) -> _Bars:
 
 
 def _labelled_by(row: Check) -> str:
-    """The judge of a disparity's continuations; "" of any other row."""
+    """The judge of a disparity's continuations; "" for any other row."""
     is_level = row.metric == LEVELS["prompts"]
     return BENCHMARKS[row.benchmark].quantity if is_level and row.benchmark in BENCHMARKS else ""
 

@@ -1,4 +1,4 @@
-"""The figures of a check as people are shown them: a bound that says no more than the measure's range does is None."""
+"""The figures of a check for display: a bound that only repeats the end of the measure's range is None."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Figures(Protocol):
 
 
 class Decided(Figures, Protocol):
-    """An estimate that is held against a limit."""
+    """An estimate that is compared with a limit."""
 
     @property
     def id(self) -> str:
@@ -37,7 +37,7 @@ class Decided(Figures, Protocol):
 
 
 class Shown(NamedTuple):
-    """The figures to be shown."""
+    """The figures to show."""
 
     estimate: float | None
     low: float | None

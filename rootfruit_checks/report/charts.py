@@ -1,7 +1,7 @@
-"""The report's charts as SVG text. Drawn by matplotlib: well kept, no script in the page, text stays text.
+"""The report's charts as SVG text, drawn by matplotlib: no script in the page, and text stays text.
 
-Colors are placeholders that become CSS variables, so that a chart follows the page into dark mode. What a chart shows
-stands in a table beside it; its text alternative is the `title`.
+Colors are placeholders that become CSS variables, so charts follow the page into dark mode. A table next to each chart
+has the same figures; the `title` is its text alternative.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _INK = {
 }
 _COLOR = {name: placeholder for placeholder, name in _INK.items()}
 _OUTCOME = {"pass": "pass", "fail": "fail", "error": "fail", "inconclusive": "open", "none": "quiet"}
-# Label -> how harmful it is to the one who is written about, for the order of stacked shares.
+# Labels of each judge, from most to least harmful to the person, in the order of the stacked bars.
 SHARES = {
     "regard": ("negative", "other", "neutral", "positive", "empty", "unscored"),
     "pronoun": ("misgendered", "none", "other", "plural", "consistent", "empty", "unscored"),
@@ -45,7 +45,7 @@ _FILLS = {
 
 
 def forest(rows: Sequence[Check]) -> str:
-    """Return every gated check with both bounds and its limit: shares of something apart from differences."""
+    """Return every gated check with both bounds and its limit; shares and differences get separate panels."""
     panels = [[row for row in rows if MEASURES[row.measure].signed is signed] for signed in (True, False)]
     panels = [[row for row in panel if row.estimate is not None] for panel in panels]
     panels = [panel for panel in panels if panel]
@@ -67,13 +67,13 @@ def forest(rows: Sequence[Check]) -> str:
         axis.set_yticks(range(len(panel)), [f"{row.id}  {WORDS[row.verdict]}" for row in reversed(panel)])
         axis.set_ylim(-0.7, len(panel) - 0.3)
         signed = MEASURES[panel[0].measure].signed
-        axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: neither)", loc="left")
+        axis.set_xlabel("difference of rates (0: none)" if signed else "share (0.5: no preference)", loc="left")
         axis.axvline(0.0 if signed else 0.5, color=_COLOR["quiet"], linewidth=0.8, linestyle=":")
-    return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as an upright mark")
+    return _svg(figure, "Every gated check: estimate, its two one-sided bounds, and the limit as a vertical mark")
 
 
 def _bar(axis: Axes, place: int, row: bounds.Shown, ends: tuple[float, float], color: str) -> None:
-    """Draw a check's bounds; where there is none the bar goes on to the end of the panel, with an arrow."""
+    """Draw a check's bounds; without a bound the bar continues to the end of the panel, with an arrow."""
     low, high = (end if bound is None else bound for bound, end in zip((row.low, row.high), ends, strict=True))
     axis.plot([low, high], [place, place], color=color, linewidth=2.4, solid_capstyle="butt")
     for bound, end, arrow in ((row.low, low, "<"), (row.high, high, ">")):
@@ -82,7 +82,7 @@ def _bar(axis: Axes, place: int, row: bounds.Shown, ends: tuple[float, float], c
 
 
 def levels(rows: Sequence[Check]) -> str:
-    """Return the policy's level beside the reference's, where a check has both."""
+    """Return the levels of policy and reference for checks that have both."""
     both = [(row.id, row.policy, row.reference) for row in rows if row.policy is not None and row.reference is not None]
     if not both:
         return ""
@@ -93,12 +93,12 @@ def levels(rows: Sequence[Check]) -> str:
         axis.plot([policy], [place], "o", color=_COLOR["mark"], markersize=6)
     axis.set_yticks(range(len(both)), [name for name, *_ in reversed(both)])
     axis.set_ylim(-0.7, len(both) - 0.3)
-    axis.set_xlabel("level: filled the policy, hollow the reference", loc="left")
+    axis.set_xlabel("level (filled: policy, hollow: reference)", loc="left")
     return _svg(figure, "The level of policy (filled) and reference (hollow) for each check")
 
 
 def scatter(rows: Sequence[Check]) -> str:
-    """Return d of the policy against d of the reference, a panel a group, with the four quadrants named."""
+    """Return d of the policy against d of the reference, one panel per group, with the four quadrants named."""
     found = [(row, points) for row in rows if (points := row.known.points or ())]
     if not found:
         return ""
@@ -112,17 +112,17 @@ def scatter(rows: Sequence[Check]) -> str:
         axis.set_xlim(-reach, reach)
         axis.set_ylim(-reach, reach)
         axis.set_title(f"{row.group}: {len(points)} of {row.known.pairs} pairs", color=_COLOR["ink"], fontsize=10)
-        for name, x, y in (("kept", 0.98, 0.97), ("turned toward stigma", 0.02, 0.97), ("turned away", 0.98, 0.03),
+        for name, x, y in (("kept", 0.98, 0.97), ("changed toward stigma", 0.02, 0.97), ("changed away", 0.98, 0.03),
                            ("stayed away", 0.02, 0.03)):  # fmt: skip
             axis.text(x, y, name, transform=axis.transAxes, color=_COLOR["ink"], fontsize=8,
                       ha="right" if x > 0.5 else "left", va="top" if y > 0.5 else "bottom")  # fmt: skip
         axis.set_xlabel("d of the reference, nats")
     axes[0].set_ylabel("d of the policy, nats", color=_COLOR["ink"])
-    return _svg(figure, "How much likelier each model finds the stigmatizing sentence: policy against reference")
+    return _svg(figure, "How much more likely each model finds the stigmatizing sentence: policy against reference")
 
 
 def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> str:
-    """Return stacked shares of labels: one bar a model and group."""
+    """Return stacked shares of labels: one bar per model and group."""
     if not bars:
         return ""
     figure, (axis,) = _figure(9.0, 0.3 * len(bars) + 1.1, [1])
@@ -140,11 +140,11 @@ def shares(bars: Sequence[tuple[str, Mapping[str, float]]], quantity: str) -> st
     axis.set_ylim(-0.7, len(bars) - 0.3)
     axis.legend(ncols=len(used), loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize=9,
                 labelcolor=_COLOR["ink"], handlelength=1.0, columnspacing=1.2)  # fmt: skip
-    return _svg(figure, f"Shares of {quantity} labels, policy beside reference, group beside binary control")
+    return _svg(figure, f"Shares of {quantity} labels: policy and reference, group and binary control")
 
 
 def themes(groups: Sequence[ThemesOf], titles: Mapping[str, str], control: Mapping[str, ThemeShare]) -> str:
-    """Return how often each theme is told, a panel a group: policy, reference, and the policy of binary people."""
+    """Return how often each theme occurs, one panel per group: policy, reference, and policy about binary people."""
     groups = [one for one in groups if one.themes]
     if not groups:
         return ""
@@ -174,7 +174,7 @@ def themes(groups: Sequence[ThemesOf], titles: Mapping[str, str], control: Mappi
     for axis in axes:
         axis.set_xlim(-0.03 * most, 1.08 * most)
     return _svg(
-        figure, "Themes of continuations by group: policy (filled), reference (hollow), binary people (upright)"
+        figure, "Themes of continuations by group: policy (filled), reference (hollow), binary people (vertical mark)"
     )
 
 

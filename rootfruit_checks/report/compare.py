@@ -1,6 +1,6 @@
 """Several results on one self-contained page: stages of one family, or releases over time, in the order given.
 
-Nothing here tests one run against another; every figure is a run's own. The same files give the same page.
+The page does not test one run against another; each figure comes from one run. The same files give the same page.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from rootfruit_checks.report.result_file import RESULT
 from rootfruit_checks.report.terminal import WORDS
 from rootfruit_checks.results.check import Check
 
-# Told by run already, for they are what is compared.
+# Listed for each run already: they are what is compared.
 _PLACES = frozenset({"model", "reference"})
 _FIGURES = ("estimate", "low", "high")
 
 
 def write(target: Path, sources: Sequence[Path], *, everything: bool = False, other_data: bool = False) -> str:
-    """Write the page of these results, whole or not at all; returns what was written, in one line.
+    """Write the page for these results atomically; returns what was written, in one line.
 
     Args:
         target: the HTML file.
         sources: JSON results, baselines or stores, in the order to show.
-        everything: show exploratory checks too.
-        other_data: compare runs of different data all the same; the page says so.
+        everything: include exploratory checks.
+        other_data: compare runs even if their data differ; the page says so.
 
     Raises:
         RootfruitError: a source is not a result, the data differ, Jinja2 is missing, or the page cannot be written.
@@ -61,14 +61,14 @@ def _hash(file: Path) -> str:
 def page(
     releases: Sequence[Release], hashes: Sequence[str], *, everything: bool = False, other_data: bool = False
 ) -> str:
-    """Return the page; `hashes` are those of the files. For the rest see `write`."""
+    """Return the page; `hashes` are those of the files. See `write` for the other arguments."""
     apart = differing([release.data for release in releases])
     if apart and not other_data:
         key, told = next(iter(apart.items()))
         first, other = list(dict.fromkeys(plain(text, 90) for text in told if text is not None))[:2]
         raise DataError(
-            f"the runs are not of the same data: {plain(key, 60)} is {first!r} in one and {other!r} in another; run "
-            "them alike, or compare them all the same with --other-data, and the page says so"
+            f"the runs used different data: {plain(key, 60)} is {first!r} in one and {other!r} in another; rerun them "
+            "on the same data, or add --other-data to compare them anyway (the page says so)"
         )
     try:
         import jinja2
@@ -97,7 +97,7 @@ def page(
 
 
 def differing(told: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
-    """Return the keys whose texts differ among those that have them, each with its text by run."""
+    """Return the keys whose texts differ between the runs that have them, each with its text by run."""
     keys = dict.fromkeys(key for held in told for key in held)
     found = {key: [held.get(key) for held in told] for key in keys}
     return {key: texts for key, texts in found.items() if len({text for text in texts if text is not None}) > 1}
@@ -112,7 +112,7 @@ def _otherwise(releases: Sequence[Release], part: Literal["settings", "instrumen
 
 
 def changes(releases: Sequence[Release], checks: Sequence[str]) -> list[dict[str, str]]:
-    """Return each change of a verdict from one run to the next that has the check: worst first, then by run."""
+    """Return each change of a verdict between a run and the next one with the check: worst first, then by run."""
     found = []
     for place, release in enumerate(releases):
         for check in checks:
@@ -144,7 +144,7 @@ def _told(check: str, row: Check) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A check over the runs: its title, the limits it was held against, and a cell for each run that has it."""
+    """A check over the runs: its title, its limits, and a cell for each run that has it."""
 
     check: str
     title: str

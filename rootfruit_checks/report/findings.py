@@ -1,4 +1,4 @@
-"""What a result found, in sentences: what alignment changed and for whom, what is beyond its limit, what is open."""
+"""The findings of a result: what alignment changed and for whom, what exceeds its limit, what is inconclusive."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rootfruit_checks.results.check import Check
 from rootfruit_checks.results.result import Result
 
 Line = dict[str, str]
-# How many of the checks that do not pass stand at the head of a page.
+# How many of the checks that do not pass are listed at the top of a page.
 FIRST = 3
-# Where the explanation of an inconclusive check goes on to say what would settle it.
+# In the explanation of an inconclusive check, the text after this says what would settle it.
 _BETWEEN = "lies between the bounds. "
-# A concordance of stigma and control predicates within one run: none is a half, and there is no before and after.
+# A concordance of stigma and control predicates within one run: 0.5 is no preference; there is no before and after.
 _HALF = 0.5
 _SIDES = {"group": "group", "control": "its control"}
 
@@ -30,20 +30,20 @@ _SIDES = {"group": "group", "control": "its control"}
 class Findings:
     """Lists of lines for the page.
 
-    A change counts as shown where its one-sided bound, at 1 - alpha and not corrected for the number of checks, is
-    beyond none; a verdict's own lower bound is corrected and asks for more.
+    A change is listed as `more` or `fewer` if its one-sided bound excludes no change. That bound is at 1 - alpha and
+    not corrected for the number of checks; the lower bound of a verdict is corrected, and so stricter.
 
     Attributes:
-        more: changes by alignment to more harm.
-        fewer: changes to less harm.
-        open: neither is shown.
+        more: more harm after alignment.
+        fewer: less harm after alignment.
+        open: changes that are inconclusive.
         rewarded: what the implicit reward prefers.
-        both: rates that rose for a group's control too or alone, which a disparity hides.
-        failed: checks beyond their limit.
+        both: rates that rose for a group's control, or for both; a disparity hides this.
+        failed: checks that exceed their limit.
         unsettled: inconclusive checks.
-        errors: checks that are not decided.
+        errors: checks that were not decided.
         people: who the groups are.
-        first: the worst verdicts, for the head of the page.
+        first: the worst verdicts, for the top of the page.
 
     """
 
@@ -60,7 +60,7 @@ class Findings:
 
 
 def findings(value: Result) -> Findings:
-    """Return what a result found."""
+    """Return the findings of a result."""
     gated = value.gated
     changes: dict[str, list[Line]] = {"more": [], "fewer": [], "open": [], "rewarded": []}
     for row in gated:
@@ -88,13 +88,13 @@ def _measure(row: Check) -> Measure:
 
 
 def _low(row: Check, low: float) -> float:
-    """The lower bound before the correction for many checks, where it is told."""
+    """The lower bound before the correction for many checks, if the result has it."""
     told = row.known.low_uncorrected
     return told if isinstance(told, float) else low
 
 
 def _rates(row: Check) -> dict[str, tuple[float, float]]:
-    """Return the rates before and after of a disparity's group and control; nothing where they are not all there."""
+    """Return the rates of a disparity's group and control, before and after; empty unless all four are known."""
     rates = row.known.rates or {}
     before, after = rates.get("reference"), rates.get("policy")
     if before is None or after is None:
@@ -118,7 +118,7 @@ def _line(row: Check) -> Line:
         )
     elif row.policy is not None and row.reference is not None:
         level = f"{figure(row.reference, measure.levels)} before, {figure(row.policy, measure.levels)} after"
-    title = measure.title + (" (50 % is neither)," if measure.no_change == _HALF else ",")
+    title = measure.title + (" (50 % is no preference)," if measure.no_change == _HALF else ",")
     return {
         "id": row.id, "group": row.group, "title": title, "levels": level, "settle": settle,
         "word": WORDS[row.verdict], "verdict": row.verdict, "bounds": _bounds(row, row.low), **told,
@@ -126,7 +126,7 @@ def _line(row: Check) -> Line:
 
 
 def _bounds(row: Check, low: float | None) -> str:
-    """Return the bounds in words: `at least 3.0 %, at most 5.0 %`, or that there are none."""
+    """Return the bounds in words: `at least 3.0 %, at most 5.0 %`; a missing bound is named."""
     unit = unit_of(_measure(row))
     least, most = informative(_measure(row), low, row.high)
     told = [
@@ -137,7 +137,7 @@ def _bounds(row: Check, low: float | None) -> str:
 
 
 def _both(gated: Sequence[Check]) -> list[Line]:
-    """Checks on a disparity whose control's rate rose from reference to policy: as estimated, without bounds."""
+    """Disparity checks whose control's rate rose from reference to policy: estimates, without bounds."""
     found = []
     for row in gated:
         rates = _rates(row)
@@ -148,7 +148,7 @@ def _both(gated: Sequence[Check]) -> list[Line]:
 
 
 def _people(gated: Sequence[Check]) -> list[tuple[str, str]]:
-    """Who the groups are, by benchmark: the labels of this run that are counted together, else all that would be."""
+    """Who the groups are, by benchmark: the labels counted in this run, otherwise all labels of the group."""
     found: dict[str, str] = {}
     for row in gated:
         here = row.known.by_identity
@@ -158,6 +158,6 @@ def _people(gated: Sequence[Check]) -> list[tuple[str, str]]:
             continue
         try:
             found.setdefault(name, ", ".join(groups().members(row.benchmark, row.group)))
-        except DataError:  # a page may be made where a registered benchmark is not installed
+        except DataError:  # the page may be made where a registered benchmark is not installed
             continue
     return list(found.items())

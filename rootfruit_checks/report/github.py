@@ -1,7 +1,7 @@
-"""What GitHub Actions shows of a gate: a summary of the step in Markdown, and annotations of what blocks.
+"""Output for GitHub Actions: a step summary in Markdown, and annotations for the checks that block.
 
-Both are asked for by the environment alone, as the runner sets it. What is written holds hostile text: see `markdown`
-for the one; in the other everything that ends a line or a command's part is escaped as the runner reads it.
+The environment variables that the runner sets turn both on. The text may be hostile: `markdown` escapes the summary; in
+annotations, whatever could end a line or a part of a command is escaped the way the runner expects.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from rootfruit_checks.results.check import Check
 from rootfruit_checks.results.result import Result
 from rootfruit_checks.results.run_info import Run
 
-# GitHub takes a summary of at most 1 MiB a step, ours and others', and drops all of a longer one.
+# GitHub accepts at most 1 MiB of summary per step, from all tools together, and drops a longer one.
 _MOST_BYTES = 1024 * 1024
 _MOST_ROWS, _MOST_REASONS, _MOST_NOTES = 300, 20, 20
-# It shows ten annotations of a kind a step; the last one says how many more there are.
+# GitHub shows ten annotations of each kind per step; our last one says how many more there are.
 _MOST_ANNOTATIONS = 10
 
 
 def deliver(environment: Mapping[str, str], value: Result, written: Sequence[str] = ()) -> str:
-    """Append the summary where the environment names a file for it; returns what went wrong, or "".
+    """Append the summary to the file that the environment names; returns what went wrong, or "".
 
     Args:
-        environment: where GITHUB_STEP_SUMMARY may be.
+        environment: may set GITHUB_STEP_SUMMARY.
         value: the result.
-        written: lines that tell what else was written.
+        written: lines that name the other files that were written.
 
     """
     target = environment.get("GITHUB_STEP_SUMMARY")
@@ -65,7 +65,7 @@ def summary(value: Result, written: Sequence[str] = ()) -> str:
     if notes:
         lines += ["", "### Notes", "", *(f"- {prose(note, 600)}" for note in notes[:_MOST_NOTES])]
         lines += markdown.more(len(notes), _MOST_NOTES, "notes")
-    lines += ["", "A pass covers what was measured, and nothing else.", *(["", *written] if written else []), "", ""]
+    lines += ["", "A pass covers only what was measured.", *(["", *written] if written else []), "", ""]
     return "\n".join(lines)
 
 
@@ -80,10 +80,10 @@ def _models(run: Run) -> list[str]:
 
 
 def commands(environment: Mapping[str, str], value: Result, *, inconclusive: str) -> list[str]:
-    """Return the lines that the runner turns into annotations; none where it is not GitHub's.
+    """Return the lines that the runner turns into annotations; none outside GitHub Actions.
 
     Args:
-        environment: where GITHUB_ACTIONS may be.
+        environment: may set GITHUB_ACTIONS.
         value: the result.
         inconclusive: what an inconclusive check does to the release: fail or warn.
 
@@ -106,7 +106,7 @@ def commands(environment: Mapping[str, str], value: Result, *, inconclusive: str
 
 
 def _command(kind: str, title: str, message: str) -> str:
-    """Return one workflow command. One line, and a title that ends neither itself nor the command."""
+    """Return one workflow command. It is one line, and its title cannot end the title or the command."""
     head = _escaped(plain(title, 200)).replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={head}::{_escaped(plain(message, 1000))}"
 

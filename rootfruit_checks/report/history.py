@@ -1,4 +1,4 @@
-"""A history of releases: each check's estimate, bounds and verdict over baselines and JSON results, oldest first."""
+"""`rootfruit history`: estimate, bounds and verdict of each check over baselines and JSON results, oldest first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Parser = TypeVar("Parser", bound="ArgumentParser")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One file: its name in the table, what it says of itself, its checks by id, and what was run."""
+    """One file: its name in the table, a one-line description, its checks by id, and what was run."""
 
     name: str
     told: str
@@ -40,7 +40,7 @@ class Release:
 
 
 def read(paths: Sequence[Path]) -> list[Release]:
-    """Return the releases in the order given; names are the files', as much of the path as tells them apart.
+    """Return the releases in the order given, named by as much of each path as makes the names unique.
 
     Raises:
         BaselineError: a file is neither a baseline nor a JSON result, or is damaged.
@@ -86,21 +86,21 @@ def shown(releases: Sequence[Release], everything: bool = False) -> list[str]:
 
 
 def table(releases: Sequence[Release], everything: bool = False) -> list[str]:
-    """Return the history as lines: a block for each check, a line for each release; what is missing is said."""
+    """Return the history as lines: a block for each check, with a line for each release, missing ones included."""
     width = max(len(release.name) for release in releases)
     told = [f"{release.name.ljust(width)}  {release.told}" for release in releases]
     for release in releases[1:]:
         first = releases[0]
         apart = [key for key, text in release.data.items() if first.data.get(key, text) != text]
         if apart:
-            told.append(f"note: {release.name} is not of the data of {first.name} ({', '.join(apart)} differ)")
+            told.append(f"note: {release.name} and {first.name} used different data ({', '.join(apart)} differ)")
     head = f"  {'release'.ljust(width)} {'est':>7} {'low':>7} {'high':>7} {'limit':>7}  verdict"
     for check in shown(releases, everything):
         told += ["", plain(check, 120), head]
         for release in releases:
             row = release.checks.get(check)
             if row is None:
-                told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not there")
+                told.append(f"  {release.name.ljust(width)} {'-':>7} {'-':>7} {'-':>7} {'-':>7}  not run")
                 continue
             figures = " ".join(f"{figure(one):>7}" for one in bounds.shown(row))
             told.append(f"  {release.name.ljust(width)} {figures}  {WORDS[row.verdict]}")
@@ -111,14 +111,14 @@ def add_parser(commands: _SubParsersAction[Parser]) -> None:
     """Add `rootfruit history`."""
     parser = commands.add_parser("history", help="show each check over releases: baselines and JSON results")
     parser.add_argument("files", type=argument, nargs="+", metavar="FILE", help="oldest first")
-    parser.add_argument("--all", action="store_true", help="exploratory checks too")
-    parser.add_argument("--plot", type=argument, metavar="FILE.svg", help="draw them too")
+    parser.add_argument("--all", action="store_true", help="include exploratory checks")
+    parser.add_argument("--plot", type=argument, metavar="FILE.svg", help="also draw them to this SVG file")
 
 
 def lines(files: Sequence[Path], everything: bool, plot: Path | None) -> list[str]:
-    """Return the history as lines, and draw it where that is asked for."""
+    """Return the history as lines, and draw it if `plot` is given."""
     if plot is not None and plot.suffix != ".svg":
-        raise BaselineError(f"option --plot: {plot}: is drawn as SVG only; name it FILE.svg")
+        raise BaselineError(f"option --plot: {plot}: the plot is written as SVG only; name it FILE.svg")
     if plot is not None:
         distinct(plot, files, "option --plot")
     releases = read(files)

@@ -1,7 +1,7 @@
-"""Each check over releases as one SVG: a small panel a check, a bar from bound to bound, the limit as a line.
+"""Each check over releases as one SVG: one small panel per check, a bar from bound to bound, the limit as a line.
 
-Written by hand: a few lines and rectangles are simpler than a plotting library. A verdict is told by shape and letter
-as well as by color.
+Written by hand: a few lines and rectangles are simpler than a plotting library. Shape and letter show a verdict as
+well as color.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from rootfruit_checks.results.check import Check
 
 _COLUMNS, _WIDE, _HIGH, _GAP = 3, 300, 150, 24
 _LEFT, _TOP, _BOTTOM = 46, 26, 34
-# Okabe and Ito's colors, told apart by most eyes.
+# Okabe and Ito's colors, which most people can distinguish.
 _COLORS = {"pass": "#009e73", "fail": "#d55e00", "inconclusive": "#b58900", "error": "#7b2d8b", "none": "#666666"}
 _LETTERS = {"pass": "", "fail": "F", "inconclusive": "?", "error": "E", "none": ""}
 
 
 class Shown(Protocol):
-    """What is drawn of a release."""
+    """The part of a release that is drawn."""
 
     @property
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Shown(Protocol):
 
 
 def svg(releases: Sequence[Shown], checks: Sequence[str]) -> str:
-    """Return the picture: releases from left to right in the order given."""
+    """Return the plot: releases from left to right in the order given."""
     rows = -(-len(checks) // _COLUMNS)
     width = _COLUMNS * (_WIDE + _GAP) + _GAP
     names = [f"{number}: {release.name}" for number, release in enumerate(releases, 1)]
@@ -96,7 +96,7 @@ def _panel(check: str, rows: Sequence[Check | None], x: int, y: int) -> list[str
                 f'<text x="{center}" y="{y + _TOP + tall + 16}" text-anchor="middle" fill="#555555">{number + 1}</text>'
             )
         if row is None or row.estimate is None:
-            word: str = "not there" if row is None else row.verdict
+            word: str = "not run" if row is None else row.verdict
             word = word if len(rows) <= 4 else "-"
             parts.append(
                 f'<text x="{center}" y="{y + _TOP + 14}" text-anchor="middle" fill="#888888" '

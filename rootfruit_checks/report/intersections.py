@@ -1,4 +1,4 @@
-"""The cells of identity by surroundings, folded away under the summary of pytest-html. Empty cells are rows too."""
+"""Cells of identity by context, folded under the summary of pytest-html. Empty cells are rows too."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def _one(name: str, found: Cells, about: str) -> str:
 
 
 def _number(value: Value) -> float | None:
-    """A cell that holds a figure, which the reader has checked."""
+    """A numeric cell; the reader has checked its type."""
     return None if value is None or isinstance(value, str) else value
 
 
 def _raw(cell: Mapping[str, Value], arm: str) -> str:
     raw, low, high = (_number(cell[f"{arm}_{part}"]) for part in ("raw", "low", "high"))
     most = 2.0 if arm == "change" else 1.0
-    whole = low is not None and high is not None and low <= -most and high >= most  # and says nothing
+    whole = low is not None and high is not None and low <= -most and high >= most  # uninformative
     shown = [figure(value, signed=True) for value in (raw, low, high)]
     return shown[0] if low is None or whole else f"{shown[0]} [{shown[1]}, {shown[2]}]"

@@ -1,7 +1,7 @@
-"""Text in Markdown that stays text: no link, image, HTML, mention, reference or table border comes of it.
+"""Untrusted text in Markdown: it never turns into a link, image, HTML, mention, reference or table border.
 
-Backslashes are not enough: GitHub makes links, mentions and references of what is left *after* they were taken away.
-So what could be any of these is written as a character reference and broken by a space of no width.
+Backslashes are not enough: GitHub looks for links, mentions and references *after* it has removed the backslashes.
+So characters that could start one are written as character references and broken by a zero-width space.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from rootfruit_checks.results.check import Check
 cell = partial(figure, none="\u2013")
 GRAVEST_FIRST = ("error", "fail", "inconclusive", "pass", "none")
 
-# What GitHub's later passes look for: people, issues, addresses with and without a scheme, emoji.
+# What GitHub's later passes look for: mentions, issues, addresses with and without a scheme, emoji.
 _LOOKED_FOR = re.compile(r"([@#:]|\bwww|\bGH(?=-)|\.(?=[^\W\d_]))(?=\S)", re.IGNORECASE)
 _LIST = re.compile(r"(\s*(?:\d+(?=[.)]))?)([-+.):])")
 _PLAIN = frozenset(" ,;.()%'-+:/")
 
 
 def prose(text: str, limit: int = 2000) -> str:
-    """Return `plain(text)` for the midst of a Markdown line or table cell, to be read as it stands."""
+    """Return `plain(text)`, escaped for use inside a Markdown line or table cell."""
     shown = plain(text, limit)
     if not shown.strip():
         return "(empty)"
     broken = _LOOKED_FOR.sub("\\1\u200b", shown)
-    if start := _LIST.match(broken):  # as the first of a line or of a point it would begin a list
+    if start := _LIST.match(broken):  # at the start of a line or list item it would begin a list
         return f"{start[1]}&#{ord(start[2])};{_references(broken[start.end() :])}"
     return _references(broken)
 
@@ -42,7 +42,7 @@ def _references(text: str) -> str:
 
 
 def code(text: str, limit: int = 200) -> str:
-    """Return a name or path as a code span; as `prose`, where it holds what could end one or its table cell."""
+    """Return a name or path as a code span, or as `prose` if it could end the code span or its table cell."""
     shown = plain(text, limit)
     if not shown.strip() or set(shown) & set("`|\\"):
         return prose(text, limit)
@@ -50,18 +50,18 @@ def code(text: str, limit: int = 200) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-    """Return the lines of a table; cells must be safe already. Figures stand to the right but in the first `left`."""
+    """Return the lines of a table; cells must be escaped. All but the first `left` columns are right-aligned."""
     rule = [":--" if place < left or name == "verdict" else "--:" for place, name in enumerate(head)]
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
 def gravity(row: Check) -> tuple[int, str]:
-    """Return what orders checks worst verdict first."""
+    """Return a sort key that puts the worst verdict first."""
     return GRAVEST_FIRST.index(row.verdict), row.id
 
 
 def checks(rows: Sequence[Check], most: int) -> list[str]:
-    """Return the lines of a table of checks, at most `most` of them; a star marks limits that nobody chose."""
+    """Return the lines of a table of checks, at most `most` of them; a star marks default limits."""
     head = ("check", "n", "policy", "reference", "estimate", "low", "high", "limit", "verdict")
     lines = table(head, (_cells(row) for row in rows[:most]))
     lines += more(len(rows), most, "checks")
@@ -71,7 +71,7 @@ def checks(rows: Sequence[Check], most: int) -> list[str]:
 
 
 def reasons(rows: Sequence[Check], most: int) -> list[str]:
-    """Return the lines that say why checks do not pass; those of inconclusive ones are folded."""
+    """Return the reasons of checks that do not pass; those of inconclusive checks are folded."""
     lines: list[str] = []
     open_ones = [row for row in rows if row.verdict == "inconclusive"]
     for found in ([row for row in rows if row.verdict not in {"pass", "inconclusive"}], open_ones):
@@ -83,11 +83,11 @@ def reasons(rows: Sequence[Check], most: int) -> list[str]:
         lines += [*more(len(found), most, "reasons"), ""]
         if found is open_ones:
             lines += ["</details>", ""]
-    return ["### What does not pass", "", *lines] if lines else []
+    return ["### Checks that do not pass", "", *lines] if lines else []
 
 
 def more(there: int, shown: int, what: str) -> list[str]:
-    """Return the line that says what is left out, if anything is."""
+    """Return the line that says how many were left out, if any."""
     return ["", f"… and {there - shown} more {what}: see the JSON result."] if there > shown else []
 
 

@@ -1,6 +1,6 @@
-"""A section for a model's card on the Hugging Face Hub, with the checks as evaluation results in its metadata.
+"""A section for a model card on the Hugging Face Hub, with the checks as evaluation results in its metadata.
 
-The file is a card of its own: `huggingface_hub.ModelCard` reads it, and its section and results go into yours.
+The file is a complete card: read it with `huggingface_hub.ModelCard` and copy its section and results into yours.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def card(value: Result) -> str:
     """Return the card for a JSON result.
 
     Raises:
-        DataError: a result of a shard, or without a gated check that has an estimate.
+        DataError: the result is of a shard, or none of its gated checks has an estimate.
 
     """
     gated = sorted(value.gated, key=gravity)
     measured = sorted((row for row in gated if row.estimate is not None), key=lambda row: row.id)
     if not measured:
-        raise DataError("the result has no gated check with an estimate; there is nothing to say in a model's card")
+        raise DataError("the result has no gated check with an estimate, so there is nothing to put in a model card")
     head = ["---", "model-index:", f"- name: {_quoted(_name(value.run))}", "  results:"]
     for benchmark in dict.fromkeys(row.benchmark for row in measured):
         rows = [row for row in measured if row.benchmark == benchmark]
@@ -48,7 +48,7 @@ def _name(run: Run) -> str:
 
 
 def _quoted(value: object) -> str:
-    """Return a scalar for YAML, which reads JSON's strings and numbers; every text on one line."""
+    """Return a scalar for YAML, as JSON: YAML reads its strings and numbers. Texts stay on one line."""
     return json.dumps(plain(value, 500) if isinstance(value, str) else value, ensure_ascii=False, allow_nan=False)
 
 
@@ -87,16 +87,16 @@ def _results(rows: list[Check], data: str) -> list[str]:
 def _section(value: Result, gated: list[Check]) -> list[str]:
     run = value.run
     reference = run.model("reference").get("path")
-    compared = f", compared with {code(reference)}, which it was aligned from" if reference else ""
+    compared = f", compared with the model it was aligned from, {code(reference)}" if reference else ""
     told = [
         "## Harm to gender-diverse people",
         "",
         f"**{prose(sentence(value))}**",
         "",
-        f"Reported by rootfruit-checks {__version__} of {code(run.policy.get('path', ''))}{compared}.",
-        "Estimates are shares or differences of shares; higher means more harm. One-sided bounds count clusters. A",
-        "check passes where its upper bound is within the limit and fails where its lower bound is beyond it;",
-        "*inconclusive* shows neither.",
+        f"Reported by rootfruit-checks {__version__} for {code(run.policy.get('path', ''))}{compared}.",
+        "Estimates are shares or differences of shares; higher means more harm. One-sided bounds are",
+        "based on clusters. A check passes if its upper bound is within the limit and fails if its lower bound exceeds",
+        "it; otherwise it is *inconclusive*.",
         "",
         *markdown.checks(gated, _MOST),
         "",
@@ -107,8 +107,8 @@ def _section(value: Result, gated: list[Check]) -> list[str]:
         *told,
         "### What this does not show",
         "",
-        "It covers these prompts, these groups, English and this sampling, and nothing else. The instruments have",
-        "errors of their own, which the audit page gives.",
+        "It covers only these prompts, these groups, English and this sampling. The instruments have errors of their",
+        "own, which the audit page lists.",
         "",
         "### Data and command",
         "",

@@ -1,4 +1,4 @@
-"""The narratives of a result as the audit page shows them: lines of figures, and what the chart is drawn from."""
+"""The narratives of a result for the audit page: lines of figures, and the data of the chart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rootfruit_checks.results.narratives import Codes, Narratives, Quote, Theme,
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the template shows: groups apart from their control, or why there are none."""
+    """The template's variables: groups and their control separately, or why there are none."""
 
     why: str = ""
     about: str = ""
@@ -28,7 +28,7 @@ class Section:
 
 
 def section(told: Narratives | UnsetType) -> Section:
-    """Return what the template shows of `narratives`; nothing where they were not told, but for the reason why."""
+    """Return the template's variables for `narratives`; if there are none, only the reason."""
     if not told or told.groups is UNSET:
         return Section(why=(told.not_measured or "") if told else "")
     themes = told.themes or ()

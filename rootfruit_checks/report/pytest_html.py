@@ -1,6 +1,6 @@
-"""What pytest-html shows of a gate: above the rows the verdict, in a row its paragraph, figures and worst samples.
+"""The gate in pytest-html: the verdict above the rows, and in each row its explanation, figures and worst samples.
 
-All text is escaped. What would make thousands of rows unreadable is folded: samples, reasons, what was run.
+All text is escaped. Samples, reasons and run details are folded, so that thousands of rows stay readable.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rootfruit_checks.report.terminal import WORDS, closing, default_limits, hea
 from rootfruit_checks.results.check import Check
 from rootfruit_checks.results.result import Result
 
-# Of a sample's text; the audit page and the JSON result have all of it.
+# Characters of a sample's text; the audit page and the JSON result have all of it.
 _MOST = 400
 _REVEAL = "this.style.filter=this.style.filter?'':'blur(5px)'"
-# pytest-html leaves an empty box where there is no log, and prints in a gray that is too light to read.
+# pytest-html shows an empty box if there is no log, and uses a gray that is too light to read.
 _STYLE = """<style>
 .rootfruit{color:#222;line-height:1.45}
 .rootfruit p{max-width:75em;margin:4px 0;white-space:normal;overflow-wrap:anywhere}
@@ -71,7 +71,7 @@ def _samples(row: Check) -> str:
         + f"<td>{figure(sample.value, digits=4, none='none')}</td></tr>"
         for sample in samples
     )
-    note = "They hold stigmatizing text or model output and are blurred until clicked."
+    note = "These contain stigmatizing text or model output and are blurred until clicked."
     return (
         f"<details><summary>The {len(samples)} worst samples</summary><p>{note}</p>"
         f'<div class="wide"><table><tr>{heads}</tr>{lines}</table></div></details>'
@@ -86,9 +86,9 @@ def _blurred(text: str) -> str:
 
 
 def link(row: Check | None, page: str, report: str) -> str:
-    """Return the address of a check's place in the audit page `report`, as seen from the HTML file `page`.
+    """Return the link to a check in the audit page `report`, relative to the HTML file `page`.
 
-    Without a row, or where the page shows only the group's figure, it is that of the groups.
+    Without a row, or if the page shows only the group's figure, it links to the section on groups.
     """
     way = os.path.relpath(Path(report).absolute(), Path(page).absolute().parent)
     place = quote(row.id) if row is not None and (row.gated or is_declared(row)) else "groups"
@@ -96,10 +96,10 @@ def link(row: Check | None, page: str, report: str) -> str:
 
 
 def cleared(told: Mapping[str, object], failed: bool, log: Sequence[str]) -> list[str]:
-    """Return what is left of a row's log: the verdict's paragraph stands above it, and nothing was captured.
+    """Return a row's log without what is shown above it already: the verdict, and the empty-log line.
 
     Args:
-        told: what the plugin hung on the report.
+        told: what the plugin attached to the report.
         failed: whether the test failed; the first entry of the log is then the reason.
         log: pytest-html's lines, escaped.
 
@@ -111,7 +111,7 @@ def cleared(told: Mapping[str, object], failed: bool, log: Sequence[str]) -> lis
 
 
 def overview(value: Result) -> str:
-    """Return the HTML above the rows: the verdict, whose prompts these are, the models, the table and the reasons."""
+    """Return the HTML above the rows: the verdict, the data, the models, the table and the reasons."""
     gated = value.gated
     figures = table(gated, default_limits(value.checks), width=120)
     shown = "\n".join(markup(line) for line in figures)
@@ -121,7 +121,7 @@ def overview(value: Result) -> str:
         f"</summary><p>{markup(row.explain, 4000)}</p></details>"
         for row in open_ones
     )
-    # What blocks is told above, each with its reason; the rest of the closing lines as they are.
+    # The checks that block are listed above with their reasons; the other closing lines follow unchanged.
     rest = "".join(f"<p>{markup(line, 4000)}</p>" for line in closing(value)[len(open_ones) :])
     run = "".join(f"<p>{markup(line, 4000)}</p>" for line in header(value.run))
     beside = (side_by_side.table(value.combined) if value.combined else "") + (
@@ -130,6 +130,6 @@ def overview(value: Result) -> str:
     beside = f'<div class="wide">{beside}</div>'
     return (
         f'{_STYLE}<div class="rootfruit"><h2>rootfruit</h2><p><strong>{markup(sentence(value))}</strong></p>'
-        f"{reasons}<details><summary>What was run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
+        f"{reasons}<details><summary>Run: data, models, instruments</summary>{run}</details><pre>{shown}</pre>"
         f"{rest}{beside}</div>"
     )

@@ -1,4 +1,4 @@
-"""Texts taken out of a result, for reports you share: what is withheld is nowhere in the page."""
+"""Removing texts from a result, for reports you share: withheld text appears nowhere in the page."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rootfruit_checks.results.result import Result
 HOW = ("none", "slurs", "all")
 TOLD = {
     "none": "",
-    "slurs": "Slurs are masked in this page (--rootfruit-redact=slurs), by a list of words; other text is as it was.",
+    "slurs": "Slurs are masked in this page (--rootfruit-redact=slurs), by a word list; other text is unchanged.",
     "all": "The texts of all samples are withheld from this page (--rootfruit-redact=all); they are in the store.",
 }
 WITHHELD = "[withheld]"
 _PARTS = ("prompt", "policy", "reference")
-# What stands for an answer where pairs are scored: numbers, and no text.
+# Scored pairs have numbers in place of an answer.
 _SCORES = re.compile(r"(?:d_\w+ = [+-]\d+\.\d+(?:, )?)+")
 
 
 def redacted(value: Result, how: str) -> Result:
     """Return the result with its samples' texts withheld (`all`) or slurs in them masked (`slurs`).
 
-    Of a sentence pair's sample `policy` and `reference` are scores, and stay.
+    For sentence pairs, `policy` and `reference` are scores and are kept.
     """
     if how == "none":
         return value
@@ -59,7 +59,7 @@ def _sample(sample: Sample, how: str) -> Sample:
 
 
 def _masked_pieces(words: Sequence[tuple[str, float, bool]]) -> list[tuple[str, float, bool]]:
-    """Return tokens of a sentence whose slurs are masked: a slur may lie across several."""
+    """Return the tokens of a sentence with slurs masked: a slur may span several tokens."""
     letters = iter(masked("".join(word[0] for word in words)))
     return [("".join(next(letters) for _ in word), value, shared) for word, value, shared in words]
 

@@ -10,7 +10,7 @@ from rootfruit_checks.results.run_info import Run
 
 
 def reproduce(run: Run) -> str:
-    """Return the pytest command of a result's `run`: models, and every setting that is not its default."""
+    """Return the pytest command for a result's `run`: models, and every setting that is not the default."""
     parts = ["pytest", "--pyargs", "rootfruit_checks.bias_tests"]
     for flag, role in (("--model", "policy"), ("--reference", "reference")):
         path = run.model(role).get("path")

@@ -1,4 +1,4 @@
-"""Where a result goes at the end of a run: store, audit page, JSON file; and the page made again from a store."""
+"""Writing a result at the end of a run (store, audit page, JSON file), and reading it again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rootfruit_checks.results.json_result import write_text
 from rootfruit_checks.results.reading import read_result
 from rootfruit_checks.results.result import Result, to_json, with_page, without_page
 
-# The latest result, beside what it was made from.
+# The latest result, in the store that it was made from.
 RESULT = "result.json"
 
 
 def deliver(settings: Settings, value: Result) -> tuple[str, list[str]]:
     """Write a result wherever the settings want it; returns the page's digest, or "", and what could not be written.
 
-    The digest goes into the JSON file, as the outside word that the page is held against. The store's copy is the
-    result alone, so that a page made from it is the same.
+    The JSON file records the digest, so that the page can be verified against it. The store's copy is the result
+    alone, so that a page made from it is the same.
     """
     lost: list[str] = []
     found = ""
@@ -51,12 +51,12 @@ def _try(lost: list[str], target: str, act: Callable[[], None]) -> None:
 
 
 def write(path: str | Path, value: Result) -> None:
-    """Write a result as JSON, whole or not at all."""
+    """Write a result as JSON, atomically."""
     write_text(path, to_json(value))
 
 
 def write_page(path: str | Path, value: Result, redact: str = "none") -> str:
-    """Write the audit page atomically, with the present time stamp, and return its digest."""
+    """Write the audit page atomically, with the current time, and return its digest."""
     from rootfruit_checks.report.audit_page import digest, page
 
     html = page(value, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), redact)
@@ -69,7 +69,7 @@ def read(path: Path) -> Result:
     """Return the result in a JSON file, or the latest one of a store.
 
     Raises:
-        StoreError: there is none, it is damaged, of a shard, or of a measure that is not installed here.
+        StoreError: there is none, it is damaged, it is of a shard, or a measure in it is not installed here.
 
     """
     if not untrusted.is_there(path):
@@ -84,13 +84,13 @@ def read(path: Path) -> Result:
     value = read_result(file, StoreError)
     where = untrusted.shown(file)
     if value.shard:
-        raise StoreError(f"{where}: is the result of a shard, which decides nothing; join the shards: rootfruit merge")
+        raise StoreError(f"{where}: is the result of a shard, which has no verdicts; join the shards: rootfruit merge")
     _check_measures(value, where)
     return without_page(value)
 
 
 def _check_measures(value: Result, where: str) -> None:
-    """Raise where the result holds a measure that nobody registered here: its title and unit are unknown."""
+    """Raise if a measure of the result is not registered here: its title and unit are unknown."""
 
     def unknown() -> list[str]:
         return [row.measure for row in value.checks if row.measure not in MEASURES]

@@ -1,4 +1,4 @@
-"""The combined view for people: a short block in the terminal, a table above pytest-html's rows."""
+"""The combined view: a short block in the terminal, and a table above the rows of pytest-html."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from rootfruit_checks.results.views import Arm, Combined, Instances, Together
 
 WIDTH = 80
 _SHORT = {"pass": "pass", "fail": "FAIL", "inconclusive": "open", "error": "ERROR"}
-_CAPTION = "Scores beside texts about the same people (no gate; open: inconclusive)"
+_CAPTION = "Scores and texts about the same people (not gated; open: inconclusive)"
 _HEAD = ("scores | texts", "level", "change", "prompts that differ")
 _SIZES = (17, 13, 19, 28)
 _CELL = "padding:4px 10px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd"
 
 
 def block(found: Combined) -> list[str]:
-    """Return the terminal's lines, of at most 80 columns: one a group, and what each disagreement says.
+    """Return lines of at most 80 columns for the terminal: one per group, and one for each disagreement.
 
-    Where nothing could be compared, one line says why; a group is never left out.
+    If nothing could be compared, one line says why; a group is never left out.
     """
     entries = found.groups
     if not any(entry.agreement != "not compared" for entry in entries):
         why = found.instances.not_measured or "too few checks were run"
-        return textwrap.wrap(plain(f"likelihood beside generation: no group is compared ({why})"), WIDTH)
+        return textwrap.wrap(plain(f"likelihood and generation: no group was compared ({why})"), WIDTH)
     rows = (_HEAD, *_rows(found))
     lines = ["  ".join(cell.ljust(size) for cell, size in zip(row, _SIZES, strict=True)).rstrip() for row in rows]
     lines.insert(0, _CAPTION)
@@ -63,7 +63,7 @@ def _arm(entry: Instances | None, arm: str) -> Arm | None:
 
 
 def _differ(found: Arm | None, arm: str) -> str:
-    """The rate of prompts on which twin and text differ, with its bounds."""
+    """The share of prompts on which twin and text differ, with its bounds."""
     if found is None:
         return "-"
     rate = found.disagreement
@@ -72,12 +72,12 @@ def _differ(found: Arm | None, arm: str) -> str:
     estimate, low, high = (None if one is None else 100 * one for one in (rate.estimate, rate.low, rate.high))
     shown = f"{estimate:+.1f} points" if arm == "change" else f"{estimate:.1f} %"
     least = -100.0 if arm == "change" else 0.0
-    said = low is not None and high is not None and (low > least or high < 100.0)  # the whole range says nothing
+    said = low is not None and high is not None and (low > least or high < 100.0)  # the whole range is uninformative
     return f"{shown} of {rate.n}" + (f" [{low:.1f}, {high:.1f}]" if said else "")
 
 
 def table(found: Combined) -> str:
-    """Return the HTML table of the combined view, and under it a sentence for every group and question."""
+    """Return the HTML table of the combined view, with a sentence for each group and question under it."""
     known = {entry.group: entry for entry in found.instances.groups or ()}
     head = "".join(
         f'<th style="{_CELL}">{markup(cell)}</th>'
@@ -92,8 +92,8 @@ def table(found: Combined) -> str:
         cells = "".join(f'<td style="{_CELL}">{markup(cell)}</td>' for cell in (*row, *rates))
         body += f"<tr>{cells}</tr>"
     note = (
-        "Likelihood beside generation: description, no gate. Pairs and prompts about the same people share no "
-        "samples; only where both are read off the same prompts is there a rate of prompts that differ (over prompts "
+        "Likelihood and generation, described but not gated. Pairs and prompts about the same people share no "
+        "samples. A rate of prompts that differ exists only where both come from the same prompts (those "
         "whose text uses a singular pronoun for the person)."
     )
     why = found.instances.not_measured

@@ -1,4 +1,4 @@
-"""What engineers see first: the terminal table and header."""
+"""The header, table and closing lines that a gate prints in the terminal."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def table(rows: Iterable[Check], defaults: Mapping[str, float | None], width: in
 
     Args:
         rows: the checks.
-        defaults: check id -> registry default, to mark the limits that nobody chose.
-        width: columns of the terminal; the id column gives way first.
+        defaults: check id -> registry default, to mark limits that nobody set.
+        width: columns of the terminal; the id column is shortened first.
 
     """
     checks = sorted(rows, key=lambda row: (not row.gated, row.id))
@@ -61,7 +61,7 @@ def table(rows: Iterable[Check], defaults: Mapping[str, float | None], width: in
         )
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     spare = width - sum(widths[1:]) - len(widths) + 1
-    # A name is cut only where the terminal is narrower than any name is readable at; figures never are.
+    # Names are shortened to 34 columns at the least; figures are never shortened.
     widths[0] = max(min(widths[0], spare), min(widths[0], 34))
     return [_line(line, widths) for line in [head, *lines]]
 
@@ -73,45 +73,43 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def closing(value: Result, told: Collection[str] = ()) -> list[str]:
-    """Return the lines under the table: what blocks and why, and whether this run was a release gate at all.
+    """Return the lines under the table: what blocks and why, and whether this run can decide on a release.
 
     Args:
         value: the result.
-        told: ids of checks whose reasons pytest has printed already, with the tests that failed.
+        told: ids of checks whose reasons pytest has already printed with the failed tests.
 
     """
     gated = value.gated
     open_ones = [row for row in gated if row.verdict != "pass"]
     lines = [f"{WORDS[row.verdict]} {row.id}: {plain(row.explain)}" for row in open_ones if row.id not in told]
     if any(row.id in told for row in open_ones):
-        lines.append("Why checks do not pass is printed above, with each test that failed.")
+        lines.append("The reasons are printed above, with each failed test.")
     if any(row.limit is not None for row in gated):
         lines.append(_STARTING_POINT)
     lines += [f"note: {plain(note)}" for note in value.run.notes]
     if not value.complete:
         missing = value.missing
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        lines.append(f"This is no release gate: {len(missing)} declared check(s) have no verdict ({named}).")
+        lines.append(f"This run is not a release gate: {len(missing)} declared check(s) have no verdict ({named}).")
     elif value.released:
-        held = f"all {len(gated)} gated checks hold"
+        held = f"all {len(gated)} gated checks pass"
         if open_ones:  # --rootfruit-inconclusive=warn
-            held = (
-                f"{len(open_ones)} of {len(gated)} gated checks are inconclusive and were let through; the others hold"
-            )
+            held = f"{len(open_ones)} of {len(gated)} gated checks are inconclusive and {LET_THROUGH}; the others pass"
         told = [plain(one) for one in value.reservations if not one.endswith(LET_THROUGH)]
-        lines.append(f"{released(told)}: {held}. A pass covers what was measured, and nothing else.")
+        lines.append(f"{released(told)}: {held}. A pass covers only what was measured.")
     else:
         lines.append("Blocked.")
     return lines
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """Return a line of words as lines of at most `width` columns, all but the first indented; a long word is kept."""
+    """Wrap a line at `width` columns, with all but the first line indented; long words are not broken."""
     return textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def header(run: Run) -> list[str]:
-    """Return the lines that say what was run; data first: whose prompts these are decides what a verdict means."""
+    """Return the lines that say what was run. Data come first: the meaning of a verdict depends on its prompts."""
     lines = [f"data: {name} = {text}" for name, text in run.data.items() if name != "scale"]
     for role in ("policy", "reference"):
         if model := run.model(role):
@@ -122,7 +120,7 @@ def header(run: Run) -> list[str]:
 
 
 def named_model(name: str, hashed: bool = True) -> str:
-    """Return a model's name, with the short hash of its weights where it is a directory that can be read."""
+    """Return a model's name, with the short hash of its weights if it is a readable directory."""
     from rootfruit_checks.engines.weights import weights_digest
 
     path = Path(name)
@@ -141,5 +139,5 @@ def default_limits(rows: Iterable[Check]) -> dict[str, float | None]:
 
 
 def is_declared(row: Check) -> bool:
-    """Whether the registry declares this check; what it does not is exploratory."""
+    """Whether the registry declares this check; all others are exploratory."""
     return row.group in MEASURES[row.measure].groups

@@ -26,7 +26,7 @@ class Sample(Closed, frozen=True):
         str, told("The policy's answer: label and continuation, or differences of log-probabilities in nats.")
     ]
     reference: Annotated[str, told("The reference's; empty where there is none.")]
-    value: Annotated[Number, told("How much it contributes to the estimate, in its unit.")]
+    value: Annotated[Number, told("How much it contributes to the estimate, in the estimate's unit.")]
     tokens: Annotated[
         Tokens | UnsetType,
         told(
@@ -37,12 +37,12 @@ class Sample(Closed, frozen=True):
 
 
 class Check(Closed, frozen=True, dict=True):
-    """One check, decided; or one description, which decides nothing."""
+    """One decided check, or one description, which is not gated."""
 
     id: Annotated[str, Meta(pattern="^[^/]+/[^/]+/.+$"), told("`benchmark/metric/group`, lower case, stable.")]
     benchmark: Annotated[Name, told("The name of a benchmark.")]
     metric: Annotated[Name, told("What is estimated; docs/reference/checks.md says how.")]
-    group: Annotated[Name, told("The group of people that it is about.")]
+    group: Annotated[Name, told("The group of people it is about.")]
     n: Annotated[
         Count, told("Samples of the group: pairs, or prompts (continuations of one prompt are averaged first).")
     ]
@@ -55,15 +55,16 @@ class Check(Closed, frozen=True, dict=True):
     ]
     reference: Annotated[Number, told("Level of the reference, likewise; of a regression, of the baseline's policy.")]
     estimate: Annotated[
-        Number, told("The estimate; harmful upward. A share, or a difference of shares: 0.05 is 5 % or 5 points.")
+        Number,
+        told("The estimate; higher means more harm. A share, or a difference of shares: 0.05 is 5 % or 5 points."),
     ]
     low: Annotated[Number, told(f"One-sided lower bound, {_UNIT}; of a gated check corrected for the declared family.")]
     high: Annotated[Number, told(f"One-sided upper bound at 1 - alpha, {_UNIT}.")]
-    limit: Annotated[Number, told(f"What a gated check is held against, {_UNIT}; null where nothing is.")]
+    limit: Annotated[Number, told(f"The limit of a gated check, {_UNIT}; null if it is not gated.")]
     verdict: Annotated[
         Literal["pass", "fail", "inconclusive", "error", "none"],
         told(
-            "pass: high is within the limit; fail: low is beyond it; inconclusive: neither is shown; error: the "
+            "pass: high is within the limit; fail: low is beyond it; inconclusive: neither; error: the "
             "instrument broke; none: described, not gated."
         ),
     ]
@@ -71,7 +72,7 @@ class Check(Closed, frozen=True, dict=True):
         str,
         told("The verdict in words: the estimand, figures, what decided, and what would settle an inconclusive one."),
     ]
-    gated: Annotated[bool, told("Whether it decides on the release.")]
+    gated: Annotated[bool, told("Whether it can block the release.")]
     data: Annotated[str, told("Name and scale of the data.")]
     samples: Annotated[list[Sample], told("The samples that contribute most to harm, worst first.")]
     # As they were told: a measure of another package has details of its own, and all go into the JSON as they are.

@@ -27,7 +27,7 @@ class Estimate(Closed, frozen=True):
 
 
 class ThemeShare(Closed, frozen=True):
-    """How often a theme is told."""
+    """How often a theme occurs."""
 
     theme: Annotated[str, told("The theme's id.")]
     policy: Annotated[Estimate | None, told("Share of the policy's continuations that tell it.")]
@@ -81,21 +81,17 @@ class Codes(Closed, frozen=True, kw_only=True):
 class Narratives(Closed, frozen=True):
     """Themes of the continuations: description, never gated; or why there is none."""
 
-    not_measured: Annotated[str | UnsetType, told("Why nothing is told.")] = UNSET
+    not_measured: Annotated[str | UnsetType, told("Why nothing is reported.")] = UNSET
     gated: Annotated[bool | UnsetType, told("Never.", const=False)] = UNSET
     benchmark: Annotated[str | UnsetType, told("Whose continuations these are.")] = UNSET
     about: Annotated[str | UnsetType, told("What the figures are.")] = UNSET
-    tagger: Annotated[
-        str | UnsetType, told("What tagged, and how well it did on texts that had no part in making it.")
-    ] = UNSET
+    tagger: Annotated[str | UnsetType, told("The tagger, and its quality on held-out texts.")] = UNSET
     themes: Annotated[list[Theme] | UnsetType, told("The codebook.")] = UNSET
     groups: Annotated[list[ThemesOf] | UnsetType, told("The gated groups, and `binary` as their control.")] = UNSET
     quotes: Annotated[
         list[Quote] | UnsetType, told("Some continuations of the policy by group and theme, chosen by hash.")
     ] = UNSET
-    codes: Annotated[
-        Codes | UnsetType, told("People's codes, which stand in place of tags; there where some were imported.")
-    ] = UNSET
+    codes: Annotated[Codes | UnsetType, told("Human codes, which replace tags; present if some were imported.")] = UNSET
 
     def __post_init__(self) -> None:
         """Hold what the types cannot say."""

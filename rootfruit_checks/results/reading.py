@@ -25,10 +25,10 @@ def read_result(path: Path, error: untrusted.Error, name: str = "") -> Result:
 
 
 def typed_result(value: object, where: str, error: untrusted.Error) -> Result:
-    """Return the result that plain values hold; raise `error` where they are no result of this version."""
+    """Return the result that plain values hold; raise `error` where they are not a result of this version."""
     found = value.get("schema") if isinstance(value, dict) else None
     if found is None:
         raise error(f"{where}: is not a result of a run; give the file that --rootfruit-json wrote")
     if found != SCHEMA:
-        raise error(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}")
+        raise error(f"{where}: has version {plain(str(found), 40)}, but this package reads {SCHEMA}")
     return untrusted.converted(value, Result, where, error)

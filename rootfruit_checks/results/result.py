@@ -1,4 +1,4 @@
-"""The result of a run, whole: one typed value, from which JSON, its JSON Schema and every page are made."""
+"""The result of a run: one typed value, from which JSON, its JSON Schema and every page are made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rootfruit_checks.results.views import Combined, Intersections
 
 
 class Shard(Closed, frozen=True):
-    """What a share came to."""
+    """The outcome of a shard."""
 
     index: Annotated[From1, told("Which share, from 1.")]
     count: Annotated[From1, told("Of how many.")]
@@ -49,13 +49,13 @@ class Result(Closed, frozen=True):
         list[Name],
         told(
             "What the settings or a test loosened, as clauses: benchmarks left out, limits looser than the default, "
-            "inconclusive checks let through and the like. A release with any is less than one by the defaults.",
+            "inconclusive checks that did not block and the like. A release with any is less strict than the defaults.",
             uniqueItems=True,
         ),
     ]
     combined: Annotated[
         Combined | UnsetType,
-        told("What the scores and the texts of one group tell, side by side. Nothing here gates."),
+        told("Scores and texts of one group, side by side. Nothing here gates."),
     ] = UNSET
     intersections: Annotated[
         Intersections | UnsetType, told("Identities by surroundings; exploratory, never gated.")
@@ -64,8 +64,8 @@ class Result(Closed, frozen=True):
         Narratives | UnsetType,
         told("Themes of the continuations: description, never gated; or why there is none."),
     ] = UNSET
-    shard: Annotated[Shard | UnsetType, told("Only of a shard, which gates nothing.")] = UNSET
-    report: Annotated[Page | UnsetType, told("Only where an audit page was written with it.")] = UNSET
+    shard: Annotated[Shard | UnsetType, told("Only for a shard, which gates nothing.")] = UNSET
+    report: Annotated[Page | UnsetType, told("Only if an audit page was written with it.")] = UNSET
 
     @property
     def gated(self) -> list[Check]:
@@ -113,7 +113,7 @@ def result(
         run: what was run.
         declared: ids of the gated checks that the settings declare; all must be there for `complete`.
         blocked: whether any gated check blocks the release.
-        reservations: what makes a release less than one by the defaults.
+        reservations: what makes a release less strict than the defaults.
         combined: scores beside texts.
         intersections: identities by surroundings.
         narratives: themes of the continuations.

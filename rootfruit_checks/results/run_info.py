@@ -19,7 +19,7 @@ _MODEL = {
     "fingerprint": {
         "type": "string",
         "description": "SHA-256 over weights, tokenizer, dtype, engine and version; of a served model, over what the "
-        "server tells.",
+        "server reports.",
     },
     "noise_floor": {
         "type": "string",
@@ -31,8 +31,8 @@ _MODEL = {
 class File(Closed, frozen=True):
     """One Parquet file."""
 
-    path: Annotated[str, told("Where it lies in the store.")]
-    sha256: Annotated[Sha256, told("SHA-256 of the file's bytes, as sha256sum tells it.")]
+    path: Annotated[str, told("Its path in the store.")]
+    sha256: Annotated[Sha256, told("SHA-256 of the file's bytes, as printed by sha256sum.")]
     rows: Annotated[Count, told("Its rows.")]
 
 
@@ -65,7 +65,7 @@ class Run(Closed, frozen=True):
     ]
     settings: Annotated[Texts, told("Every setting that is part of what was measured or decided, as text.")]
     instruments: Annotated[Texts, told("What judged the answers, with its measured accuracy and own bias, as text.")]
-    notes: Annotated[list[str], told("What a reader must know, in words.")]
+    notes: Annotated[list[str], told("Notes for the reader.")]
     tables: Annotated[
         dict[Annotated[str, Meta(pattern="/(policy|reference)(/[2-9])?$")], Table],
         told(
@@ -73,7 +73,9 @@ class Run(Closed, frozen=True):
             "was decided on; empty where nothing was measured."
         ),
     ]
-    versions: Annotated[Texts | UnsetType, told("Versions of what decided, by package; under `machine` where.")] = UNSET
+    versions: Annotated[Texts | UnsetType, told("Package versions that decided; `machine` describes the machine.")] = (
+        UNSET
+    )
 
     @classmethod
     def of(cls, info: RunInfo) -> Self:

@@ -1,9 +1,8 @@
 """An earlier release's answers in one file, to gate the next one against.
 
 A baseline is one Parquet file: the policy's rows of every tidy frame (see `observations/frame.py`) and, in its
-metadata, the JSON
-result of the run with what must agree before another run may be compared with it. It is written whole or not at all,
-and read only where its digest holds.
+metadata, the JSON result of the run and the facts that another run must share to be compared with it. It is written
+atomically, and read only if its digest matches.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from rootfruit_checks.results.result import Result
 SCHEMA = "rootfruit-baseline/2"
 _KEY = b"rootfruit"
 # Settings that change what is measured, by kind of benchmark. Others (seed, scale, continuations, limits, beta)
-# change how sharply it is seen, or are applied to both sides when they are compared.
+# change the precision, or apply to both sides of a comparison.
 _SETTINGS = {
     "pairs": ("dtype", "chat_scores"),
     "prompts": ("dtype", "temperature", "top_p", "max_new_tokens", "stop"),
@@ -46,10 +45,10 @@ Facts = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """A baseline that was read: its rows, what they are of, and the result of its run.
+    """A baseline as read: its rows, the facts about them, and the result of its run.
 
     Attributes:
-        path: where it lies.
+        path: its file.
         rows: tidy rows of its policy, all benchmarks.
         facts: benchmark -> what must agree, in words.
         noise: nats within which a difference of its log-probs is a tie.
@@ -66,7 +65,7 @@ class Baseline:
     date: str
 
     def of(self, benchmark: str) -> pd.DataFrame | None:
-        """Return the rows of one benchmark; None where it has none."""
+        """Return the rows of one benchmark; None if it has none."""
         mine = self.rows[self.rows["benchmark"] == benchmark]
         # A row of prompts has a quantity.
         columns = COLUMNS if (mine["quantity"] != "").any() else PAIR_COLUMNS
@@ -74,7 +73,7 @@ class Baseline:
 
     @property
     def told(self) -> str:
-        """What it is, in one line."""
+        """A description in one line."""
         policy = self.result.run.policy
         released = "released" if self.result.released else "not released"
         if self.result.released and self.result.reservations:
@@ -84,26 +83,26 @@ class Baseline:
 
 
 def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: str, put: Mapping[str, str]) -> Facts:
-    """Return, by benchmark, what must agree with a baseline; each key is how a difference is told.
+    """Return, by benchmark, what must agree with a baseline; error messages use the keys.
 
     Args:
         settings: of this run.
         data: the samples by benchmark.
-        regard: the regard classifier's fingerprint; "" where none is open.
-        engine: the policy's engine and its version; "" where it is not known yet.
-        put: how prompts and scored sentences are put to the models (`prompts`, `scores`); empty where not known yet.
+        regard: the regard classifier's fingerprint; "" if there is none.
+        engine: the policy's engine and its version; "" if not known yet.
+        put: how prompts and scored sentences are put to the models (`prompts`, `scores`); empty if not known yet.
 
     """
     found: Facts = {}
     for name, held in data.items():
         kind = kind_of(name)
         mine = {"data": held.name, "data's sha256": held.sha256, "instrument's rules": fingerprints.fingerprint(name)}
-        if regard and classifier_of(name) == "regard":  # a share of a run labels nothing, and opens no classifier
+        if regard and classifier_of(name) == "regard":  # a shard labels nothing, and opens no classifier
             mine["regard classifier"] = regard
         for key in _SETTINGS[kind]:
             mine[f"--rootfruit-{key.replace('_', '-')}"] = str(getattr(settings, key))
         if engine:
-            # Another version is another day's engine; another engine is another instrument.
+            # Another version of the engine is accepted; another engine is a different instrument.
             mine["engine"] = engine.split()[0]
             mine["way of asking"] = put.get("prompts" if kind == "prompts" else "scores", "plain text")
         found[name] = mine
@@ -111,18 +110,18 @@ def facts(settings: Settings, data: Mapping[str, DataSet], regard: str, engine: 
 
 
 def agree(baseline: Baseline, ours: Facts) -> None:
-    """Raise BaselineError, in one line, where the baseline was measured otherwise than this run.
+    """Raise BaselineError if the baseline was measured differently from this run.
 
-    A benchmark that it lacks is not refused here: its checks are each reported as an error.
+    A benchmark that it lacks does not raise here: each of its checks is reported as an error.
     """
     for benchmark, mine in ours.items():
         theirs = baseline.facts.get(benchmark, {})
         for key, value in mine.items():
             if theirs and theirs.get(key) != value:
-                there = theirs.get(key, "not told")
+                there = theirs.get(key, "not recorded")
                 raise BaselineError(
                     f"option --rootfruit-baseline: {baseline.path} cannot be compared with this run: its {key} of "
-                    f"{benchmark} is {_short(there)} and here it is {_short(value)}; run it alike, or save a new one"
+                    f"{benchmark} is {_short(there)}, but here it is {_short(value)}; use the same or save a new one"
                 )
 
 
@@ -132,7 +131,7 @@ def _short(value: str) -> str:
 
 
 def save(path: str | Path, frames: Sequence[pd.DataFrame], kept: Facts, noise: float, result: Result) -> None:
-    """Write a baseline, whole or not at all.
+    """Write a baseline atomically.
 
     Raises:
         BaselineError: the run is not complete, or the file cannot be written.
@@ -143,7 +142,7 @@ def save(path: str | Path, frames: Sequence[pd.DataFrame], kept: Facts, noise: f
         missing = result.missing
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise BaselineError(
-            f"option --rootfruit-save-baseline: {path} is not written, for the run is not complete: {len(missing)} "
+            f"option --rootfruit-save-baseline: {path} is not written because the run is not complete: {len(missing)} "
             f"declared check(s) have no verdict ({named})"
         )
     import pyarrow as pa
@@ -179,12 +178,12 @@ def read(path: str | Path) -> Baseline:
     table = untrusted.read_parquet(raw, where, BaselineError)
     kept = (table.schema.metadata or {}).get(_KEY)
     if kept is None:
-        raise BaselineError(f"{where}: is a Parquet file and no baseline; {again}")
+        raise BaselineError(f"{where}: is a Parquet file but not a baseline; {again}")
     told = f"{where}: its metadata"
     head = untrusted.parse_json(kept, told, BaselineError)
     found = head.get("schema") if isinstance(head, dict) else None
     if found != SCHEMA:
-        raise BaselineError(f"{where}: is of version {plain(str(found), 40)}, and this reads {SCHEMA}; {again}")
+        raise BaselineError(f"{where}: has version {plain(str(found), 40)}, but this package reads {SCHEMA}; {again}")
     untrusted.check(head, Head, told, BaselineError)
     result = typed_result(head["result"], f"{where}: its result", BaselineError)
     if tuple(table.column_names) != tuple(ALL_COLUMNS):
@@ -192,7 +191,7 @@ def read(path: str | Path) -> Baseline:
     rows = checked(table, ALL_COLUMNS, where, BaselineError)
     noted = head.pop("digest")
     if noted != _digest(rows, head):
-        raise BaselineError(f"{where}: is damaged: its rows or its result are not what was saved; {again}")
+        raise BaselineError(f"{where}: is damaged: its rows or its result have changed since it was saved; {again}")
     return Baseline(Path(path), rows, head["facts"], float(head["noise"]), result, head["date"])
 
 

@@ -1,7 +1,7 @@
-"""A baseline is saved at the end of the session, by its leading process, from the tables that the store holds.
+"""Saves a baseline at the end of the session, in the main process, from the tables in the store.
 
-The rows lie where they were computed, in whichever process; what crosses is the tables' names. So it is the same under
-xdist, after a merge, and in a run that computed nothing.
+The rows are in the store, whichever process computed them; only the names of the tables are passed on. So this works
+the same way under xdist, after a merge, and in a run that computed nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What came of saving: one line for the reader, and whether nothing was saved."""
+    """The outcome of saving: one line to print, and whether saving failed."""
 
     line: str
     lost: bool
 
 
 def keep(settings: Settings, told: ToKeep | None, result: Result) -> Kept:
-    """Save the baseline that `settings` ask for; what goes wrong is said and never raised.
+    """Save the baseline that `settings` request; errors are reported, not raised.
 
     Args:
         settings: of the session.
-        told: `Run.to_keep` of the process that measured; None where none did.
+        told: `Run.to_keep` of the process that measured; None if none did.
         result: the session's result.
 
     """

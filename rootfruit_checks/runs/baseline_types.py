@@ -1,4 +1,4 @@
-"""What the metadata of a baseline hold, beside its rows."""
+"""The types of a baseline's metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
-    """What must agree before another run is compared with it, its result, and the digest of all that."""
+    """The facts that another run must share, the result, and a digest over both and the rows."""
 
     schema: str
     date: str
@@ -19,7 +19,7 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToKeep(Struct, frozen=True, forbid_unknown_fields=True):
-    """What any process makes a baseline of a run from: see `baseline_file.py`."""
+    """The data from which any process can save a baseline of a run: see `baseline_file.py`."""
 
     tables: dict[str, str]
     facts: dict[str, dict[str, str]]

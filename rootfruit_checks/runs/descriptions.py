@@ -1,4 +1,4 @@
-"""What is described beside the checks of a run: likelihood beside generation, and intersections."""
+"""The descriptions of a run besides its checks: likelihood and generation side by side, intersections, narratives."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rootfruit_checks.results.narratives import Narratives
 from rootfruit_checks.results.views import AllInstances, Cells, Intersections, Views
 from rootfruit_checks.runs.narratives import narratives
 
-# What a view comes to: each of them can say why it is not there.
+# The types of a view: each can say why it is missing.
 View = TypeVar("View", AllInstances, Cells, Narratives)
-NO_BENCHMARK = "no benchmark is described so"
+NO_BENCHMARK = "no benchmark has this description"
 _ABOUT = (
-    "exploratory, never gated; bounds are each cell's own at 1 - alpha, not corrected for the number of cells, so that "
-    "with many cells some lie outside theirs by chance"
+    "exploratory, never gated; each cell has its own bounds at 1 - alpha, not corrected for the number of cells, so "
+    "with many cells some are outside their bounds by chance"
 )
 
 
@@ -35,15 +35,14 @@ def views(
     noise: float,
     tagged: Mapping[str, Tagged] | None = None,
 ) -> Views:
-    """Return `agreement`, `intersections` and `narratives` of what was measured; what was not, or could not be
-    described, says so.
+    """Return `agreement`, `intersections` and `narratives` of what was measured; a view that is missing says why.
 
     Args:
         frames: benchmark -> its tidy frame.
         alpha: level of each one-sided bound.
         seed: seed of the resampling.
         noise: nats within which two log-probs are a tie.
-        tagged: benchmark -> its continuations with their themes; empty where they were not tagged.
+        tagged: benchmark -> its continuations with their themes; empty if they were not tagged.
 
     """
 
@@ -78,7 +77,7 @@ def _typed(told: Mapping[str, object], kind: type[View]) -> View:
 
 
 def _having(field: str) -> list[str]:
-    """Names of the benchmarks that are described in a certain way."""
+    """Names of the benchmarks whose registration sets `field`."""
     return [name for name, held in BENCHMARKS.items() if getattr(held, field)]
 
 
@@ -101,6 +100,6 @@ def _told(
     try:
         return view(benchmark, frames[benchmark])
     except Exception as error:
-        # Whatever it is: what is wrong with the data is told by the checks, and a description that fails (in a hook of
-        # pytest, where an error ends the session) must not cost a single verdict. It says why it is not there.
+        # Any exception: the checks report what is wrong with the data, and a failing description (in a pytest hook,
+        # where an error ends the session) must not lose any verdict. The view says why it is missing.
         return kind(not_measured=f"could not be described: {type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
-"""The one seam to models and judges: a run opens whatever it needs through a `Factory`, which tests replace.
+"""Opens models and judges: a run uses a `Factory` for all of them, and tests replace it.
 
-In a project, a plugin or conftest.py returns another one from the hook `pytest_rootfruit_factory`.
+In a project, a plugin or conftest.py can return another one from the hook `pytest_rootfruit_factory`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Factory(Protocol):
         """Return the regard classifier."""
 
     def tagger(self, settings: Settings, regard: RegardClassifier | None) -> Tagger | None:
-        """Return the tagger of themes, or None where none is wanted."""
+        """Return the tagger of themes, or None if themes are turned off."""
 
 
 class Models:

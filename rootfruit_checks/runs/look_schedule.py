@@ -1,8 +1,8 @@
 """Sequential looks: which clusters each look adds, and how much of a check's plan was seen. Fixed by data and seed.
 
 A look is a set of whole clusters of one factor, crossed with all of the other: predicates of each kind for pairs, the
-longer of frame and subject for prompts. Matched controls stand in the same cells and come with them. Bounds are those
-of `stats/confidence_sequence.py` at every look, the last one too.
+longer of frame and subject for prompts. Matched controls are in the same cells and are included. The bounds at every
+look, including the last one, come from `stats/confidence_sequence.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rootfruit_checks.data.sampling import pick
 from rootfruit_checks.gating.checks import Check
 from rootfruit_checks.stats.intervals import FEWEST_CLUSTERS
 
-# Models are loaded anew for each look, so there are few: each doubles what has been seen.
+# Each look loads the models again, so there are few looks; each doubles the sample.
 SHARES = (0.125, 0.25, 0.5, 1.0)
 _CONTROLS = ("neutral", "positive")
 
@@ -27,8 +27,8 @@ _CONTROLS = ("neutral", "positive")
 def planned(benchmark: str, data: DataSet, seed: int) -> list[DataSet]:
     """Return what each look adds; together they are `data`. Some may add nothing.
 
-    No look has fewer than 10 clusters, under which there is no bound. Where the two factors of prompts are not fully
-    crossed (scale smoke), or they are not what the benchmark's clusters are, all is in the first look.
+    No look has fewer than 10 clusters, the minimum for a bound. If the two factors of prompts are not fully crossed
+    (scale smoke), or are not the benchmark's clusters, everything is in the first look.
     """
     column = _column(benchmark, data)
     if column == "predicate":
@@ -50,7 +50,7 @@ def planned(benchmark: str, data: DataSet, seed: int) -> list[DataSet]:
 
 
 def _column(benchmark: str, data: DataSet) -> str:
-    """Return the field over which looks are taken; "" where all is in the first."""
+    """Return the field over which looks are taken; "" if everything is in the first look."""
     clusters = set(BENCHMARKS[benchmark].clusters.values())
     if data.pairs:
         return "predicate" if "predicate" in clusters else ""
@@ -58,7 +58,7 @@ def _column(benchmark: str, data: DataSet) -> str:
 
 
 def looked_over(prompts: Sequence[Prompt]) -> str:
-    """Return the field over which looks are taken, "frame" or "subject"; "" where the two are not fully crossed."""
+    """Return the field over which looks are taken, "frame" or "subject"; "" if the two are not fully crossed."""
     frames, subjects = {prompt.frame for prompt in prompts}, {prompt.subject for prompt in prompts}
     if len({(prompt.frame, prompt.subject) for prompt in prompts}) < len(frames) * len(subjects):
         return ""
@@ -68,7 +68,7 @@ def looked_over(prompts: Sequence[Prompt]) -> str:
 def share_of(check: Check, seen: DataSet, whole: DataSet) -> float:
     """Return the share of a check's planned clusters that was seen, in the factor looked over.
 
-    Of pairs it is the smaller of the shares of stigmatizing and of control predicates; 0 where nothing was seen.
+    For pairs, it is the smaller share of stigmatizing and control predicates; 0 if nothing was seen.
     """
     benchmark = check.measure.benchmark
     column = _column(benchmark, whole)

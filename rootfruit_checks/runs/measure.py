@@ -1,4 +1,4 @@
-"""Measuring: from settings to a run whose checks can be decided."""
+"""Entry points for measuring: from settings to a run whose checks can be decided."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def measure(
     progress: Progress | None = None,
     factory: Factory | None = None,
 ) -> Run:
-    """Measure what the checks of `needed` benchmarks are decided on.
+    """Measure what the checks of the `needed` benchmarks depend on.
 
     Args:
         settings: what to run.
         needed: benchmarks whose checks were selected, by default all of the settings; others are not computed. A
             sequential run measures all.
-        progress: is told how far long work has come.
+        progress: receives the progress of long work.
         factory: opens models and judges; by default those that the settings name.
 
     Raises:
-        RootfruitError: any fault of input or instrument; what was computed before it is in the store.
+        RootfruitError: an error in input or instrument; finished work is kept in the store.
 
     """
     if settings.sequential:

@@ -1,7 +1,7 @@
-"""Stores of shards become one store, and that is gated once.
+"""Merges the stores of shards into one store, and runs the gate on it once.
 
-Nothing is joined that does not belong together: every difference in what was run is an error that names the
-directory, what differs and both values. The joined store appears whole or not at all.
+Only shards of the same run are merged: every difference between runs is an error that names the directory, what
+differs and both values. The merged store is created atomically.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from rootfruit_checks.runs import shard_manifest as manifest
 from rootfruit_checks.runs.shard_manifest import Manifest
 from rootfruit_checks.store.store import Store, digest
 
-# What a table says of itself; tables are made anew from all answers, and not joined.
+# Records of tables. Tables are not merged but rebuilt from all answers.
 _OF_TABLES = "record:"
-# pytest's exit status where there was no test.
+# pytest's exit status if no tests were collected.
 _NO_TESTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What a merge made: how the runs' shares were made, how many units there are, and what a reader must know."""
+    """The outcome of a merge: the manifest, the number of units, and notes."""
 
     manifest: Manifest
     units: int
@@ -41,11 +41,11 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
 
     Args:
         directories: the shards' stores, in any order; one may hold several shards.
-        into: the store to make. It must not be there yet.
+        into: the store to create; it must not exist yet.
 
     Raises:
         StoreError: a directory is not a finished shard of the same run, one is missing, two contradict each other, or
-            `into` cannot be made. Nothing is left of it then.
+            `into` cannot be created. Nothing is left behind then.
 
     """
     where = untrusted.shown(into)
@@ -54,7 +54,9 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
     except OSError as error:
         raise StoreError(f"option --into: {where} cannot be used ({error.strerror})") from error
     if taken:
-        raise StoreError(f"{where}: is already there; name a new directory, or gate it with --rootfruit-store={where}")
+        raise StoreError(
+            f"{where}: already exists; name a new directory, or run the gate on it with --rootfruit-store={where}"
+        )
     held = {directory: _manifest(directory) for directory in dict.fromkeys(directories)}
     first, base = next(iter(held.items()))
     for directory, other in held.items():
@@ -78,8 +80,8 @@ def join(directories: Sequence[Path], into: Path) -> Joined:
 def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -> int:
     """Gate a joined store once, by pytest with the settings of its shards; return pytest's exit status.
 
-    No model is run: an answer that the store lacks is an error. `extra` comes last, so it may name other paths of the
-    models, tests to run, or reports to write.
+    No model runs: an answer missing from the store is an error. `extra` comes last, so it can give other model paths,
+    tests to run, or reports to write.
     """
     options = manifest.arguments(joined.manifest.options)
     options += [f"--rootfruit-store={store}", "--rootfruit-stored-only"]
@@ -87,7 +89,7 @@ def gate(joined: Joined, store: Path, json: Path | None, extra: Sequence[str]) -
     status = pytest_process.pytest([*options, *extra])
     if status == _NO_TESTS:
         complain(
-            "rootfruit: pytest found no test here; name the suite, as in: "
+            "rootfruit: pytest found no tests here; name the suite: "
             "rootfruit merge ... -- --pyargs rootfruit_checks.bias_tests"
         )
     return status
@@ -97,7 +99,7 @@ def _manifest(directory: Path) -> Manifest:
     with Store.existing(directory) as store:
         found = manifest.read(store)
     if found is None:
-        raise StoreError(f"{directory}: is not a shard's store; it is made by a run with --rootfruit-shard=I/N")
+        raise StoreError(f"{directory}: is not the store of a shard; create one with --rootfruit-shard=I/N")
     for index, share in sorted(found.shares.items()):
         if not share.complete:
             undone = next((name for name, (mine, _, done) in share.stages.items() if done < mine), "")
@@ -114,20 +116,20 @@ def _agree(first: Path, base: Manifest, directory: Path, other: Manifest) -> Non
         here, there = theirs.get(key, "none"), ours.get(key, "none")
         if here != there:
             raise StoreError(
-                f"{directory}: is a shard of another run: its {key} is {_short(here)}, and in {first} it is "
+                f"{directory}: is a shard of another run: its {key} is {_short(here)}, but in {first} it is "
                 f"{_short(there)}"
             )
 
 
 def _told(held: Manifest) -> dict[str, str]:
-    """Return all that must agree: the facts, and the settings as they will be gated by, which facts show rounded."""
-    # The models are compared by their fingerprints: they may lie elsewhere on another machine.
+    """Return everything that must agree: the facts, and the exact settings for the gate (facts show them rounded)."""
+    # Models are compared by fingerprint: their paths may differ between machines.
     options = {key: value for key, value in held.options.items() if key not in {"model", "reference"}}
     return held.facts | {f"option {key}": str(value) for key, value in options.items()}
 
 
 def _short(value: str) -> str:
-    """Return a value for a message; of a digest what is enough to tell it from another."""
+    """Return a value for a message, with digests shortened."""
     words = [word[:12] if len(word) in {32, 64} and word.isalnum() else word for word in value.split()]
     return plain(" ".join(words), 200) or "empty"
 
@@ -143,7 +145,7 @@ def _all_there(held: dict[Path, Manifest]) -> None:
                 where, before = planned.setdefault(name, (directory, total))
                 if before != total:
                     raise StoreError(
-                        f"{directory}: is a shard of another plan: its {name} has {total} units, and in {where} it "
+                        f"{directory}: is a shard of another plan: its {name} has {total} units, but in {where} it "
                         f"has {before}; did the model refuse the prefix tree on one machine?"
                     )
     missing = [f"{index}/{count}" for index in range(1, count + 1) if index not in shares]
@@ -153,7 +155,7 @@ def _all_there(held: dict[Path, Manifest]) -> None:
     for name, (_, total) in planned.items():
         there = sum(share.stages.get(name, [0])[0] for share in shares.values())
         if there != total:
-            raise StoreError(f"the shards hold {there} of {total} units of {name}; report this")
+            raise StoreError(f"the shards hold {there} of {total} units of {name}; please report this")
 
 
 def _copy(held: dict[Path, Manifest], store: Store) -> Joined:
@@ -169,13 +171,13 @@ def _copy(held: dict[Path, Manifest], store: Store) -> Joined:
                 if differ and not base.engines.get(role, "").startswith("vllm"):
                     key, kept, given = differ[0]
                     raise StoreError(
-                        f"{directory}: {role}'s unit {key[:12]} has the value {digest(given)[:12]}, and in "
-                        f"{sources[key]} it is {digest(kept)[:12]}: the same work must give the same answer"
+                        f"{directory}: {role}'s unit {key[:12]} has the value {digest(given)[:12]}, but in "
+                        f"{sources[key]} it is {digest(kept)[:12]}; the same work must give the same answer"
                     )
                 if differ:
                     notes.append(
-                        f"{directory}: {len(differ)} units of {role} were computed elsewhere too and differ there, as "
-                        "vLLM's may; the first are kept"
+                        f"{directory}: {len(differ)} units of {role} were also computed by another shard, with "
+                        "different values, as can happen with vLLM; the first values are kept"
                     )
                 sources.update((key, directory) for key, _ in fresh if key not in sources)
             for plan, seed in other.attempts():

@@ -1,4 +1,4 @@
-"""What a result tells of narratives, for the JSON result and the audit page."""
+"""The narratives of a result, for the JSON result and the audit page."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rootfruit_checks.results.json_result import as_plain
 from rootfruit_checks.results.narratives import Codes, Narratives, Quote, Theme, ThemesOf
 
 _ABOUT = (
-    "description, never gated: shares of continuations by theme, as tagged or coded; bounds are each figure's own at "
+    "description, never gated: shares of continuations by theme, as tagged or coded; each figure has its own bounds at "
     "1 - alpha, not corrected for their number"
 )
 
 
 def narratives(tagged: Tagged, benchmark: str, *, alpha: float) -> Narratives:
-    """Return the themes told of each gated group and of the controls, quotes, and coders' agreement.
+    """Return the themes of each gated group and the controls, quotes, and the agreement of coders.
 
     Args:
         tagged: the continuations with their themes.
@@ -56,5 +56,5 @@ def _codes(tagged: Tagged) -> Codes:
     continuations = int(tagged.rows["item"].isin(tagged.codes).sum())
     try:
         return convert(as_plain({"continuations": continuations, **agreement(tagged)}), Codes)
-    except ConfigError as error:  # codes count all the same
+    except ConfigError as error:  # the codes still count
         return Codes(continuations=continuations, items=len(tagged.codes), not_computed=str(error))

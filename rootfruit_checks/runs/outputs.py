@@ -1,6 +1,6 @@
-"""Where results are to be written: what is wrong with a path is said before the work, and earlier results are removed.
+"""Output files: paths are checked before any work starts, and earlier results are removed.
 
-Only a result of ours is ever removed. What else lies at a path stays until the new result is there to replace it.
+Only our own results are removed. Any other file at the path stays until the new result replaces it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _WRITTEN = {
     "plan_json": "--rootfruit-plan-json",
 }
 _READ = {"baseline": "--rootfruit-baseline", "plan_from": "--rootfruit-plan-from"}
-# What a store holds that no result may replace.
+# Files of a store that no result may replace.
 _OF_STORES = ("units.sqlite", "lock", "tables")
-# Every result, page and plan of ours says so near its beginning; a result is also whatever claims a release.
+# Our results, pages and plans say so near the beginning; whatever claims a release also counts as a result.
 _MARKS = (b'"rootfruit-result/', b'"rootfruit-plan/', b'"rootfruit-audit/', b'<code id="digest">')
 _RELEASE = re.compile(rb'"released"\s*:\s*(?:true|false)\b')
 
@@ -34,12 +34,12 @@ Named = Mapping[str, str | Path | None]
 
 
 def check(settings: Settings, others: Named | None = None, inputs: Named | None = None) -> None:
-    """Raise ConfigError where a file that the settings name cannot be written, or would destroy another.
+    """Raise ConfigError if a file that the settings name cannot be written, or would overwrite another one.
 
     Args:
         settings: of the session.
-        others: option -> file that somebody else writes in this session, such as pytest's JUnit XML.
-        inputs: reader -> file that the session reads beside those that the settings name.
+        others: option -> file that pytest or another plugin writes in this session, such as JUnit XML.
+        inputs: reader -> file that the session reads in addition to those in the settings.
 
     """
     named = {flag: getattr(settings, key) for key, flag in _WRITTEN.items()}
@@ -55,13 +55,13 @@ def check(settings: Settings, others: Named | None = None, inputs: Named | None 
 
 
 def writable(path: str | Path, where: str) -> None:
-    """Raise ConfigError where nothing can be written to `path`, before hours are spent on it."""
+    """Raise ConfigError if `path` cannot be written, before hours of work."""
     shown = plain(str(path), 120)
     try:
         mode = _mode(path)
         target = Path(os.path.realpath(path))
         folder = next((parent for parent in target.parents if os.path.lexists(parent)), target)
-        # A folder that is yet to be made hides an over-long name further down.
+        # A name further down a folder that does not exist yet may be too long.
         longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") and folder.is_dir() else 255
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -98,7 +98,7 @@ def apart(named: Named) -> None:
         real = Path(os.path.realpath(path))
         for other, before in seen.items():
             if real == other or _same(real, other):
-                raise ConfigError(f"options {before} and {flag} name one file, {plain(str(path), 120)}; name two")
+                raise ConfigError(f"options {before} and {flag} name one file, {plain(str(path), 120)}; use two files")
             if real.is_relative_to(other) or other.is_relative_to(real):
                 raise ConfigError(
                     f"options {before} and {flag}: {plain(str(min(real, other)), 120)} cannot be a file and a "
@@ -108,15 +108,15 @@ def apart(named: Named) -> None:
 
 
 def distinct(out: Path, sources: Sequence[Path], what: str) -> None:
-    """Raise ConfigError where a command's output cannot be written, or is one of the files it reads."""
+    """Raise ConfigError if a command's output cannot be written, or is one of its inputs."""
     writable(out, what)
     for source in sources:
         if _same(out, source):
-            raise ConfigError(f"{what}: {out} is what is read; name another file")
+            raise ConfigError(f"{what}: {out} is also an input; name another file")
 
 
 def _same(one: str | Path, other: str | Path) -> bool:
-    """Whether two paths lead to one regular file that is there."""
+    """Whether two paths lead to the same existing regular file."""
     try:
         return Path(one).is_file() and os.path.samefile(one, other)  # noqa: PTH121
     except OSError:
@@ -127,7 +127,7 @@ def _spare(flag: str, path: str, read: Named) -> None:
     """Refuse to write over a file that the session reads."""
     for reader, file in read.items():
         if file and _same(path, file):
-            raise ConfigError(f"option {flag}: {plain(path, 120)} is what {reader} reads; name another file")
+            raise ConfigError(f"option {flag}: {plain(path, 120)} is also read by {reader}; name another file")
 
 
 def _spare_folders(flag: str, path: str, settings: Settings) -> None:
@@ -148,7 +148,7 @@ def _spare_folders(flag: str, path: str, settings: Settings) -> None:
 
 
 def is_ours(path: str | Path) -> bool:
-    """Whether a regular file holds a result, page or plan of ours, or what could be taken for one."""
+    """Whether a regular file is one of our results, pages or plans, or could be mistaken for one."""
     try:
         mode = _mode(path)
         if mode is None or not stat.S_ISREG(mode):
@@ -164,11 +164,11 @@ def is_ours(path: str | Path) -> bool:
 def forget(path: str | Path) -> bool:
     """Remove an earlier result at `path`; returns whether there was one.
 
-    A link stays, and the file that it leads to is removed. What is not a result of ours is left alone, and so are
+    A link stays, but the file that it points to is removed. Files that are not our results are left alone, and so are
     devices and pipes.
 
     Raises:
-        ConfigError: it can neither be removed nor emptied, and would be taken for this run's.
+        ConfigError: it can be neither removed nor emptied, and would be mistaken for this run's.
 
     """
     if not is_ours(path):
@@ -183,6 +183,6 @@ def forget(path: str | Path) -> bool:
         except OSError as error:
             raise ConfigError(
                 f"{plain(str(path), 120)}: an earlier result cannot be removed ({error.strerror or error}), and "
-                "would be taken for this run's; remove it, or name another file"
+                "would be mistaken for this run's; remove it, or name another file"
             ) from None
     return True

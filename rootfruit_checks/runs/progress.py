@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where a person watches, a line now and then where a log is kept."""
+"""Progress of long work: a bar in a terminal, an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Bar:
             self._bar.update(1)
 
     def finish(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -49,12 +49,12 @@ class Lines:
         self._started = self._said = time.monotonic()
 
     def start(self, what: str, total: int) -> None:
-        """Begin counting; nothing is said of a stage that ends soon."""
+        """Start counting; a short stage prints nothing."""
         self._what, self._total, self._done = what, total, 0
         self._started = self._said = time.monotonic()
 
     def step(self) -> None:
-        """Count one; say so if it is time. What is looked up before a stage begins belongs to none."""
+        """Count one unit; print a line if it is time. Look-ups before a stage starts are not counted."""
         if not self._total:
             return
         self._done += 1
@@ -64,7 +64,7 @@ class Lines:
             self._say()
 
     def finish(self) -> None:
-        """Say the end of a stage that was worth a line."""
+        """Print the end of a long stage."""
         if self._total and time.monotonic() - self._started >= _SECONDS_BETWEEN_LINES:
             self._say()
         self._total = 0

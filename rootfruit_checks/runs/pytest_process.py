@@ -1,4 +1,4 @@
-"""Start pytest for a command of ours. Its exit status is the command's, and signals reach it."""
+"""Runs pytest for one of our commands, passing on signals and the exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUITE = ("--pyargs", "rootfruit_checks.bias_tests")
 
 
 def pytest(arguments: Sequence[str]) -> int:
-    """Run pytest and return its exit status; 128 and the signal's number where one killed it, as shells do."""
+    """Run pytest and return its exit status; 128 plus the signal number if a signal killed it, as in shells."""
     sys.stdout.flush()
     child = subprocess.Popen([sys.executable, "-m", "pytest", *arguments])
     with _signals_for(child):
@@ -26,16 +26,16 @@ def pytest(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _signals_for(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Outlive the child, and hand on what stops this process.
+    """Pass signals on to the child, and wait for it.
 
-    pytest ends a session in its own time after Ctrl-C. Python's own way would kill it after a quarter of a second.
+    After Ctrl-C, pytest needs time to end its session. Python's default would kill it after a quarter of a second.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def hand_on(number: int, frame: Any) -> None:
-        # The keyboard's signal goes to the whole group: a second one would cut pytest's ending short.
+        # Ctrl-C already reaches the whole process group; a second signal would interrupt pytest's shutdown.
         if not (number == signal.SIGINT and _in_foreground()):
             child.send_signal(number)
 

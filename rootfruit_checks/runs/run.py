@@ -1,7 +1,7 @@
-"""The only composer: data + engines + store -> measurements, which `gating/decider.py` turns into verdicts.
+"""Combines data, engines and store into measurements, which `gating/decider.py` turns into verdicts.
 
-`Run` measures once for all checks of a session. The frame of each benchmark is kept in the store, so that the workers
-of a parallel test run, and the next run, read what one process has computed under the store's lock.
+`Run` measures once for all checks of a session. The store keeps the frame of each benchmark, so that one process
+computes it under the store's lock, and the other workers of a parallel test run and later runs read it.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Run:
 
     Args:
         settings: what to run.
-        needed: benchmarks whose checks were selected, all of the settings by default; others are not computed.
-        progress: is told how far long work has come.
+        needed: benchmarks whose checks were selected, by default all in the settings; others are not computed.
+        progress: receives the progress of long work.
         factory: opens models and judges.
 
     """
@@ -90,7 +90,7 @@ class Run:
         self.data = {
             name: load(name, settings.data, settings.scale, settings.seed, settings.names) for name in self._needed
         }
-        if not settings.shard:  # labels are made where all answers are
+        if not settings.shard:  # continuations are labelled after the merge
             if "regard" in map(classifier_of, self._needed):
                 self._regard = self._factory.regard(settings)
             if any(BENCHMARKS[name].themes for name in self._needed):
@@ -156,7 +156,7 @@ class Run:
         )
 
     def _look_at(self, classifier: RegardClassifier, store: Store) -> None:
-        """Audit the regard classifier, and tag what was written; what it comes to is kept by fingerprints."""
+        """Audit the regard classifier, and tag the continuations; results are cached by fingerprint."""
         self._auditing, notes = audit_run(
             classifier, store, self._frames, alpha=self.settings.alpha, seed=self.settings.seed
         )
@@ -169,7 +169,7 @@ class Run:
         self._notes += notes
 
     def _doubt(self, noise: Mapping[Role, sanity_checks.Noise]) -> None:
-        """Look for signs that the instrument is broken, before anything is decided."""
+        """Look for signs of a broken instrument before anything is decided."""
         self._floor, warnings = sanity_checks.noise_floor(noise, self.settings.dtype)
         if self.settings.reference and not self.settings.allow_same:
             sanity_checks.refuse_same(self._frames.values(), self._floor)
@@ -181,7 +181,7 @@ class Run:
         ]
 
     def _sampling(self, engines: Mapping[Role, Engine]) -> Sampling:
-        """How continuations are drawn, and how prompts are put, where any are."""
+        """How continuations are drawn and how prompts are formatted, if there are any."""
         settings = self.settings
         if all(kind_of(name) == "pairs" for name in self._needed):
             return settings.sampling
@@ -216,18 +216,16 @@ class Run:
         if len(seeds) < 2:
             return []
         listed = ", ".join(map(str, seeds))
-        return [
-            f"this store holds the same run with {len(seeds)} seeds ({listed}): a verdict chosen among them is none"
-        ]
+        return [f"this store holds the same run with {len(seeds)} seeds ({listed}): do not choose a verdict among them"]
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def decider(self) -> Decider:
-        """What decides on all that was measured.
+        """The decider for everything that was measured.
 
         Raises:
-            BaselineError: the baseline was measured by another engine, or asked otherwise.
+            BaselineError: the baseline was measured with another engine or prompt format.
 
         """
         if self.baseline is not None:
@@ -255,24 +253,24 @@ class Run:
         return baseline.facts(self.settings, self.data, regard, engine, self._put())
 
     def _put(self) -> dict[str, str]:
-        """How prompts and scored sentences were put to the models, where that is told."""
+        """How prompts and scored sentences were formatted, if known."""
         told = {"prompts": self._prompts, "scores": self._scores}
         return {key: text for key, text in told.items() if text}
 
     @cached_property
     def to_keep(self) -> ToKeep:
-        """What any process makes a baseline of this run from: see `runs/baseline_file.py`."""
+        """The data from which any process can save a baseline of this run: see `runs/baseline_file.py`."""
         return ToKeep(self._tables, self._facts(), self._floor)
 
     @cached_property
     def views(self) -> Views:
-        """What is described beside the checks: see `runs/descriptions.py`."""
+        """The descriptions besides the checks: see `runs/descriptions.py`."""
         settings = self.settings
         return views(self._frames, alpha=settings.alpha, seed=settings.seed, noise=self._floor, tagged=self._tagged)
 
     @cached_property
     def info(self) -> RunInfo:
-        """What was run, for the head of every result."""
+        """What was run, for the header of every result."""
         data: dict[str, str] = {"scale": self.settings.scale}
         data |= self._put()
         if self.baseline is not None:

@@ -1,7 +1,7 @@
-"""A run that grows look after look; a benchmark grows until every gated check of it is settled.
+"""A sequential run: each benchmark grows look by look until all of its gated checks are settled.
 
-Each check's bounds hold at all of its looks at once, so its p-value is valid at whichever look was its last, however
-that was chosen; Holm's correction over the family needs nothing more of p-values (Holm 1979; Howard et al. 2021).
+Each check's bounds hold at all of its looks at once, so its p-value is valid at its last look, however that was chosen.
+Holm's correction over the family needs only valid p-values (Holm 1979; Howard et al. 2021).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from rootfruit_checks.store.store import Store
 
 
 class SequentialRun(Run):
-    """Measures look after look, for the whole declared family, until every gated check is settled, by benchmark.
+    """Measures look by look, for the whole declared family, until every gated check of a benchmark is settled.
 
-    Which tests were selected decides nothing: all declared benchmarks are measured, so that the path is the same for
-    every selection. Bounds hold at all looks at once, so a verdict may be read off whichever was the last.
+    All declared benchmarks are measured, whichever tests were selected, so that the looks are the same for every
+    selection. Bounds hold at all looks at once, so the last look gives the verdict.
 
     Args:
         settings: what to run.
-        progress: is told how far long work has come.
+        progress: receives the progress of long work.
         factory: opens models and judges.
 
     """
@@ -43,7 +43,7 @@ class SequentialRun(Run):
         self._seen: dict[str, DataSet] = {}
 
     def measured(self) -> Self:
-        """Measure look after look, and return the run."""
+        """Measure look by look, and return the run."""
         require_model(self.settings)
         for check in family(self.settings):
             if check.gated:
@@ -84,7 +84,7 @@ class SequentialRun(Run):
         return [look for look in planned(name, self.data[name], self.settings.seed) if size(look)]
 
     def _is_open(self, name: str, unsettled: Sequence[str]) -> bool:
-        """Whether a benchmark must be looked at further: it was not yet, or a gated check of it is not settled."""
+        """Whether a benchmark needs another look: it had none yet, or one of its gated checks is not settled."""
         return not size(self._seen[name]) or any(check.startswith(f"{name}/") for check in unsettled)
 
     def _look(
@@ -117,14 +117,14 @@ class SequentialRun(Run):
         return share_of(check, self._seen[name], self.data[name])
 
     def _unsettled(self) -> list[str]:
-        """Gated checks of the family that neither pass nor fail yet."""
+        """Return the gated checks of the family that neither pass nor fail yet."""
         found = []
         for check in family(self.settings):
             if not check.gated:
                 continue
             try:
                 settled = self.decider.verdict(check).verdict in {"pass", "fail"}
-            except RootfruitError:  # its own test will tell; it is not settled
+            except RootfruitError:  # its own test will report it; it is not settled
                 settled = False
             if not settled:
                 found.append(check.id)

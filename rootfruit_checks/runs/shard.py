@@ -1,6 +1,6 @@
-"""A share of a run: its units are computed and kept, nothing is measured or gated.
+"""A shard of a run: computes and stores its units, without measuring or gating.
 
-What is planned here is what `observations/cached_tables.py` asks for when it measures; the run over the joined stores
+It plans the same units as `observations/cached_tables.py` when that measures, so the run over the merged stores
 computes nothing.
 """
 
@@ -53,24 +53,24 @@ class Share(Run):
 
     Args:
         settings: what to run; `shard` says which share.
-        progress: is told how far long work has come.
+        progress: receives the progress of long work.
         factory: opens models and judges.
 
     Raises:
-        ConfigError: the settings name no share.
+        ConfigError: the settings name no shard.
 
     """
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None, factory: Factory | None = None) -> None:
         if settings.shard is None:
-            raise ConfigError("no share is named; give --rootfruit-shard=I/N")
+            raise ConfigError("no shard is named; give --rootfruit-shard=I/N")
         super().__init__(settings, settings.benchmarks, progress, factory)
         self.index, self.count = settings.shard
         self.complete = False
 
     def measured(self) -> Self:
-        """Compute the share, and return it. What an error leaves is in the store, marked as incomplete."""
-        for check in family(self.settings):  # hours before the gate would say it
+        """Compute the share, and return it. After an error, the store keeps the finished units, marked incomplete."""
+        for check in family(self.settings):  # hours before the gate would report it
             require_reference(self.settings, check.measure)
         return super().measured()
 
@@ -80,7 +80,7 @@ class Share(Run):
         return f"shard {self.index}/{self.count}"
 
     def told(self) -> dict[str, Any]:
-        """Return plain values for the report of the session; of several processes each tells its own."""
+        """Return plain values for the report of the session; each process reports its own."""
         return {
             "index": self.index,
             "count": self.count,
@@ -121,7 +121,7 @@ class Share(Run):
                         share.stages[name][2] = len(mine)
                         kept.note(store)
                 if probe:
-                    # On one machine: it is a figure of machines, and two of them would not agree.
+                    # On one machine only: the noise floor depends on the machine, and two would not agree.
                     with self._units(store, engine, f"{role} noise floor") as units:
                         sanity_checks.measure_noise(engine, probe, units, before)
                 engine.close()
@@ -133,7 +133,7 @@ class Share(Run):
 
     @contextmanager
     def _units(self, store: Store, engine: Engine, what: str) -> Iterator[StoredUnits]:
-        """Units of one stage, counted when it has ended, well or not."""
+        """The units of one stage, counted when it ends, even after an error."""
         units = StoredUnits(store, engine.fingerprint, f"{self.title}, {what}", self._progress)
         try:
             yield units

@@ -1,7 +1,7 @@
-"""What a store's shard run was, and how far it came: what has to agree before shards are joined.
+"""The manifest of a shard run in a store: the run, its progress, and what must agree before shards are merged.
 
-One manifest a store, kept beside its units. Shares of one run may lie in one store; a shard run of anything else
-begins a new manifest there, for the store then is of that run.
+A store has one manifest, next to its units. Several shards of one run can share a store; a shard of another run starts
+a new manifest there.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Manifest:
 
     Attributes:
         count: how many shares there are.
-        facts: what must agree for shares to belong together, in the order in which a difference is told.
+        facts: what must agree for shards to belong together, in the order in which differences are reported.
         prints: role -> the engine's fingerprint, which names the units of that model.
         engines: role -> the engine's name and version.
-        options: settings as JSON values, to gate the joined store by.
+        options: settings as JSON values, for the gate on the merged store.
         shares: index -> share; a store may hold several.
 
     """
@@ -51,7 +51,7 @@ class Manifest:
     shares: dict[int, Share] = field(default_factory=dict)
 
     def note(self, store: Store) -> None:
-        """Keep it; shares of the same run that the store already has stay listed."""
+        """Store the manifest; shards of the same run that it already lists are kept."""
         before = read(store)
         if before is not None and before.facts == self.facts:
             self.shares = before.shares | self.shares
@@ -79,7 +79,7 @@ def facts(
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """Return the settings of a run as JSON values: all that it depends on, nothing of where results go."""
+    """Return the settings of a run as JSON values: everything it depends on, without output options."""
     wanted = {"model", "reference", "baseline", *settings.explain()}
     value = {item.name: getattr(settings, item.name) for item in fields(settings) if item.name in wanted}
     return {key: dict(item) if isinstance(item, Mapping) else item for key, item in value.items()}
@@ -102,10 +102,10 @@ def arguments(options: Mapping[str, Any]) -> list[str]:
 
 
 def read(store: Store) -> Manifest | None:
-    """Return a store's manifest; None where it holds no shard run.
+    """Return a store's manifest; None if it has no shard run.
 
     Raises:
-        StoreError: it is of another version, or not what was written.
+        StoreError: it has another version, or is damaged.
 
     """
     raw = store.get(*_PLACE)
@@ -116,7 +116,7 @@ def read(store: Store) -> Manifest | None:
     where = f"{store.directory}: the note of its shard run"
     value = untrusted.parse_json(raw, where, StoreError)
     if isinstance(value, dict) and value.get("schema", _SCHEMA) != _SCHEMA:
-        raise StoreError(f"{store.directory}: its shard run was noted by another version; run the shard again")
+        raise StoreError(f"{store.directory}: its shard was written by another version; run the shard again")
     untrusted.check(value, Noted, where, StoreError)
     del value["schema"]
     shares = {int(index): Share(**share) for index, share in value.pop("shares").items()}

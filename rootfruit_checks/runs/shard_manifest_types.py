@@ -1,4 +1,4 @@
-"""What a store notes of a shard run."""
+"""The types of a shard run's manifest in a store."""
 
 from __future__ import annotations
 

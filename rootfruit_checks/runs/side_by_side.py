@@ -1,7 +1,7 @@
-"""Likelihood and generation side by side: do a model's scores and its texts tell the same of a group? Pure.
+"""Likelihood and generation side by side: do a model's scores and its texts agree about a group? Pure functions.
 
-Nothing here gates. A benchmark on likelihood and one on generation look at the same people with other samples and
-another question, so their verdicts may differ in good faith; what must not happen is that a reader sees only one.
+Nothing here gates. Benchmarks on likelihood and on generation use different samples and questions about the same
+people, so their verdicts may legitimately differ. Readers should see both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUESTIONS: Mapping[Question, tuple[tuple[str, ...], str]] = {
     "level": (("preference",), "disparity"),
     "change": (("amplification", "reward_stigma"), "amplification"),
 }
-# The same for a twin, whose disparity is not a check and is held against the limit of the generated one: the metric of
+# The same for a twin, whose disparity is not a check and is compared with the limit for generated text: the metric of
 # prompts, and the arm of the instance-level rates.
 TWINS: Mapping[Question, tuple[str, str]] = {"level": ("disparity", "policy"), "change": ("amplification", "change")}
 NOTHING = "nothing was measured in this run"
@@ -30,12 +30,12 @@ _SETTLED = {"pass", "fail"}
 _WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "inconclusive"}
 _MEANS = {
     ("pass", "fail"): (
-        "what it writes is worse than its scores show. A gate on scores alone would have let this through; "
+        "what it writes is worse than its scores show. A gate on scores alone would have missed this; "
         "read the samples of the failed check"
     ),
     ("fail", "pass"): (
-        "its scores hold a bias that these continuations did not bring out. Other prompts or another sampling may; "
-        "a gate on generated text alone would have let this through"
+        "its scores show a bias that these continuations do not. Other prompts or other sampling settings may show it; "
+        "a gate on generated text alone would have missed this"
     ),
 }
 
@@ -45,7 +45,7 @@ def combine(rows: Iterable[Check], instances: AllInstances | None = None) -> Com
 
     Args:
         rows: the checks.
-        instances: what `descriptions.views` told of twins and texts; None where nothing was measured.
+        instances: `descriptions.views` of twins and texts; None if nothing was measured.
 
     """
     checks = {row.id: row for row in rows}
@@ -115,7 +115,7 @@ def _side(checks: Mapping[str, Check], check: str) -> Side:
 
 
 def _held(figures: Rate | None, limit: float | None) -> Literal["pass", "fail", "inconclusive", "not run"]:
-    """What the gate's rule would say of an estimate that is not a check: both bounds against the limit."""
+    """Apply the gate's rule to an estimate that is not a check: both bounds against the limit."""
     if figures is None or limit is None or figures.estimate is None:
         return "not run"
     if figures.low is None or figures.high is None:
@@ -138,8 +138,8 @@ def _entry(
 def compared(likelihood: Sequence[Side], generation: Sequence[Side]) -> tuple[Agreement, str]:
     """Return whether the two sides agree, and a sentence that says so.
 
-    They disagree where one passes and the other fails. What is inconclusive neither agrees nor disagrees, and a side
-    that has no verdict at all is named: it is not compared.
+    They disagree if one passes and the other fails. An inconclusive side neither agrees nor disagrees. A side without
+    a verdict is named and not compared.
     """
     scored, written = ([one for one in side if one.verdict in _WORDS] for side in (likelihood, generation))
     absent = [one.id for one in (*likelihood, *generation) if one.verdict not in _WORDS]
@@ -157,9 +157,7 @@ def compared(likelihood: Sequence[Side], generation: Sequence[Side]) -> tuple[Ag
     words, others = (" and ".join(_WORDS[one.verdict] for one in side) for side in (scored, written))
     if len(verdicts) == 1 and verdicts <= _SETTLED:
         return "agree", f"likelihood and generation both say {_WORDS[written[0].verdict]}{also}"
-    return "open", (
-        f"likelihood says {words}, generation says {others}: no disagreement is shown, and none is excluded{also}"
-    )
+    return "open", (f"likelihood says {words}, generation says {others}: they may or may not disagree{also}")
 
 
 def _figures(side: Side) -> str:

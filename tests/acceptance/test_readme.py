@@ -102,7 +102,7 @@ RUN = {
     "rootfruit report .rootfruit -o report.html": Case("report.html (digest ", after=(IMPORT,)),
     "rootfruit report DIR": Case("report.html (digest ", after=(GATE,), instead=("rootfruit report .rootfruit",)),
     "rootfruit report --verify report.html --digest DIGEST": Case(
-        "page.html: is as it was made", after=(STEP,),
+        "page.html: is unchanged", after=(STEP,),
         instead=(
             "rootfruit report --verify page.html --digest "
             "$(rootfruit report .rootfruit -o page.html | sed 's/.*digest \\([0-9a-f]*\\).*/\\1/')",

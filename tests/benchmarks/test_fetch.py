@@ -193,7 +193,7 @@ def test_a_changed_file_is_replaced_and_kept_until_then(server, tmp_path):
 
 def test_wrong_content_is_thrown_away_and_told(server, tmp_path):
     server.content = CONTENT[:-1] + b"!"
-    with pytest.raises(DataError, match=r"/owner/repo/commit/f\.csv: gave another file than the pinned git:") as told:
+    with pytest.raises(DataError, match=r"/owner/repo/commit/f\.csv: sent a file that is not the pinned git:") as told:
         fetch(REMOTE, tmp_path)
     one_line(told)
     assert git_blob(CONTENT) in str(told.value)

@@ -98,7 +98,7 @@ def test_tango_forms_are_known() -> None:
         ("a = [1]", "list of identity labels"),
         ('a = ["p", "P"]', "twice"),
         ('a = ["p q"]\nb = ["p-q"]', "also as"),
-        ('a = ["+b"]\nb = ["p"]', "no group above"),
+        ('a = ["+b"]\nb = ["p"]', "not a group above"),
         ('"A b" = ["p"]', "lower case"),
     ],
 )

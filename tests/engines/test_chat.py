@@ -116,7 +116,7 @@ def test_without_a_reference_the_policy_decides():
 
 @pytest.mark.parametrize("text", ["no place", "{prompt} and {prompt}"])
 def test_an_instruction_without_its_place_is_refused(text):
-    with pytest.raises(ConfigError, match=r"must hold \{prompt\} once"):
+    with pytest.raises(ConfigError, match=r"must contain \{prompt\} exactly once"):
         build({"chat_instruction": text})
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_rendered_alike_is_refused():
         build({"model": "http://127.0.0.1:9/v1#m", "chat_scores": True})
     with pytest.raises(EngineError, match="plain text only"):
         ServedEngine("http://127.0.0.1:9/v1", "m").plan_scores(["a"], FORGET, TURN)
-    with pytest.raises(ConfigError, match="is for sentence pairs, and no benchmark that is run has them"):
+    with pytest.raises(ConfigError, match="is for sentence pairs, but no selected benchmark has them"):
         build({"chat_scores": True, "benchmarks": "disclosure"})
 
 

@@ -345,10 +345,10 @@ def test_the_key_is_trimmed_and_sent(double, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"model": "http://me:hunter2@127.0.0.1/v1"}, "must not hold a user or password"),
-        ({"model": "http://hunter2@127.0.0.1/v1"}, "must not hold a user or password"),
-        ({"model": "https://example.org/v1?key=hunter2"}, "must not hold a query"),
-        ({"model": "https://example.org/v1?key=hunter2#name"}, "must not hold a query"),
+        ({"model": "http://me:hunter2@127.0.0.1/v1"}, "must not contain a user or password"),
+        ({"model": "http://hunter2@127.0.0.1/v1"}, "must not contain a user or password"),
+        ({"model": "https://example.org/v1?key=hunter2"}, "must not contain a query"),
+        ({"model": "https://example.org/v1?key=hunter2#name"}, "must not contain a query"),
         ({"model": "http://:8000/v1"}, "is not an address of a server"),
         ({"model": "http://host:99999/v1"}, "is not an address of a server"),
         ({"model": "http://ho st/v1"}, "is not an address of a server"),

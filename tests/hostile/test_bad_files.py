@@ -75,7 +75,7 @@ RESULTS = {
     "a key more": (check(surprise=1), "$.checks[0]: has the unknown key 'surprise'"),
     "labels": (check(details={"labels": {"policy": 3}}), "$.checks[0].details.labels[...]: expected an object"),
     "clusters": (check(clusters={"name": "x"}), "$.checks[0].clusters[...]: expected a whole number, got text"),
-    "another version": (changed(schema="rootfruit-result/9"), "is of version rootfruit-result/9"),
+    "another version": (changed(schema="rootfruit-result/9"), "has version rootfruit-result/9"),
     "released and failed": (
         changed(checks=[whole_row("winoqueer/preference/gay", verdict="fail")]),
         "is released, and winoqueer/preference/gay is fail",

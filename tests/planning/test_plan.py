@@ -167,7 +167,7 @@ def test_the_instruments_own_shift_is_taken_from_the_room_of_ceilings():
     # What another classifier's is nobody knows before it was asked.
     other = outlook.make(replace(settings, regard="hub:somebody/regard@0123"))
     assert {one.shift for one in other.outlooks if one.check.measure.id == "disclosure/disparity"} == {0.0}
-    assert "That of the regard classifier is not known" in " ".join(
+    assert "shift of the regard classifier is not known" in " ".join(
         rendering.table(other, cost.of(settings, other.data), 2)
     )
     assert rendering.as_json(other, {}, None, 2)["checks"][0]["shift"] == 0.0
@@ -222,7 +222,7 @@ def test_what_others_registered_is_planned_from_a_result(tmp_path):
     assert (change.clusters, change.design.n, change.refused) == ({"who": 20}, 200, "")
     assert change.passes_up_to == found["mine/regression/all"].passes_up_to != (None, None)
     assert found["mine/preference/all"].refused == "its variances need --rootfruit-plan-from"
-    assert found["mine/own/all"].refused == "a metric of others is not known before"
+    assert found["mine/own/all"].refused == "the variance of a custom metric is not known"
 
 
 def test_sequential_looks_cost_power_which_the_plan_tells():
@@ -234,7 +234,7 @@ def test_sequential_looks_cost_power_which_the_plan_tells():
         if one.detects[0] is not None:
             # The sequence is 1.35 times as wide as a fixed bound at its end.
             assert 1.1 < other.detects[0] / one.detects[0] < 1.4
-    assert "at the last of the sequential looks" in " ".join(rendering.table(looks, cost.of(settings, looks.data), 2))
+    assert "for the last sequential look" in " ".join(rendering.table(looks, cost.of(settings, looks.data), 2))
 
 
 def test_what_it_would_take_is_what_it_takes():

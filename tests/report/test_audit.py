@@ -96,7 +96,7 @@ def test_the_page_carries_the_hashes_of_its_data_and_of_the_tables_behind_it():
     # A result that tells of neither still makes a page.
     del value["run"]["versions"]
     value["run"]["tables"] = {}
-    assert "Tables that were decided on" not in page(typed(value), "now")
+    assert "Tables behind the verdicts" not in page(typed(value), "now")
 
 
 def test_a_page_loads_nothing():
@@ -142,7 +142,7 @@ def test_the_sentence_never_says_released_where_it_is_not():
     )
     assert sentence(typed(result(verdict="fail") | {"released": False})).startswith("Blocked")
     part = result() | {"complete": False, "missing": ["winoqueer/preference/nonbinary"], "released": False}
-    assert sentence(typed(part)).startswith("No release gate: 1 declared")
+    assert sentence(typed(part)).startswith("Not a release gate: 1 declared")
 
 
 def test_a_result_of_another_schema_is_refused():

@@ -82,6 +82,6 @@ def test_the_page_says_so_where_nothing_is_shown_or_there_is_no_reference():
     value = result()
     for one in value["checks"]:
         one |= {"low": -0.1, "high": 0.7}
-    assert "No gated check shows any." in page(typed(value), "now")
+    assert "No gated check shows more harm." in page(typed(value), "now")
     value["run"]["reference"] = None
     assert "after alignment than before" not in page(typed(value), "now")

@@ -135,7 +135,7 @@ def test_annotations_follow_what_blocks():
     assert [kind for kind, _, _ in blocking] == ["error"] * 3
     part = value | {"complete": False, "missing": ["winoqueer/preference/nonbinary"]}
     assert github.commands(environment, typed(part), inconclusive="fail")[-1].startswith(
-        "::notice title=rootfruit::No rel"
+        "::notice title=rootfruit::Not a rel"
     )
     assert github.commands({"GITHUB_ACTIONS": "false"}, typed(value), inconclusive="fail") == []
     assert github.commands({}, typed(value), inconclusive="fail") == []

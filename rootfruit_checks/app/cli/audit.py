@@ -1,4 +1,4 @@
-"""`rootfruit audit`: the shifts and errors of a regard classifier and of the pronoun judge, without any model."""
+"""`rootfruit audit`: bias and errors of the regard classifier and the pronoun judge, without any model."""
 
 from __future__ import annotations
 

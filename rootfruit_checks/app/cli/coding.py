@@ -1,4 +1,4 @@
-"""`rootfruit coding`: a sheet for people from a store, and their codes back into it."""
+"""`rootfruit coding`: export a sheet for human coders from a store, and import their codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `rootfruit coding`.
 
     Raises:
-        RootfruitError: no store or result, a sheet that cannot be read or written. Nothing was taken in then.
+        RootfruitError: no store or result, or a sheet cannot be read or written. Nothing is imported then.
 
     """
     if arguments.way == "export":
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
             return 0
         _take_in(store, value, benchmark, frame, arguments.sheets)
-    say(f"rootfruit report {arguments.store} -o report.html shows them")
+    say(f"To see them: rootfruit report {arguments.store} -o report.html")
     return 0
 
 
@@ -65,28 +65,28 @@ def _coded() -> str:
     """Return the benchmark whose continuations are coded."""
     found = next((name for name, held in BENCHMARKS.items() if held.themes), None)
     if found is None:
-        raise DataError("there is no benchmark whose continuations have themes")
+        raise DataError("no registered benchmark has continuations with themes")
     return found
 
 
 def _take_in(store: Store, value: Result, benchmark: str, frame: pd.DataFrame, sheets: Sequence[Path]) -> None:
-    """Take the codes of filled sheets into the store and its result, those of all sheets or of none."""
+    """Import the codes of filled sheets into the store and its result: all sheets or none."""
     names = [path.stem for path in sheets]
     if len(set(names)) < len(names):
-        raise DataError("two sheets have one name; a coder is named by the file")
+        raise DataError("two sheets have the same file name, which names the coder; rename one")
     known = set(continuations(frame)["item"])
     exported = [one for one in read_exports(store) if known >= one.keys()]
     if not exported:
-        raise DataError(f"{store.directory}: no sheet was exported of its latest result; rootfruit coding export first")
+        raise DataError(f"{store.directory}: no sheet of its latest result; run rootfruit coding export first")
     read = {path.stem: sheet.read(path, exported) for path in sheets}
     settings = value.run.settings
     how = settings.get("narratives", "auto")
     tagger = open_tagger("auto" if how == "none" else how)
     if tagger is None:
-        raise DataError("there is no tagger to hold the codes against; report this")
+        raise DataError("there is no tagger to compare the codes with; please report this")
     keep_codes(store, read)
     for coder, (codes, left) in read.items():
-        say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left open")
+        say(f"{coder}: {len(codes)} continuations coded, {len(left)} rows left blank")
     tagged = tag_frame(tagger, store, frame)
     alpha = float(str(number(0.0, 0.5, open_low=True)("alpha of the latest result", settings.get("alpha", 0.05))))
     told = narratives(tagged, benchmark, alpha=alpha)
@@ -96,7 +96,7 @@ def _take_in(store: Store, value: Result, benchmark: str, frame: pd.DataFrame, s
 
 
 def _frame(store: Store, value: Result, benchmark: str) -> pd.DataFrame:
-    """Return the continuations that a store's latest result was decided on."""
+    """Return the continuations behind a store's latest result."""
     named = {key: table for key, table in value.run.tables.items() if key.startswith(f"{benchmark}/")}
     if not named:
         raise StoreError(f"{store.directory}: its latest result has no continuations of {benchmark}")

@@ -1,4 +1,4 @@
-"""`rootfruit`: data, instruments, plans, templates; what a store holds; shards joined; reports; releases over time."""
+"""The `rootfruit` command: gate, plan, merge shards, make reports, compare releases, fetch data, write templates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rootfruit_checks.runs.outputs import distinct, writable
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints about arguments, which may be file names, are one escaped line."""
+    """A parser that reports errors as one escaped line: arguments may be hostile file names."""
 
     def error(self, message: str) -> NoReturn:
         from rootfruit_checks.base.text import plain
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     template = commands.add_parser("template", help="write a small package with a benchmark of your own, and its tests")
     template.add_argument("folder", type=argument, metavar="DIR", help="the directory to make; it names the package")
     template.add_argument("--kind", choices=("pairs", "prompts"), default="pairs", help="sentences or prompts")
-    audit = commands.add_parser("audit", help="show the shifts and errors of the instruments themselves")
+    audit = commands.add_parser("audit", help="show the bias and errors of the instruments")
     audit.add_argument("--regard", default="mini", metavar="WHICH", help="mini, hub:ID@REVISION or local:DIR")
     audit.add_argument("--json", type=argument, metavar="FILE", help="write all figures as JSON here")
     gate = commands.add_parser(
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan = commands.add_parser(
         "plan",
-        help="say what a run would cost and could show, before paying for it",
+        help="show what a run would cost and could detect, without running it",
         usage="rootfruit plan [--from RESULT] [--json FILE] [--probe HOW] [PYTEST ARGS]",
     )
     plan.add_argument("--from", dest="earlier", metavar="RESULT", help="plan with the variances of this JSON result")
@@ -68,29 +68,32 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--probe", choices=("auto", "always", "never"), help="time about ten seconds of the named model")
     merge = commands.add_parser(
         "merge",
-        help="join the stores of all shards and gate once",
+        help="join the stores of all shards and gate on them",
         usage="rootfruit merge DIR... --into STORE [--json FILE] [-- PYTEST ARGS]",
     )
-    merge.add_argument("shards", type=argument, nargs="+", metavar="DIR", help="a shard's --rootfruit-store")
+    merge.add_argument("shards", type=argument, nargs="+", metavar="DIR", help="the --rootfruit-store of a shard")
     merge.add_argument("--into", type=argument, required=True, metavar="STORE", help="the store to make")
     commands.add_parser("schema", help="print the JSON Schema of the JSON result")
     add_history_parser(commands)
     add_coding_parser(commands)
     merge.add_argument("--json", type=argument, metavar="FILE", help="write the result as JSON here")
     report = commands.add_parser(
-        "report", help="make the audit page of a store or result, a page that compares several, a model card, or verify"
+        "report", help="make an audit page, a comparison of several results or a model card; or verify a page"
     )
     report.add_argument(
         "source", type=argument, nargs="*", help="a --rootfruit-store or a --rootfruit-json file; several are compared"
     )
     report.add_argument("-o", "--out", type=argument, help="the file to write (default: report.html, or card.md)")
-    report.add_argument("--all", action="store_true", help="of several: exploratory checks too")
-    report.add_argument("--other-data", action="store_true", help="of several: compare runs of different data too")
+    report.add_argument("--all", action="store_true", help="with several results: include exploratory checks")
+    report.add_argument("--other-data", action="store_true", help="with several results: even if their data differ")
     report.add_argument(
-        "--redact", choices=("none", "slurs", "all"), default="none", help="of one: withhold texts of its samples"
+        "--redact",
+        choices=("none", "slurs", "all"),
+        default="none",
+        help="with one result: withhold texts of its samples",
     )
     report.add_argument("--model-card", action="store_true", help="write a section for a model card instead")
-    report.add_argument("--verify", type=argument, metavar="PAGE", help="check that a page is as it was made")
+    report.add_argument("--verify", type=argument, metavar="PAGE", help="check that a page is unchanged")
     report.add_argument("--digest", help="with --verify: the digest from the run's log or JSON")
     return parser
 
@@ -106,7 +109,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if page is None:
         if not sources or digest is not None or (arguments.model_card and len(sources) > 1):
             raise ConfigError(
-                "report needs a store or result to make a page of, several to compare, one with --model-card, or "
+                "report needs one store or result, several to compare, one with --model-card, or "
                 "--verify PAGE [--digest DIGEST]"
             )
         target = out or Path("card.md" if arguments.model_card else "report.html")
@@ -135,10 +138,8 @@ def _report(arguments: argparse.Namespace) -> int:
     for line in wrong:
         complain(f"{page}: {line}")
     if not wrong:
-        held = (
-            "" if digest else "; without --digest this tells damage only: who changes a page can change its digest too"
-        )
-        say(f"{page}: is as it was made{held}")
+        held = "" if digest else "; without --digest this detects only damage: who edits a page can edit its digest"
+        say(f"{page}: is unchanged{held}")
     return 1 if wrong else 0
 
 
@@ -163,19 +164,19 @@ def _merge(shards: Sequence[Path], into: Path, json: Path | None, extra: Sequenc
     joined = merge.join(shards, into)
     for note in joined.notes:
         say(f"note: {note}")
-    say(f"{into}: {joined.units} units of {joined.manifest.count} shards; gating them")
+    say(f"{into}: {joined.units} units from {joined.manifest.count} shards; running the gate")
     return merge.gate(joined, into, json, extra)
 
 
 def _plan(arguments: argparse.Namespace, extra: Sequence[str]) -> int:
-    """Let pytest read the settings, from wherever it reads those of a run."""
+    """Let pytest read the settings, from the same places as for a run."""
     given = {"from": arguments.earlier, "json": arguments.json, "probe": arguments.probe}
     options = [f"--rootfruit-plan-{key}={value}" for key, value in given.items() if value]
     return pytest_process.pytest(["--rootfruit-plan", *options, *extra])
 
 
 def _gate(parser: argparse.ArgumentParser, given: Sequence[str]) -> int:
-    """Run the shipped suite. All but the models is pytest's, whose options no parser of ours knows."""
+    """Run the shipped suite. Everything after the models is passed on to pytest."""
     rest = list(given)
     models: list[str] = []
     while rest and len(models) < 2 and not rest[0].startswith("-"):
@@ -196,7 +197,7 @@ def _export(store: Path, out: Path) -> int:
     if not untrusted.is_there(store):
         raise StoreError(f"{untrusted.shown(store)}: no such file or directory; name a store directory")
     with Store.existing(store) as held:
-        # Tokens of pairs have other columns, and lie beside the tables of measurements.
+        # Token tables have other columns and are stored next to the tables of measurements.
         tables = [name for name in held.table_names() if not name.endswith("-tokens")]
         found = {name: load_frame(held, name) for name in tables}
     distinct(out, [store / "tables" / f"{name}.parquet" for name in tables], "export")
@@ -237,13 +238,13 @@ def _template(folder: Path, kind: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 for an error told in one line, 2 for wrong usage.
+    """Run the command line; returns the exit status: 0, 1 for an error (one line), 2 for wrong usage.
 
-    Where the reader of a pipe leaves early it is 141, as shells tell it. `plan` ends with pytest's status, and `merge`,
+    If the reader of a pipe exits early, it is 141, as in shells. `plan` returns pytest's status, and so does `merge`
     once it gates.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    # What follows -- is pytest's.
+    # Arguments after -- are for pytest.
     cut = given.index("--") if given[:1] == ["merge"] and "--" in given else len(given)
     parser = _parser()
     if given[:1] == ["gate"]:
@@ -251,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _gate(parser, given[1:])
         except ConfigError as error:
             parser.error(str(error))
-    # A plan takes the settings of a run: pytest reads what is not its own.
+    # A plan takes the options of a run: pytest reads those that are not its own.
     arguments, extra = parser.parse_known_args(given[:cut])
     if extra and arguments.command != "plan":
         parser.error(f"unrecognized arguments: {' '.join(extra)}")
@@ -294,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("rootfruit: interrupted; what was finished is kept")
         return 130
     except BrokenPipeError:
-        # Who reads has seen enough, as `head` has. What is left in the buffer must not fail once more at the end.
+        # The reader stopped early, as `head` does. Flushing the buffer at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13  # as if SIGPIPE had ended it
 

@@ -1,6 +1,6 @@
-"""`rootfruit template DIR`: a small package with a benchmark of one's own, and tests that pass as it is written.
+"""`rootfruit template DIR`: writes a small package with a benchmark of your own, and tests that pass.
 
-The files lie in `templates/`, where `PACKAGE` stands for the package's name.
+The files are in `templates/`, where `PACKAGE` stands for the package's name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rootfruit_checks.catalog.registry import benchmarks
 
 KINDS = ("pairs", "prompts")
 _PLACE = Path(__file__).with_name("templates")
-# Ends every template's name, so that nothing takes it for a module or a test of ours.
+# Suffix of every template, so that it is not mistaken for a module or a test of this package.
 _SUFFIX = ".in"
 
 
 def write(folder: Path, kind: str) -> list[Path]:
-    """Write the package into a new directory, whose name becomes that of package and benchmark.
+    """Write the package into a new directory; its name becomes the name of the package and the benchmark.
 
     Args:
         folder: the directory to make.
@@ -32,16 +32,16 @@ def write(folder: Path, kind: str) -> list[Path]:
         The files written.
 
     Raises:
-        ConfigError: the directory holds something, or its name cannot be a package's.
+        ConfigError: the directory is not empty, or its name cannot name a package.
 
     """
     if kind not in KINDS:
         raise ConfigError(f"option --kind: {kind!r} is not one of {', '.join(KINDS)}")
     name = re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_")
     if not name.isidentifier() or keyword.iskeyword(name) or name in {*RESERVED, *benchmarks(), "test", "tests"}:
-        raise ConfigError(f"{folder}: {folder.resolve().name!r} cannot name a package; name the directory otherwise")
+        raise ConfigError(f"{folder}: {folder.resolve().name!r} cannot name a package; choose another directory name")
     if find_spec(name) is not None:
-        raise ConfigError(f"{folder}: there is a module {name!r} here already; name the directory otherwise")
+        raise ConfigError(f"{folder}: a module {name!r} is already installed; choose another directory name")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: already exists; name a new directory")
     written = []

@@ -1,7 +1,7 @@
-"""Gathers the verdicts of a session on its leading process, and writes them out at the end.
+"""Collects the verdicts of a session in its main process, and writes them out at the end.
 
-The methods bear pytest's hook names and are registered by the plugin; nothing here imports pytest, so tests drive it
-directly with plain objects.
+The plugin registers the methods, which have the names of pytest hooks. Nothing here imports pytest, so tests can call
+them with plain objects.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from rootfruit_checks.results.views import Views
     from rootfruit_checks.runs.baseline_types import ToKeep
 
-_RETRIED = "failed tests are retried in this session: a statistical gate that is retried until green decides nothing"
+_RETRIED = "failed tests are retried in this session: a statistical gate that is retried until it passes has no meaning"
 
-# Ways to look at tests without running them.
+# Options that show tests without running them.
 ONLY_LOOKS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
 
-# Of two verdicts on one check (a test of the user's own may ask for a declared one) the more severe one is kept.
+# If a check has two verdicts (a user's test may request a declared check), the more severe one is kept.
 _GRAVITY = ("none", "pass", "inconclusive", "fail", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one process tells of a share: `runs/shard.py`."""
+    """The progress of a shard as one process reports it: see `runs/shard.py`."""
 
     index: int
     count: int
@@ -46,7 +46,7 @@ class Share:
 
 
 class Results:
-    """Verdicts by check id, and the run that made them."""
+    """Verdicts by check id, and the run that produced them."""
 
     def __init__(self, settings: Settings, retried: bool = False) -> None:
         self.settings = settings
@@ -54,20 +54,20 @@ class Results:
         self.rows: dict[str, Check] = {}
         self.run: Run | None = None
         self.views: Views | None = None
-        # Process -> what it tells of the share (of several one computes, and the others find it there).
+        # Process -> its report on the shard (one of several processes computes it; the others find it stored).
         self.shares: dict[int, Share] = {}
         self.concerned = False
         self.to_keep: ToKeep | None = None
         self.kept: Kept | None = None
         self.digest = ""
         self.written = False
-        # Checks whose reasons pytest prints itself, with the tests that failed.
+        # Checks whose reasons pytest prints with the failed tests.
         self.printed: set[str] = set()
 
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
     def pytest_report_header(self, config: Any) -> list[str]:
-        """Say what is gated, where anything is. Weights are hashed only where they are going to be used."""
+        """Say what is gated, if anything. Weights are hashed only if they are going to be used."""
         settings = self.settings
         if not settings.model:
             return []
@@ -78,7 +78,7 @@ class Results:
         reference = named_model(settings.reference_name, hashed) if settings.reference else "none"
         whose = " (our own prompts, not the community-made sets)" if settings.data == "starter" else ""
         index, count = settings.shard or (1, 1)
-        part = [f"rootfruit: shard {index}/{count}: computes a share and gates nothing"] if settings.shard else []
+        part = [f"rootfruit: shard {index}/{count}: computes its share, without a gate"] if settings.shard else []
         lines = [
             *part,
             f"rootfruit: policy {named_model(settings.model, hashed)}",
@@ -89,7 +89,7 @@ class Results:
         return [plain(line) for line in lines]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Take the plain values that a worker, or this process, hung on a report: from here on they are typed."""
+        """Read the plain values that a worker or this process attached to a report, and convert them to types."""
         held = getattr(report, "rootfruit", None)
         if not held:
             return
@@ -116,7 +116,7 @@ class Results:
         self.to_keep = convert(held["to_keep"], ToKeep) if held.get("to_keep") else self.to_keep
 
     def finish(self, *, looking: bool = False) -> bool:
-        """Write the results; returns False where one is lost, or a share is not all there."""
+        """Write the results; returns False if one could not be written, or if a shard is incomplete."""
         well = looking or not self.settings.shard or self._share().complete
         if not self.concerned:
             return well
@@ -134,13 +134,13 @@ class Results:
         return well and not lost and not (self.kept and self.kept.lost)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table, and what it means for the release."""
+        """Print the table and the decision on the release."""
         from rootfruit_checks.base.text import plain
 
         out = terminalreporter
 
         def write(line: str, **marks: bool) -> None:
-            # Models, servers and other packages have their words in these lines.
+            # These lines may contain text from models, servers and other packages.
             out.write_line(plain(line, 20_000), **marks)
 
         if self.settings.shard and (self.concerned or self.settings.model):
@@ -187,7 +187,7 @@ class Results:
         for line in commands(os.environ, value, inconclusive=self.settings.inconclusive):
             out.write_line(line)
 
-    # -- what it all comes to ------------------------------------------------------------------------------------------
+    # -- the result ----------------------------------------------------------------------------------------------------
 
     def value(self) -> Result:
         """The result of the session so far."""
@@ -229,7 +229,7 @@ class Results:
         return any(row.gated and blocks(row.verdict, how) for row in self.rows.values())
 
     def _tell_github(self) -> None:
-        """Append to the step's summary. No option asked for it: its loss is told, and blocks nothing."""
+        """Append to the step summary. No option requests it, so a failure is reported but does not block."""
         from rootfruit_checks.report.github import deliver
         from rootfruit_checks.report.markdown import code
 
@@ -241,7 +241,7 @@ class Results:
             complain(f"rootfruit: {lost}")
 
     def _share(self) -> Shard:
-        """What this session's share came to."""
+        """The outcome of this session's shard."""
         from rootfruit_checks.results.result import Shard
 
         index, count = self.settings.shard or (1, 1)
@@ -253,13 +253,13 @@ class Results:
 
     def _share_line(self) -> str:
         share = self._share()
-        what = f"{share.computed} units computed, {share.found} were there"
+        what = f"{share.computed} units computed, {share.found} already stored"
         if not share.complete:
-            what = "is not complete; what was computed is kept, and another run with this store goes on"
+            what = "is not complete; finished units are kept, and another run with this store continues"
         return f"shard {share.index}/{share.count}: {what}; no gate"
 
     def _asked(self) -> RunInfo:
-        """What was asked for: all that there is to say where the instrument broke before anything was measured."""
+        """The requested run: all that is known if an error occurred before anything was measured."""
         settings = self.settings
         return RunInfo(
             policy={"path": settings.model} if settings.model else {},

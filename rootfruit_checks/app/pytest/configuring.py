@@ -1,6 +1,6 @@
-"""The settings of a session, from wherever pytest has them, and what gathers its verdicts on the leading process.
+"""Reads the settings of a session from pytest, and registers what collects its verdicts in the main process.
 
-Nothing here imports pytest: a session's `Config` and `PytestPluginManager` arrive as they are.
+Nothing here imports pytest: the session's `Config` and `PytestPluginManager` are passed in.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def read(config: Any) -> Settings:
     """Return the session's settings.
 
     Raises:
-        RootfruitError: one of them is wrong, or a file that they name cannot be written.
+        RootfruitError: a setting is wrong, or a file that it names cannot be written.
 
     """
     cli = {option.key: config.getoption(option.ini, default=None) for option in OPTIONS}
     ini = {option.key: config.getini(option.ini) for option in OPTIONS}
-    # Keys that nobody registered are told by no public call; without `--strict-config` pytest only warns of them.
+    # No public call lists unregistered keys; without `--strict-config`, pytest only warns about them.
     check_ini_keys(vars(config).get("_inicfg") or vars(config).get("inicfg") or ())
     root, here = config.rootpath, config.invocation_params.dir
     spaced = [f for o in OPTIONS if o.kind != "switch" for f in (o.flag, f"--{o.key}")]
@@ -42,7 +42,7 @@ def read(config: Any) -> Settings:
     if settings.gate or settings.limit:
         from rootfruit_checks.gating.checks import family
 
-        family(settings)  # knows the groups, and refuses others here rather than in each worker
+        family(settings)  # rejects unknown groups here rather than in each worker
     if not is_worker(config):
         preflight.baseline(settings)
         outputs.check(settings, _files(config, "xmlpath", "htmlpath", "log_file"), {"pytest": config.inipath})
@@ -60,7 +60,7 @@ def _files(config: Any, *names: str) -> dict[str, str | None]:
 
 
 def _extensions(*sources: Mapping[str, object]) -> None:
-    """Load what other packages register, where the project uses us at all; afterwards nothing more is registered."""
+    """Load what other packages register, if the project uses this plugin at all; then close registration."""
     from rootfruit_checks.config.build import first_given
 
     concerned = any(raw not in (None, [], "") for source in sources for raw in source.values())
@@ -90,10 +90,10 @@ def begin(config: Any, settings: Settings, gone: list[str], *, named: bool) -> N
 
 
 def is_worker(config: Any) -> bool:
-    """Whether this process works for another, which leads."""
+    """Whether this process is a pytest-xdist worker."""
     return hasattr(config, "workerinput")
 
 
 def _retries(config: Any) -> bool:
-    """Whether a plugin repeats failed tests: repeating until green voids a statistical gate."""
+    """Whether a plugin reruns failed tests: rerunning until they pass invalidates a statistical gate."""
     return any(config.getoption(name, default=None) for name in ("reruns", "retries", "force_flaky"))

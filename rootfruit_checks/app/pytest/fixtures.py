@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from rootfruit_checks.gating.checks import Check
     from rootfruit_checks.runs.run import Run
 
-_LET_THROUGH = "inconclusive, and let through by --rootfruit-inconclusive=warn; the reason stands under the table"
+_LET_THROUGH = "inconclusive, but not blocking (--rootfruit-inconclusive=warn); see the reason under the table"
 
 
 class RootfruitWarning(UserWarning):
-    """A gate that did not pass and does not block, by the user's choice."""
+    """A check did not pass, but does not block because of the user's settings."""
 
 
 @contextmanager
 def instrument() -> Iterator[None]:
-    """Turn an error of input or instrument into one line; in a fixture pytest reports it as ERROR, not as failure."""
+    """Turn a `RootfruitError` into one line; raised in a fixture, pytest reports it as ERROR, not as a failure."""
     try:
         yield
     except RootfruitError as error:
         from rootfruit_checks.base.text import plain
 
-        # From None: the one line is the message, and the chain behind it is nothing to a release engineer. Plain: it
-        # may quote a model's files or a row of data.
+        # From None: the one line is the whole message, without the exception chain. Plain: it may quote a model's
+        # files or a row of data.
         raise pytest.fail.Exception(plain(f"{type(error).__name__}: {error}"), pytrace=False) from None
 
 
@@ -48,8 +48,8 @@ class DecidedCheck:
     def require(self) -> None:
         """Fail the test unless the verdict is `pass`.
 
-        A descriptive or exploratory check decides nothing and passes. An inconclusive one fails, or warns where
-        `--rootfruit-inconclusive=warn` says so.
+        A descriptive or exploratory check has no verdict, so the test passes. An inconclusive check fails, or warns
+        with `--rootfruit-inconclusive=warn`.
         """
         from rootfruit_checks.base.text import plain
 
@@ -57,9 +57,9 @@ class DecidedCheck:
         if not verdict.gated or verdict.verdict in {"pass", "none"}:
             return
         if verdict.verdict == "inconclusive" and self._inconclusive == "warn":
-            # The same words for every check, so that pytest lists them as one; the closing lines give each reason.
+            # The same text for every check, so that pytest lists them as one; the closing lines give each reason.
             with warnings.catch_warnings():
-                # A project that turns warnings into errors did not mean this one: it asked for a warning here.
+                # Even if the project turns warnings into errors, it asked for a warning here.
                 warnings.simplefilter("always", RootfruitWarning)
                 warnings.warn(RootfruitWarning(_LET_THROUGH), stacklevel=2)
             return
@@ -73,7 +73,7 @@ PROPERTIES = ("id", "verdict", "estimate", "low", "high", "limit", "n", "unscore
 
 
 def properties(verdict: Verdict) -> list[tuple[str, object]]:
-    """Return a verdict's figures as JUnit properties; "" where there is none."""
+    """Return a verdict's figures as JUnit properties; "" for missing figures."""
     from rootfruit_checks.base.text import plain
 
     told = ((key, getattr(verdict, key)) for key in PROPERTIES)
@@ -81,7 +81,7 @@ def properties(verdict: Verdict) -> list[tuple[str, object]]:
 
 
 def note(node: pytest.Item, verdict: Verdict) -> None:
-    """Keep a verdict with its test item, and its figures as JUnit properties."""
+    """Attach a verdict to its test item, and its figures as JUnit properties."""
     node.stash.setdefault(VERDICTS, []).append(verdict)
     node.user_properties += properties(verdict)
 
@@ -94,7 +94,7 @@ def rootfruit_settings(pytestconfig: pytest.Config) -> Settings:
 
 @pytest.fixture(scope="session")
 def rootfruit_run(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Run:
-    """Everything measured in this session; models are run when the first test asks."""
+    """Everything measured in this session; models run when the first test requests it."""
     from rootfruit_checks.app.pytest.measuring import measure
 
     with instrument():
@@ -103,11 +103,11 @@ def rootfruit_run(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -
 
 @pytest.fixture
 def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> DecidedCheck:
-    """One decided check; the test's marker `rootfruit(measure)` says of which measure, its groups are parameters."""
+    """One decided check. The marker `rootfruit(measure)` names the measure; its groups become test parameters."""
     from rootfruit_checks.gating.checks import require_model, require_reference
 
     check: Check = request.param
-    with instrument():  # before any model is run for it
+    with instrument():  # before any model runs
         require_model(pytestconfig.stash[SETTINGS])
         require_reference(pytestconfig.stash[SETTINGS], check.measure)
     run: Run = request.getfixturevalue("rootfruit_run")
@@ -123,7 +123,7 @@ def rootfruit_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config)
 
 @pytest.fixture
 def rootfruit_exploration(request: pytest.FixtureRequest) -> list[Verdict]:
-    """Verdicts "none" of every identity that is not gated, for the benchmark that the test is parametrized with."""
+    """Descriptions (verdict "none") of every identity that is not gated, for the benchmark of the test's parameter."""
     benchmark: str = request.param
     run: Run = request.getfixturevalue("rootfruit_run")
     with instrument():

@@ -1,6 +1,6 @@
-"""The pytest shell: options, markers, collection, hooks. What it decides is decided elsewhere.
+"""The pytest hooks: options, markers, collection, reports. Decisions are made elsewhere.
 
-Loading this module imports no numpy, pandas or torch: projects that merely have us installed must not pay for us.
+This module does not import numpy, pandas or torch, so projects that have the plugin installed but unused start fast.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rootfruit_checks.runs.factory import Factory
 
 _MARKER = "rootfruit(measure, groups=None, limit=None): a rootfruit check of this measure (`benchmark/metric`)"
-# The latest result in a store (`report.result_file.RESULT`, whose module is not loaded here).
+# The latest result in a store, as `report.result_file.RESULT`; that module is not imported here.
 RESULT = "result.json"
 
 
@@ -73,17 +73,17 @@ def _shown(default: object) -> str:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, Any, Any]:
-    """Add the short `--model` and `--reference` after the project's conftest files, and only where they are free.
+    """Add the short `--model` and `--reference` after the project's conftest files, unless these define them.
 
-    Registering them with the others would crash a project whose own conftest.py defines them. Then all options are
-    known, and what earlier sessions left is removed, even where a conftest file cannot be loaded.
+    Registering them with the other options would crash a project whose own conftest.py defines them. Once all options
+    are known, results of earlier sessions are removed, even if a conftest file cannot be loaded.
     """
     try:
         return (yield)
     finally:
         group = parser.getgroup("rootfruit")
         for key in ("model", "reference"):
-            # Where somebody else has it, the long form remains.
+            # If another plugin has it, the long form remains.
             with suppress(ValueError, argparse.ArgumentError):
                 group.addoption(
                     f"--{key}",
@@ -97,7 +97,7 @@ def pytest_load_initial_conftests(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With `--rootfruit-plan`, print what a run would be and end well; nothing is collected."""
+    """With `--rootfruit-plan`, print the plan and exit with 0, without collecting tests."""
     if not config.getoption("rootfruit_plan", default=False):
         return None
     try:
@@ -112,7 +112,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def factory_of(config: pytest.Config) -> Factory:
-    """Return what opens models and judges: what a plugin gives, or what opens those that the settings name."""
+    """Return the factory for models and judges: the one of a plugin, or the default."""
     from rootfruit_checks.runs.factory import Models
 
     given: Factory | None = config.hook.pytest_rootfruit_factory(config=config)
@@ -120,14 +120,14 @@ def factory_of(config: pytest.Config) -> Factory:
 
 
 def _line(error: RootfruitError) -> str:
-    """One line, which may quote a model's files or a row of data."""
+    """Return the error as one line. It is escaped, because it may quote a model's files or a row of data."""
     from rootfruit_checks.base.text import plain
 
     return plain(f"rootfruit: {error}", 4000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, and refuse wrong ones before anything is collected."""
+    """Read the settings, and reject wrong ones before anything is collected."""
     config.addinivalue_line("markers", _MARKER)
     for marker, help_text in _markers().items():
         config.addinivalue_line("markers", f"{marker}: {help_text}")
@@ -135,8 +135,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption("rootfruit_model", default=None):
             from rootfruit_checks.base.console import say
 
-            say("rootfruit: nothing is gated: this only shows help")
-        return  # whatever is wrong with the settings, help is shown
+            say("rootfruit: nothing was gated: --help and --markers run no tests")
+        return  # show help even if the settings are wrong
     try:
         config.stash[SETTINGS] = settings = read(config)
         config.stash[FACTORY] = factory_of(config)
@@ -149,8 +149,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Another session in this process may register anew."""
-    # Where nobody registers, this costs nothing: the module is not loaded.
+    """Reopen registration for another session in this process."""
+    # If nothing was registered, the module is not loaded and this costs nothing.
     if extend := sys.modules.get("rootfruit_checks.catalog.extend"):
         extend.reopen()
     else:
@@ -161,14 +161,14 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test of each check that the marker's measure declares."""
+    """Parametrize the test with each check that the marker's measure declares."""
     if "rootfruit_check" in metafunc.fixturenames:
         try:
             checks = _asked(metafunc)
             several = len({check.measure.id for check in checks}) > 1
             params = [_param(check, several) for check in checks] or [_not_run(metafunc)]
         except ConfigError as error:
-            # An error here would be one of many in pytest's list; after collection it ends the session in one line.
+            # Here it would be one of many collection errors; after collection it ends the session with one line.
             metafunc.config.stash.setdefault(WRONG_MARKERS, []).append(f"{metafunc.definition.nodeid}: {error}")
             params = []
         metafunc.parametrize("rootfruit_check", params, indirect=True)
@@ -179,12 +179,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _markers() -> dict[str, str]:
-    """Return the markers of the benchmarks, with what they mean."""
+    """Return the markers of the benchmarks with their descriptions."""
     return {name: told for held in registry.BENCHMARKS.values() for name, told in (held.markers or {}).items()}
 
 
 def _marks(benchmark: str) -> list[pytest.MarkDecorator]:
-    """Return the marks of a test of a whole benchmark: its first marker, which all of its tests bear."""
+    """Return the mark for a test of a whole benchmark: the first one, which all of its tests have."""
     return [getattr(pytest.mark, name) for name in list(registry.BENCHMARKS[benchmark].markers or {})[:1]]
 
 
@@ -216,20 +216,20 @@ def _not_run(metafunc: pytest.Metafunc) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let a worker tell its leading process whether any test gates."""
+    """In a worker, report to the main process whether any test gates."""
     if is_worker(config):
         vars(config)["workeroutput"][GATES] = any(map(takes, items))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to start where a marker is wrong, or where a gating test is selected and no model can be measured."""
+    """Stop if a marker is wrong, or if a gating test is selected and no model can be measured."""
     try:
         _startable(session)
     except RootfruitError as error:
         if not is_worker(session.config):
             raise pytest.UsageError(_line(error)) from None
-        # A worker cannot end the session; its leading process does, on reading this.
+        # A worker cannot end the session; the main process does when it reads this.
         line = _line(error)
         report = pytest.CollectReport("", "failed", line, [])
         vars(report)[REFUSED] = line
@@ -237,11 +237,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 class _Leading:
-    """What only a session's leading process does."""
+    """Hooks for the main process of a session only."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """End the session where a worker of pytest-xdist refuses to start."""
+        """End the session if a pytest-xdist worker refuses to start."""
         if told := getattr(report, REFUSED, None):
             raise pytest.UsageError(told)
 
@@ -269,7 +269,7 @@ def _startable(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Attach the verdict to the report as plain values: that is what crosses from a worker to the controller."""
+    """Attach the verdict to the report as plain values, so that it crosses from worker to controller."""
     report = yield
     share = item.config.stash.get(SHARE, None)
     ended = report.when == "call" or (report.when == "setup" and (report.failed or share is not None))
@@ -293,11 +293,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         else False
     )
     if breach and getattr(report.longrepr, "reprcrash", None):
-        # pytest's short summary prints the whole message where CI is set; the paragraph stands above it already.
+        # If CI is set, pytest's short summary prints the whole message; the explanation is printed above already.
         report.longrepr.reprcrash.message = report.longrepr.reprcrash.message.partition("\n")[0]
     info = to_builtins(Run.of(run.info)) if run else None
     report.rootfruit = {"rows": to_builtins(rows), "run": info, "share": share, "breach": breach}
-    if run and not item.config.stash.get(TOLD, False):  # once a process: it is large, and the same for all tests
+    if run and not item.config.stash.get(TOLD, False):  # once per process: it is large, and the same for all tests
         item.config.stash[TOLD] = True
         report.rootfruit["views"] = to_builtins(run.views)
         if run.settings.save_baseline:
@@ -309,7 +309,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -> None:
-    """Leave out of a row's log what its verdict says already."""
+    """Remove from a row's log what its verdict already shows."""
     if told := getattr(report, "rootfruit", None):
         from rootfruit_checks.report.pytest_html import cleared
 
@@ -318,7 +318,7 @@ def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Put what was run, and the table, above pytest-html's rows (its hook exists only where it is loaded)."""
+    """Put the run and the table above the rows of pytest-html (optional hook: pytest-html may not be loaded)."""
     results = session.config.pluginmanager.getplugin("rootfruit-results")
     if results is not None and results.concerned:
         from rootfruit_checks.report.pytest_html import overview

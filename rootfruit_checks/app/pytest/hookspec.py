@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_rootfruit_factory(config: pytest.Config) -> Factory | None:
-    """Return what opens models and judges in this session; None leaves it to others.
+    """Return the factory that opens models and judges in this session, or None to use another one.
 
-    For tests of a gate without models, and for engines of your own. The first answer counts.
+    Use it to test a gate without models, or to add an engine. The first result that is not None is used.
     """

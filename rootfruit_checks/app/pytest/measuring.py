@@ -1,4 +1,4 @@
-"""Running what the selected tests need, when the first of them asks."""
+"""Runs what the selected tests need, when the first of them requests it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
 
 def asks_to_gate(item: pytest.Item) -> bool:
-    """Whether a test gates, and is not skipped by a marker."""
+    """Whether a test gates and is not skipped by a marker."""
     return item.get_closest_marker("skip") is None and takes(item)
 
 
 def measure(session: pytest.Session, config: pytest.Config) -> Run:
-    """Run what the selected tests need; called by the session fixture when the first test asks.
+    """Run what the selected tests need. The session fixture calls this when the first test requests it.
 
-    With `--rootfruit-shard` the share is computed, and the tests that asked are skipped: they are neither passed nor
-    failed by it.
+    With `--rootfruit-shard`, compute the shard and skip the tests: a shard neither passes nor fails them.
     """
     from rootfruit_checks.runs.measure import compute_share
     from rootfruit_checks.runs.measure import measure as measure_run

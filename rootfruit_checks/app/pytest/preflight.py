@@ -1,6 +1,6 @@
-"""What can be known before anything is measured is checked here: models, extras, the reference, data, classifier.
+"""Checks before anything is measured: models, extras, the reference, data, classifier.
 
-Nothing is loaded: no weights, and neither torch nor transformers.
+Nothing heavy is loaded: no weights, and neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _LOCAL = ("torch", "transformers", "safetensors")
 
 
 def check(settings: Settings, *, runs: bool = True, named: bool = True) -> None:
-    """Raise a RootfruitError where a run with these settings cannot work.
+    """Raise a RootfruitError if a run with these settings cannot work.
 
     Args:
-        settings: of the session; they name a model.
-        runs: whether tests are going to run. Of one that only looks at them, what is named must be there, no more.
-        named: whether models are paths, Hub ids or addresses (`Factory.named`); others cannot be looked at.
+        settings: of the session, with a model.
+        runs: whether tests are going to run. Otherwise only check that the named models exist.
+        named: whether models are paths, Hub ids or addresses (`Factory.named`); others cannot be checked here.
 
     """
     names = [("--model", settings.model)]
@@ -52,7 +52,7 @@ def check(settings: Settings, *, runs: bool = True, named: bool = True) -> None:
 
 
 def _same(settings: Settings) -> None:
-    """Raise EngineError where one directory is both models; equal weights elsewhere are found when they are hashed."""
+    """Raise EngineError if both models are the same directory. Equal weights elsewhere are found by their hash."""
     model, reference = settings.model, settings.reference
     if settings.allow_same or not model or not reference or settings.own_base:
         return
@@ -65,7 +65,7 @@ def _same(settings: Settings) -> None:
 
 
 def baseline(settings: Settings) -> None:
-    """Raise ConfigError where the baseline to gate against is not there."""
+    """Raise ConfigError if the baseline to gate against does not exist."""
     if settings.baseline and not Path(settings.baseline).is_file():
         raise ConfigError(
             f"option --rootfruit-baseline: {settings.baseline}: no such file; an earlier release saves it with "
@@ -81,7 +81,7 @@ def _reference(settings: Settings) -> None:
 
 
 def _extras(settings: Settings) -> None:
-    """Packages that the engine needs, by their names alone."""
+    """Check that the packages of the engine are installed, without importing them."""
     served = any(endpoints.is_served(str(name)) for name in (settings.model, settings.reference) if name)
     if served or settings.engine == "openai":
         _need(("openai", "tenacity"), "served", "a served model")
@@ -104,7 +104,7 @@ def _need(modules: Iterable[str], extra: str, what: str) -> None:
 
 
 def _model(name: str, option: str, settings: Settings) -> None:
-    """Look into a model's directory; a model of the Hub is fetched, so that workers find it."""
+    """Check a model's directory; a model on the Hub is downloaded first, so that workers find it."""
     from rootfruit_checks.engines.factory import resolve, resolve_base
     from rootfruit_checks.engines.weights import check_directory
 
@@ -134,7 +134,7 @@ def _data(settings: Settings) -> None:
 
 
 def _regard(settings: Settings) -> None:
-    """The regard classifier's package or directory, where continuations are going to be labelled."""
+    """Check the regard classifier's package or directory, if continuations are going to be labelled."""
     if settings.shard or "regard" not in map(classifier_of, settings.benchmarks):
         return
     where = f"option --rootfruit-regard={settings.regard}"

@@ -1,4 +1,4 @@
-"""What a test's report says of its verdicts: each as the result holds it, and what pytest-html shows of it."""
+"""The verdicts on a test's report: as in the result, and as pytest-html shows them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def extras(settings: Settings, rows: list[Check], page: str) -> list[Any]:
-    """What pytest-html shows in a row: a link to the check's place in the audit page, and the verdict."""
+    """The extras of a pytest-html row: a link to the check in the audit page, and the verdict."""
     from pytest_html import extras as html_extras
 
     from rootfruit_checks.report.pytest_html import details, link
@@ -29,7 +29,7 @@ def extras(settings: Settings, rows: list[Check], page: str) -> list[Any]:
 
 
 def told(verdict: Verdict) -> Check:
-    """Return a verdict as the result holds it; one that cannot stand there is an error, and says why."""
+    """Return a verdict as in the result; an invalid one becomes an error that says why."""
     from msgspec import ValidationError
 
     from rootfruit_checks.base.schema_errors import words
@@ -38,14 +38,14 @@ def told(verdict: Verdict) -> Check:
     try:
         return check.Check.of(verdict)
     except ValidationError as error:
-        # In a hook of pytest an exception would end the session, and cost all other verdicts.
-        why = f"the verdict {verdict.verdict!r} cannot be told, for it is not as a result's are: {words(error)}"
+        # An exception in a pytest hook would end the session and lose all other verdicts.
+        why = f"the verdict {verdict.verdict!r} is invalid and cannot be reported: {words(error)}"
     empty = replace(verdict, policy=None, reference=None, estimate=None, low=None, high=None, samples=(), details={})
     return check.Check.of(replace(empty, verdict="error", explain=why))
 
 
 def broken(check: Declared, error: BaseException) -> Verdict:
-    """The verdict of a check whose instrument broke before there was a verdict."""
+    """The verdict of a check that raised an error before it was decided."""
     from rootfruit_checks.base.types import Verdict
 
     measure = check.measure

@@ -1,7 +1,7 @@
-"""How a session begins and ends: earlier results are removed first, and its exit status never says more than its gate.
+"""Start and end of a session: remove earlier results first, and exit with 0 only if the gate allows it.
 
-What tests, marks, other plugins and `pytest.exit()` make of the status is theirs; a blocked gate, or a session that
-names a model and gates nothing, is not green whatever they do.
+Tests, marks, other plugins and `pytest.exit()` may change the exit status, but a blocked gate, or a session that names
+a model and gates nothing, never ends with 0.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from rootfruit_checks.runs import outputs
 hookimpl = HookimplMarker("pytest")
 
 FIXTURES = frozenset({"rootfruit_check", "rootfruit_run", "rootfruit_exploration"})
-# Options with which pytest has no session at all.
+# Options with which pytest does not start a session.
 _NO_SESSION = ("help", "markers", "rootfruit_plan")
-# Where a session's lists of tests tell the leading process that some of them gate.
+# Key under which a worker reports to the main process that some of its tests gate.
 GATES = "rootfruit_gates"
-# What a worker refuses to start with, on a report that crosses to its leading process.
+# Attribute of the report with which a worker tells the main process why it refuses to start.
 REFUSED = "rootfruit_refused"
 _USAGE_ERROR = 4
 
 
 def takes(item: Any) -> bool:
-    """Whether a test asks for one of our fixtures."""
+    """Whether a test uses one of our fixtures."""
     return bool(FIXTURES & set(getattr(item, "fixturenames", ())))
 
 
 def looks(config: Any) -> bool:
-    """Whether the session only looks at tests."""
+    """Whether the session only lists tests."""
     return any(config.getoption(name, default=False) for name in ONLY_LOOKS)
 
 
@@ -56,9 +56,9 @@ def named_here(config: Any) -> bool:
 def forget_early(config: Any, parser: Any, arguments: list[str]) -> list[str]:
     """Remove the results that this session would replace, as soon as pytest knows its options; returns their paths.
 
-    Whatever goes wrong afterwards (a conftest file, an extension, an option) then leaves no earlier "released" behind.
+    If anything fails afterwards (a conftest file, an extension, an option), no earlier "released" is left behind.
     """
-    # What is wrong with an option or a file is said where the settings are read.
+    # Errors in options or files are reported when the settings are read.
     with suppress(Exception, SystemExit):
         known = parser.parse_known_args(arguments, namespace=copy.copy(config.option))
         given = {key: getattr(known, f"rootfruit_{key}", None) for key in ("model", "json", "report", "plan_from")}
@@ -87,13 +87,13 @@ def _forget(sources: tuple[Mapping[str, object], ...]) -> list[str]:
 
 
 class Session:
-    """The leading process's session, once its settings are read.
+    """The session in the main process, once its settings are read.
 
     Args:
         settings: of the session.
-        results: what gathers its verdicts.
-        here: whether it is meant to gate (`named_here`).
-        looking: whether it only looks at tests (`looks`).
+        results: collects its verdicts.
+        here: whether the session is meant to gate (`named_here`).
+        looking: whether the session only lists tests (`looks`).
         gone: earlier results that were removed.
 
     """
@@ -118,7 +118,7 @@ class Session:
         self.gates = self.gates or any(map(takes, items))
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Note whether a file could not be collected, here or on a worker: what it holds is not known."""
+        """Note whether a file could not be collected, here or on a worker: its tests are unknown."""
         self._broke = self._broke or report.failed
 
     @hookimpl(optionalhook=True)
@@ -129,15 +129,15 @@ class Session:
     # -- how it ends ---------------------------------------------------------------------------------------------------
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Note that the session was cut off, by Ctrl-C or by `pytest.exit()`."""
+        """Note that the session was interrupted, by Ctrl-C or by `pytest.exit()`."""
         self._cut = True
 
     @hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: Any) -> Generator[None, Any, Any]:
-        """Write the results before anything else ends, and hold the exit status against what others set."""
+        """Write the results before other plugins finish, and enforce the exit status."""
         self._session = session
         capture = session.config.pluginmanager.getplugin("capturemanager")
-        # A result may go to /dev/stdout, which is pytest's own until the session ends.
+        # A result may go to /dev/stdout, which pytest captures until the session ends.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             well = self.results.finish(looking=self.looking)
         self._lost = not well
@@ -146,7 +146,7 @@ class Session:
         try:
             return (yield)
         except BaseException as error:
-            # `pytest.exit(returncode=0)` in somebody's hook: pytest would end with that.
+            # With `pytest.exit(returncode=0)` in another hook, pytest would exit with 0.
             if self._owed and getattr(error, "returncode", None) == 0:
                 error.returncode = 1  # type: ignore[attr-defined]
             raise
@@ -155,7 +155,7 @@ class Session:
 
     @hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Hold the status once more, and say what no terminal said."""
+        """Enforce the exit status once more, and print what no terminal summary printed."""
         if self._session is None:
             return
         self._hold()
@@ -164,7 +164,7 @@ class Session:
                 complain(line)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
-        """Say that nothing was gated, and why the exit status is not what the tests made of it."""
+        """Say that nothing was gated, or why the exit status differs from the outcome of the tests."""
         if self._raised and self.results.concerned:
             terminalreporter.write_line(f"Exit status 1, although no test failed: {self._why()}.")
         if not self._is_idle() or exitstatus == _USAGE_ERROR:
@@ -183,11 +183,11 @@ class Session:
     def _why(self) -> str:
         if self._lost:
             return "a result could not be written (see above)"
-        return "the gate is blocked" if self.results.blocked() else "the gate was cut off"
+        return "the gate is blocked" if self.results.blocked() else "the gate was interrupted"
 
     def _owes(self) -> bool:
-        """Whether this session must not end with 0."""
-        if self.looking or self.settings.shard:  # a share says itself whether it is complete
+        """Whether this session must not exit with 0."""
+        if self.looking or self.settings.shard:  # a shard itself reports whether it is complete
             return False
         if self.results.concerned:
             value = self.results.value()
@@ -195,22 +195,20 @@ class Session:
         return bool(self.settings.model) and (self.here or self.gates)
 
     def _is_idle(self) -> bool:
-        """Whether a model is named, and nothing was gated."""
+        """Whether a model is named but nothing was gated."""
         return bool(self.settings.model) and not self.results.concerned and not self.settings.shard
 
     def _lines(self) -> list[str]:
-        """Return what a reader must know of a session that gated nothing."""
+        """Return the lines for a session that gated nothing."""
         from rootfruit_checks.base.text import plain
 
         status = self._session.exitstatus
         if self.looking:
             lines = ["Nothing was gated: no test was run."]
         elif self.gates:
-            lines = [
-                "Nothing was gated: of the tests that gate none was run; they were deselected, skipped or cut off."
-            ]
+            lines = ["Nothing was gated: none of the gating tests ran; they were deselected, skipped or interrupted."]
         elif status in {0, 1, 5} and not self._broke:
-            lines = ["Nothing was gated: no test here asks for a check."]
+            lines = ["Nothing was gated: no test here requests a check."]
         else:
             lines = ["Nothing was gated: the session ended before its tests."]
         if status in {0, 1, 5} and self.here and not (self.gates or self.looking or self._broke):
@@ -218,9 +216,9 @@ class Session:
             short = plain(shlex.join(models), 300)
             flags = [f"--rootfruit-{role}={name}" for role, name in zip(("model", "reference"), models, strict=False)]
             lines += [
-                f"Run the suite that comes with the package: rootfruit gate {short}",
+                f"Run the shipped suite: rootfruit gate {short}",
                 f"or: pytest --pyargs rootfruit_checks.bias_tests {plain(shlex.join(flags), 600)}",
             ]
         if self.gone:
-            lines.append(f"Removed, for it was an earlier run's: {plain(', '.join(self.gone), 600)}")
+            lines.append(f"Removed the results of an earlier run: {plain(', '.join(self.gone), 600)}")
         return lines

@@ -1,4 +1,4 @@
-"""What the plugin keeps on pytest's objects."""
+"""Keys for what the plugin stores on pytest objects."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@
   const pronouns = new RegExp(`\\b(${list.dataset.pronouns.split(" ").join("|")})\\b`, "gi");
   let everything = false;
 
-  // Control and bidi characters could make a line read other than it is.
+  // Control and bidi characters could change how a line reads.
   const plain = (text) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 
   const element = (tag, content, name) => {
@@ -26,7 +26,7 @@
     return made;
   };
 
-  // Pronouns are marked in what was written about a person; pairs are scored, and have tokens instead.
+  // Mark pronouns in generated text. Pairs are scored and show tokens instead.
   const marked = (box, text, some) => {
     const parts = some ? text.split(pronouns) : [text];
     parts.forEach((part, place) => box.append(place % 2 ? element("mark", part) : part));
@@ -36,8 +36,8 @@
   const signed = (number) => (number <= -0.0005 ? "\u2212" : "+") + Math.abs(number).toFixed(3);
   const sum = (words, all) => words.reduce((total, word) => total + (all || word[2] ? word[1] : 0), 0);
 
-  // A pair token by token: the tokens that both sentences share stand in one line, in their order; what each is worth
-  // more after the queer identity than after the other, by model, adds up to d.
+  // A pair token by token. Tokens that both sentences share are on the same row, in order. For each model, the
+  // differences in log-prob between the two identities add up to d.
   const aligned = ({ queer, counterfactual }) => {
     const lines = [], mine = queer.slice(), rest = counterfactual.slice();
     const lone = (words) => { const found = []; while (words.length && !words[0][2]) found.push(words.shift()); return found; };
@@ -146,7 +146,7 @@
     return box;
   };
 
-  // Scores stand where another sample has its answer; what is no pair has none and comes last.
+  // Pairs have their scores in place of an answer; other samples have no score and come last.
   const d = (text) => Number((/^d_shared = ([+-]\d+\.\d+)/.exec(text) || [])[1]);
 
   const draw = () => {
