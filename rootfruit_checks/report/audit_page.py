@@ -31,6 +31,7 @@ from rootfruit_checks.results.result import Result
 
 _MADE = re.compile(r'(<time id="made">)[^<]*(</time>)')
 _DIGEST = re.compile(r'(<code id="digest">)[0-9a-f]{0,64}(</code>)')
+_SHA = re.compile(r"; sha256 [0-9a-f]{64}")
 _NONE = "\u2013"
 # Characters that end a script element, or that a script or an old parser reads differently from JSON.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -150,11 +151,11 @@ def _view(value: Result) -> dict[str, object]:
 
 
 def _asked(data: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the data by benchmark; benchmarks with the same data share one entry."""
+    """Return whose data these are, without digests; benchmarks with the same source share one entry."""
     found: dict[str, list[str]] = {}
     for name, text in data.items():
         if name not in ("scale", "prompts"):
-            found.setdefault(text, []).append(name)
+            found.setdefault(_SHA.sub("", text), []).append(name)
     return [(", ".join(names), text) for text, names in found.items()]
 
 
