@@ -614,5 +614,5 @@ def test_an_installation_without_its_own_benchmarks_is_an_error(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(entry_points, "distribution", lacking)
-    with pytest.raises(ConfigError, match="lacks its own benchmarks; install it again"):
+    with pytest.raises(ConfigError, match="lacks its own benchmarks; reinstall it"):
         entry_points.load_built_in()

@@ -433,7 +433,7 @@ def test_of_vllms_answers_that_differ_the_first_is_kept_and_it_is_said(tmp_path,
             store.put("shards", "manifest", raw.replace(b'"scripted"', b'"vllm 0.32.0"'))
     joined = merge.join(stores, tmp_path / "merged")
     assert len(joined.notes) == 1
-    assert "shard-2: 1 units of policy were computed elsewhere too and differ" in joined.notes[0]
+    assert "shard-2: 1 units of policy were also computed by another shard, with different values" in joined.notes[0]
     with Store(stores[0]) as first, Store(tmp_path / "merged") as merged:
         assert dict(first.units_of(namespace_of(first))).items() <= dict(merged.units_of(namespace_of(first))).items()
 

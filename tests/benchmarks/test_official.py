@@ -209,7 +209,7 @@ def test_a_cut_transfer_leaves_nothing_and_the_next_begins_anew(mirror, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("wrong.csv", [], "gave another file than the pinned"),
+        ("wrong.csv", [], "sent a file that is not the pinned"),
         ("missing.csv", [], "cannot be fetched"),
         ("good.csv", ["--offline"], "--offline forbids"),
         ("nothing.csv", [], "no such official file"),

@@ -313,7 +313,7 @@ def test_an_adapter_brings_its_reference_early(trained, tmp_path, monkeypatch):
     assert build({"model": adapter, "reference": "x"}).reference == "x"
     assert build({"model": adapter, "absolute_only": True}).reference is None
     assert build({"model": str(BASE)}).reference is None
-    with pytest.raises(ConfigError, match=r"base means the base of an adapter, and --model .* is none"):
+    with pytest.raises(ConfigError, match=r"base means the base of an adapter, but --model .* is not an adapter"):
         build({"model": str(BASE), "reference": "base"})
     # A directory of that name is what is meant where the model has no base of its own.
     (tmp_path / "base").mkdir()

@@ -75,7 +75,7 @@ def test_a_pairs_record_tells_both_where_they_differ(machine):
 
 def test_an_option_that_nobody_would_read_is_refused(machine):
     machine(vllm=False, cuda=False)
-    with pytest.raises(EngineError, match="option --rootfruit-max-model-len: is for vLLM"):
+    with pytest.raises(EngineError, match="option --rootfruit-max-model-len: works only with vLLM"):
         factory.open_engine(BASE, Settings(max_model_len=64))
 
 

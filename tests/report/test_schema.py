@@ -170,3 +170,8 @@ def test_the_result_names_the_tables_that_it_was_decided_on(real, project):
 def test_the_command_prints_the_schema(capsys):
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == FORM
+
+
+def test_the_command_prints_it(capsys):
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == FORM
