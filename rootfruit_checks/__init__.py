@@ -12,8 +12,9 @@ from rootfruit_checks.base.version import __version__
 
 if TYPE_CHECKING:
     from rootfruit_checks.base.types import Pair, Prompt
-    from rootfruit_checks.catalog.extend import benchmark, classifier, isolated, metric
+    from rootfruit_checks.catalog.extend import benchmark, classifier, metric
     from rootfruit_checks.catalog.measures import OfficialFile, Rise
+    from rootfruit_checks.catalog.removal import isolated
     from rootfruit_checks.data.data_set import DataSet
     from rootfruit_checks.metrics.custom import Group
 
@@ -33,8 +34,9 @@ __all__ = [
 
 # Name -> its module, imported when it is first asked for: a project that merely has us installed must not pay for us.
 _WHERE = {
-    **dict.fromkeys(("benchmark", "classifier", "isolated", "metric"), "catalog.extend"),
+    **dict.fromkeys(("benchmark", "classifier", "metric"), "catalog.extend"),
     **dict.fromkeys(("Pair", "Prompt"), "base.types"),
+    "isolated": "catalog.removal",
     "DataSet": "data.data_set",
     **dict.fromkeys(("OfficialFile", "Rise"), "catalog.measures"),
     "Group": "metrics.custom",

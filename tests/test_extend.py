@@ -15,7 +15,7 @@ from registered import BUILT_IN, OURS, is_built_in
 import rootfruit_checks as rootfruit
 from rootfruit_checks import testing
 from rootfruit_checks.base.errors import ConfigError, DataError
-from rootfruit_checks.catalog import entry_points, extend, provenance, registry
+from rootfruit_checks.catalog import entry_points, provenance, registry, removal
 from rootfruit_checks.catalog.identity_groups import controls, groups
 from rootfruit_checks.catalog.registry import BENCHMARKS, MEASURES, measures
 from rootfruit_checks.config.build import build
@@ -256,9 +256,9 @@ def test_a_session_forgets_its_conftest_and_keeps_packages(monkeypatch):
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)
     registry.seal()
     registry.seal()
-    extend.reopen()
+    removal.reopen()
     assert "mine/own" in MEASURES, "a session inside another ends nothing"
-    extend.reopen()
+    removal.reopen()
     assert "mine/own" not in MEASURES
     assert {*ours, "mine/preference", "mine/regression"} == MEASURES.keys()
     rootfruit.metric("mine/own", title="x", gate="descriptive", clusters=("predicate",), version="1")(preference)

@@ -15,8 +15,8 @@ from shell import gate
 import rootfruit_checks as rootfruit
 from rootfruit_checks.base.errors import ConfigError
 from rootfruit_checks.catalog import registry
-from rootfruit_checks.catalog.extend import remove
 from rootfruit_checks.catalog.identity_groups import groups
+from rootfruit_checks.catalog.removal import remove
 from rootfruit_checks.config.settings import Settings
 from rootfruit_checks.gating.checks import family
 
@@ -94,7 +94,7 @@ def test_what_was_removed_is_nowhere_and_comes_back(name):
 def test_the_rest_collects_plans_runs_and_reports_without_it(tmp_path, name):
     """As if its folder and its files of the suite were deleted."""
     others = [other for other in registry.defaults() if other != name]
-    (tmp_path / "without.py").write_text(f"from rootfruit_checks.catalog.extend import remove\nremove({name!r})\n")
+    (tmp_path / "without.py").write_text(f"from rootfruit_checks.catalog.removal import remove\nremove({name!r})\n")
     files = [path for path in sorted(SUITE.glob("test_*.py")) if f'"{name}/' not in path.read_text("utf-8")]
     suite = tuple(map(str, files))
     common = ("-p", "without", "-p", "no:html", "--strict-markers", "--rootfruit-scale=smoke", "--rootfruit-allow-same")
@@ -120,7 +120,7 @@ def test_the_rest_collects_plans_runs_and_reports_without_it(tmp_path, name):
 
 def test_without_any_guest_nothing_is_gated_and_that_is_said(tmp_path):
     removing = "".join(f"remove({name!r})\n" for name in BUILT_IN)
-    (tmp_path / "without.py").write_text(f"from rootfruit_checks.catalog.extend import remove\n{removing}")
+    (tmp_path / "without.py").write_text(f"from rootfruit_checks.catalog.removal import remove\n{removing}")
     suite = (str(SUITE / "test_exploration.py"), str(SUITE / "test_registered.py"))
     done = gate(tmp_path, "-p", "without", "--model=plain", "--reference=biased", suite=suite)
     assert done.returncode != 0

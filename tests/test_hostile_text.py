@@ -17,7 +17,7 @@ from results import typed
 from rootfruit_checks.app.cli import main
 from rootfruit_checks.base import console, errors
 from rootfruit_checks.base.text import plain
-from rootfruit_checks.catalog import extend
+from rootfruit_checks.catalog import extend, removal
 from rootfruit_checks.engines.served.caller import Caller
 from rootfruit_checks.report.github import commands
 from rootfruit_checks.report.terminal import closing, wrapped
@@ -161,7 +161,7 @@ def test_extensions_cannot_register_hostile_names():
         ("good", EVIL),
         ("good", "::error::x"),
     ):
-        with extend.isolated(), pytest.raises(errors.ConfigError) as told:
+        with removal.isolated(), pytest.raises(errors.ConfigError) as told:
             extend.benchmark(name, groups={group: ["they"]}, source=EVIL, licence=EVIL, **rest)(lambda *_: [])
         check_clean(str(told.value))
 

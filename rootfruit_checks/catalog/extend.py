@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -42,7 +41,7 @@ from rootfruit_checks.catalog.registration_rules import (
     needs_prompts,
     regression_of,
 )
-from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, MEASURES, METRICS, TABLES
+from rootfruit_checks.catalog.registry import BENCHMARKS, CLASSIFIERS, MEASURES, METRICS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,55 +49,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 RESERVED = frozenset({"all", "baseline", "binary", "controls", "official", "prompts", "pronouns", "registered"})
 RESERVED |= frozenset({"scale", "scores", "starter", "pronoun", "regard"})
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-
-
-def reopen() -> None:
-    """End a session: the next one in this process may register again, with another conftest.py."""
-    registry.unseal()
-    if registry.sealed():
-        return
-    for table in (BENCHMARKS, METRICS):
-        # A metric is in its table by its measure's id, a benchmark by its name.
-        for name in _of_conftest(table):
-            del table[name]
-            for row in registry.measures():
-                if name in (row.id, row.benchmark):
-                    del MEASURES[row.id]
-    for name in _of_conftest(CLASSIFIERS):
-        del CLASSIFIERS[name]
-
-
-def _of_conftest(table: Mapping[str, Benchmark] | Mapping[str, Metric] | Mapping[str, Classifier]) -> list[str]:
-    return [name for name, held in table.items() if held.origin.module.rpartition(".")[2] == "conftest"]
-
-
-@contextmanager
-def isolated() -> Iterator[None]:
-    """Register or remove temporarily, for tests of a benchmark, metric or classifier."""
-    kept: list[tuple[Any, dict[str, Any]]] = [(table, dict(table)) for table in TABLES]
-    try:
-        with registry.unsealed():
-            yield
-    finally:
-        for table, before in kept:
-            table.clear()
-            table.update(before)
-
-
-def remove(name: str) -> None:
-    """Remove a benchmark with all of its measures and metrics.
-
-    Raises:
-        ConfigError: there is no such benchmark.
-
-    """
-    if name not in BENCHMARKS:
-        raise ConfigError(f"benchmark {name!r}: is not registered; there are {', '.join(BENCHMARKS) or 'none'}")
-    del BENCHMARKS[name]
-    for row in registry.measures():
-        if row.benchmark == name:
-            del MEASURES[row.id]
-            METRICS.pop(row.id, None)
 
 
 def benchmark(

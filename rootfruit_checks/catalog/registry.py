@@ -2,7 +2,7 @@
 
 Check ids, limits, reports and docs all come from these tables. The benchmarks that come with the package are loaded
 when a table is first read; others are loaded by `catalog/entry_points.py`, or register themselves. Only
-`catalog/extend.py` writes.
+`catalog/extend.py` and `catalog/removal.py` write.
 """
 
 from __future__ import annotations

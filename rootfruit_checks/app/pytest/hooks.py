@@ -6,7 +6,6 @@ This module does not import numpy, pandas or torch, so projects that have the pl
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +21,7 @@ from rootfruit_checks.app.pytest.reporting import broken, extras, told
 from rootfruit_checks.app.pytest.session import GATES, REFUSED, forget_early, looks, named_here, takes
 from rootfruit_checks.app.pytest.stash import FACTORY, GONE, RUN, SETTINGS, SHARE, TOLD, VERDICTS, WRONG_MARKERS
 from rootfruit_checks.base.errors import ConfigError, RootfruitError
-from rootfruit_checks.catalog import registry
+from rootfruit_checks.catalog import registry, removal
 from rootfruit_checks.config.options import OPTIONS
 from rootfruit_checks.runs import outputs
 
@@ -149,12 +148,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Reopen registration for another session in this process."""
-    # If nothing was registered, the module is not loaded and this costs nothing.
-    if extend := sys.modules.get("rootfruit_checks.catalog.extend"):
-        extend.reopen()
-    else:
-        registry.unseal()
+    """Another session in this process may register anew."""
+    removal.reopen()
 
 
 # -- collection --------------------------------------------------------------------------------------------------------
